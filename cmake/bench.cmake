@@ -1,0 +1,10 @@
+# Benchmarks: bench/bench_*.c, one program each, run by scripts/bench.sh.
+file(GLOB programs CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/bench_*.c)
+file(GLOB helpers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/bench/*.c)
+list(FILTER helpers EXCLUDE REGEX "/bench_[^/]*\\.c$")
+foreach(program ${programs})
+  get_filename_component(name ${program} NAME_WE)
+  add_executable(${name} ${program} ${helpers})
+  target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/bench)
+  target_link_libraries(${name} PRIVATE eds_transport eds_evidence eds_flags PkgConfig::JANSSON m)
+endforeach()

@@ -1,0 +1,38 @@
+# One set of compiler flags for every room: warnings are errors.
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS ON) # POSIX; core and base use nothing beyond C11
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_C_VISIBILITY_PRESET hidden)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE RelWithDebInfo)
+endif()
+set(CMAKE_C_FLAGS_RELWITHDEBINFO "-O3 -g")  # asserts stay on: a wrong program stops
+set(CMAKE_RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib)
+set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib)
+
+add_library(eds_flags INTERFACE)
+target_compile_options(eds_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes
+                       -Wmissing-prototypes -Wvla -Wpointer-arith -Wundef -Werror -fstack-protector-strong)
+target_compile_definitions(eds_flags INTERFACE _GNU_SOURCE EDS_VERSION="${PROJECT_VERSION}")
+target_link_options(eds_flags INTERFACE -Wl,-z,relro,-z,now -Wl,-z,noexecstack)
+if(NOT EDS_SANITIZE STREQUAL "" OR EDS_FUZZ)
+  set(_sanitizers "${EDS_SANITIZE}")
+  if(_sanitizers STREQUAL "")
+    set(_sanitizers "address,undefined")
+  endif()
+  target_compile_options(eds_flags INTERFACE -fsanitize=${_sanitizers} -fno-sanitize-recover=all
+                         -fno-omit-frame-pointer)
+  target_link_options(eds_flags INTERFACE -fsanitize=${_sanitizers})
+  if(EDS_FUZZ)
+    target_compile_options(eds_flags INTERFACE -fsanitize=fuzzer-no-link)
+  endif()
+else()
+  target_compile_options(eds_flags INTERFACE $<$<NOT:$<CONFIG:Debug>>:-D_FORTIFY_SOURCE=2>)
+endif()
+if(EDS_COVERAGE)
+  target_compile_options(eds_flags INTERFACE --coverage -O0)
+  target_link_options(eds_flags INTERFACE --coverage)
+endif()

@@ -1,0 +1,40 @@
+# What is delivered: the ABI library, the richer C library, the command.
+
+# eds_library(NAME ROOMS ...) merges whole rooms into libNAME.so and libNAME.a.
+function(eds_library name)
+  cmake_parse_arguments(LIB "" "EXPORTS" "ROOMS" ${ARGN})
+  set(objects "")
+  foreach(room ${LIB_ROOMS})
+    file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${room}/*.c)
+    list(APPEND objects ${sources})
+  endforeach()
+  if(NOT objects)
+    return()
+  endif()
+  foreach(kind SHARED STATIC)
+    string(TOLOWER ${kind} suffix)
+    set(target ${name}_${suffix})
+    add_library(${target} ${kind} ${objects})
+    set_target_properties(${target} PROPERTIES OUTPUT_NAME ${name})
+    target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/include
+                               ${PROJECT_SOURCE_DIR}/src)
+    target_link_libraries(${target} PRIVATE eds_flags PkgConfig::SODIUM)
+  endforeach()
+  set_target_properties(${name}_shared PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0
+                        LINK_DEPENDS ${LIB_EXPORTS})
+  target_link_options(${name}_shared PRIVATE -Wl,--version-script=${LIB_EXPORTS} -Wl,-z,defs)
+endfunction()
+
+if(NOT EDS_FUZZ)
+  file(GLOB _bridge ${PROJECT_SOURCE_DIR}/src/bridge/*.c)
+  if(_bridge)
+    eds_library(edgesentry_bridge ROOMS base core bridge
+                EXPORTS ${PROJECT_SOURCE_DIR}/src/bridge/exports.map)
+  endif()
+  eds_library(edgesentry ROOMS base core codec EXPORTS ${PROJECT_SOURCE_DIR}/src/codec/exports.map)
+  file(GLOB _main CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/main.c)
+  if(_main)
+    add_executable(eds ${_main})
+    target_link_libraries(eds PRIVATE eds_cli eds_flags)
+  endif()
+endif()

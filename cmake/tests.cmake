@@ -1,0 +1,51 @@
+# A test is tests/ROOM/test_NAME.c: one program, one CTest entry "ROOM/NAME".
+# Other .c files of the folder (helpers, conformance suites) are linked to all
+# test programs of that folder.
+pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+
+function(eds_tests room)
+  file(GLOB programs CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${room}/test_*.c)
+  file(GLOB helpers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${room}/*.c
+       ${PROJECT_SOURCE_DIR}/tests/support/*.c)
+  list(FILTER helpers EXCLUDE REGEX "/test_[^/]*\\.c$")
+  foreach(program ${programs})
+    get_filename_component(name ${program} NAME_WE)
+    string(REGEX REPLACE "^test_" "" name ${name})
+    set(target test_${room}_${name})
+    add_executable(${target} ${program} ${helpers})
+    target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+    target_link_libraries(${target} PRIVATE eds_${room} eds_flags PkgConfig::CMOCKA
+                          PkgConfig::JANSSON)
+    target_compile_definitions(${target} PRIVATE
+                               EDS_TEST_VECTORS="${PROJECT_SOURCE_DIR}/tests/vectors")
+    add_test(NAME ${room}/${name} COMMAND ${target} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+    set_tests_properties(${room}/${name} PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77)
+  endforeach()
+endfunction()
+
+foreach(room base core bridge codec registry store ingest transport evidence cli)
+  eds_tests(${room})
+endforeach()
+
+# Whole-program tests are scripts: tests/e2e/NAME.sh or .py, "e2e/NAME".  They
+# get the commands in EDS, and exit 77 where they can't run, with the reason.
+file(GLOB scripts CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/e2e/test_*.sh
+     ${PROJECT_SOURCE_DIR}/tests/e2e/test_*.py)
+foreach(script ${scripts})
+  get_filename_component(name ${script} NAME_WE)
+  string(REGEX REPLACE "^test_" "" name ${name})
+  add_test(NAME e2e/${name} COMMAND ${script} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(e2e/${name} PROPERTIES TIMEOUT 600 SKIP_RETURN_CODE 77
+    ENVIRONMENT "EDS=${CMAKE_BINARY_DIR}/bin/eds;EDS_BUILD=${CMAKE_BINARY_DIR};EDS_SOURCE=${PROJECT_SOURCE_DIR}")
+endforeach()
+
+# Every fuzz target's corpus is replayed by the ordinary run.
+file(GLOB targets CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fuzz/fuzz_*.c)
+foreach(target ${targets})
+  get_filename_component(name ${target} NAME_WE)
+  add_executable(replay_${name} ${target} ${PROJECT_SOURCE_DIR}/tests/fuzz/replay.c)
+  target_include_directories(replay_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
+  target_link_libraries(replay_${name} PRIVATE eds_ingest eds_codec eds_flags PkgConfig::JANSSON)
+  add_test(NAME fuzz/${name}
+           COMMAND replay_${name} ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name})
+endforeach()

@@ -1,0 +1,136 @@
+/* json.h - records, chain files, envelopes and answers as JSON.
+ *
+ * Strict: one walk over the text; any white space and any order of fields, but
+ * no unknown, repeated or missing field, no wrong length, no number out of
+ * range or spelled otherwise than as a plain integer, no invalid UTF-8, no NUL
+ * in a string, nothing after the value.  An error names the field, line,
+ * column and byte position, and what was expected.  Form: docs/SPEC.md.
+ *
+ * No heap; any thread. */
+#ifndef EDGESENTRY_JSON_H
+#define EDGESENTRY_JSON_H
+
+#include "edgesentry/record.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Bytes that hold any entry's JSON and a NUL, compact or pretty. */
+#define EDS_JSON_ENTRY_SIZE_MAX 8192u
+
+/* The longest text of one record that a chain reader takes, white space
+ * included.  Longer ones are EDS_ERR_TOO_LARGE. */
+#define EDS_JSON_ENTRY_TEXT_MAX (64u * 1024u) /* bytes */
+
+enum eds_json_style {
+    EDS_JSON_COMPACT, /* no white space, as serde_json's to_string */
+    EDS_JSON_PRETTY,  /* two spaces, one array number a line, as to_string_pretty */
+};
+
+/* eds_json_entry_decode reads one record object, with or without "attest".
+ *
+ *   out         filled on EDS_OK, untouched otherwise
+ *   text, size  read only, no terminator needed
+ *
+ * EDS_OK, EDS_ERR_MALFORMED, or EDS_ERR_TRUNCATED when the text is a proper
+ * beginning of a record. */
+int32_t eds_json_entry_decode(struct eds_entry *out, const char *text, size_t size,
+                              struct eds_error *err);
+
+/* eds_json_entry_encode writes an entry, the attestation only if present.
+ *
+ *   out, out_size  out_size bytes at out; EDS_JSON_ENTRY_SIZE_MAX always do
+ *   indent         spaces before every line but the first (pretty only)
+ *
+ * Returns the length without the final NUL, or 0 if out_size is too small or
+ * a string of the record is not valid. */
+size_t eds_json_entry_encode(char *out, size_t out_size, const struct eds_entry *entry,
+                             enum eds_json_style style, unsigned indent);
+
+/* An ingest request: {"record": {...}, "raw_payload_hex": "..."}. */
+struct eds_envelope {
+    struct eds_entry entry;
+    const uint8_t *payload; /* inside the decoded text; never NULL */
+    size_t payload_size;    /* bytes */
+};
+
+/* eds_json_envelope_decode reads one envelope and turns the payload's hex into
+ * bytes in place: text is used up, and out->payload points into it.
+ *
+ * EDS_OK, EDS_ERR_MALFORMED or EDS_ERR_TRUNCATED.  A wrong hex digit says
+ * "invalid hex payload: Invalid character 'z' at position 0" or
+ * "invalid hex payload: Odd number of digits", as the original. */
+int32_t eds_json_envelope_decode(struct eds_envelope *out, char *text, size_t size,
+                                 struct eds_error *err);
+
+/* eds_json_envelope_size tells the bytes that eds_json_envelope_encode needs
+ * at most, NUL included, for a payload of that size. */
+size_t eds_json_envelope_size(size_t payload_size);
+
+/* eds_json_envelope_encode writes an envelope, compact, in lower-case hex.
+ * Returns the length without the NUL, or 0 as eds_json_entry_encode. */
+size_t eds_json_envelope_encode(char *out, size_t out_size, const struct eds_entry *entry,
+                                const void *payload, size_t payload_size);
+
+/* eds_json_string_encode writes text as a JSON string with its quotes, escaped
+ * as serde_json does; bytes that are not UTF-8 become U+FFFD.  Returns the
+ * length without the NUL, or 0 if it does not fit. */
+size_t eds_json_string_encode(char *out, size_t out_size, const char *text, size_t text_size);
+
+/* An answer of the ingest endpoint. */
+struct eds_answer {
+    bool accepted;
+    char error[EDS_ERROR_TEXT_SIZE]; /* "" if accepted */
+};
+
+/* eds_json_answer_encode writes {"status":"accepted"} or
+ * {"status":"rejected","error":"..."}; as above. */
+size_t eds_json_answer_encode(char *out, size_t out_size, const struct eds_answer *answer);
+
+/* eds_json_answer_decode reads one, for clients.  Unknown fields are skipped:
+ * servers may say more than we know.  EDS_OK, EDS_ERR_MALFORMED,
+ * EDS_ERR_TRUNCATED. */
+int32_t eds_json_answer_decode(struct eds_answer *out, const char *text, size_t size,
+                               struct eds_error *err);
+
+/* The shape of a file of records. */
+enum eds_chain_format {
+    EDS_CHAIN_ARRAY,   /* a JSON array of record objects: the original's form */
+    EDS_CHAIN_NDJSON,  /* one record object a line */
+    EDS_CHAIN_COMPACT, /* compact binary entries, one after the other */
+};
+
+/* Reads a file of records as it comes, one entry a call, in constant memory.
+ * The caller gives the buffer and a function that reads more bytes. */
+struct eds_chain_reader {
+    enum eds_chain_format format;
+    /* Fills up to size bytes and returns how many; 0 at the end; -1 on error
+     * with errno set. */
+    ptrdiff_t (*read)(void *context, void *buf, size_t size);
+    void *context;
+    char *buf; /* the caller's, at least 2 * EDS_JSON_ENTRY_TEXT_MAX bytes */
+    size_t buf_size;
+    size_t start, end;     /* bytes not consumed yet: [start, end) of buf */
+    uint64_t consumed;     /* bytes of the file before start: for progress */
+    uint64_t line, column; /* of start, for errors */
+    uint64_t count;        /* entries returned */
+    bool at_end, begun, finished;
+};
+
+/* eds_chain_reader_init prepares a reader; buf_size in bytes. */
+void eds_chain_reader_init(struct eds_chain_reader *reader, enum eds_chain_format format,
+                           ptrdiff_t (*read)(void *context, void *buf, size_t size), void *context,
+                           char *buf, size_t buf_size);
+
+/* eds_chain_reader_next gives the next entry.  EDS_OK; EDS_ERR_NOT_FOUND at
+ * the proper end; EDS_ERR_MALFORMED, EDS_ERR_TRUNCATED, EDS_ERR_TOO_LARGE or
+ * EDS_ERR_IO with *err naming line, column and position in the file. */
+int32_t eds_chain_reader_next(struct eds_chain_reader *reader, struct eds_entry *out,
+                              struct eds_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,37 @@
+/* log.h - one line on standard error per event, as logfmt or JSON.
+ *
+ *   ts=2026-11-22T00:07:55.123Z level=warn event=ingest_rejected device=lift-01 ...
+ *
+ * Values are escaped, so that no byte from outside can forge a line.  Payload
+ * bytes and keys never go here.  Any thread; a line is written with one write. */
+#ifndef EDS_BASE_LOG_H
+#define EDS_BASE_LOG_H
+
+#include <stdint.h>
+
+enum eds_log_level { EDS_LOG_DEBUG, EDS_LOG_INFO, EDS_LOG_WARN, EDS_LOG_ERROR };
+enum eds_log_format { EDS_LOG_LOGFMT, EDS_LOG_JSON };
+
+/* One field of a line: a name and either a string or a number. */
+struct eds_log_field {
+    const char *name;
+    const char *string; /* NULL: number holds the value */
+    uint64_t number;
+};
+
+#define EDS_LOG_STRING(name, value) ((struct eds_log_field){name, value, 0})
+#define EDS_LOG_NUMBER(name, value) ((struct eds_log_field){name, NULL, value})
+
+/* eds_log_configure sets what is written from now on; info and logfmt at the
+ * start. */
+void eds_log_configure(enum eds_log_level least, enum eds_log_format format);
+
+/* eds_log writes one line: event is a word of [a-z_], fields follow. */
+void eds_log(enum eds_log_level level, const char *event, const struct eds_log_field *fields,
+             unsigned field_count);
+
+#define EDS_LOG(level, event, ...)                                                                 \
+    eds_log(level, event, (const struct eds_log_field[]){__VA_ARGS__},                             \
+            sizeof((const struct eds_log_field[]){__VA_ARGS__}) / sizeof(struct eds_log_field))
+
+#endif

@@ -1,0 +1,78 @@
+/* gate.h - may this record in?  The checks in their order, and nothing else.
+ *
+ * A pure module: it reads what it is given, decides, and says so in the
+ * original's words.  No I/O, no locks, no clock.  The order of protocol.md 2:
+ * payload hash, route identity, device, signature and attestation, sequence,
+ * previous hash; first failure wins. */
+#ifndef EDS_INGEST_GATE_H
+#define EDS_INGEST_GATE_H
+
+#include "registry/registry.h"
+#include "store/ledger.h"
+
+enum eds_verdict {
+    EDS_VERDICT_ACCEPTED = 0,
+    EDS_VERDICT_PAYLOAD_HASH,
+    EDS_VERDICT_ROUTE_IDENTITY,
+    EDS_VERDICT_UNKNOWN_DEVICE,
+    EDS_VERDICT_DEVICE_STATE, /* quarantined, revoked, retired */
+    EDS_VERDICT_SIGNATURE,
+    EDS_VERDICT_ATTESTATION,        /* there, but wrong */
+    EDS_VERDICT_ATTESTATION_ABSENT, /* required, but not there */
+    EDS_VERDICT_DUPLICATE,          /* this very record was accepted before */
+    EDS_VERDICT_CONFLICT,           /* another record was, under this sequence */
+    EDS_VERDICT_SEQUENCE,
+    EDS_VERDICT_PREVIOUS_HASH,
+    EDS_VERDICT_OBJECT_TAKEN, /* the reference stands for another payload */
+    EDS_VERDICT_STORE,        /* not decided: the store failed; send again */
+    EDS_VERDICT_OVERLOADED,   /* not decided: the queue is full; send again */
+};
+
+/* eds_verdict_name gives the word used in logs and metrics ("signature"). */
+const char *eds_verdict_name(enum eds_verdict verdict);
+
+/* Everything the checks need to know of a request. */
+struct eds_request {
+    const struct eds_entry *entry;
+    const void *payload;
+    size_t payload_size;        /* bytes */
+    const char *route_identity; /* NULL: the transport did not authenticate */
+};
+
+/* eds_gate_check_request makes the checks that need no chain state (payload
+ * hash to attestation), so that they can run on any thread.
+ *
+ *   device       as the registry has it; NULL if it has not
+ *   record_hash  out: the record's hash
+ *   message      on a rejection: the text of the operation log
+ *
+ * Whether an attestation is required depends on the head too: see below. */
+enum eds_verdict eds_gate_check_request(const struct eds_request *request,
+                                        const struct eds_device *device,
+                                        uint8_t record_hash[EDS_HASH_SIZE],
+                                        char message[EDS_ERROR_TEXT_SIZE]);
+
+/* eds_gate_check_head decides whether the record may follow its device's head:
+ * attestation since the first attested one, sequence, previous hash.
+ *
+ *   stored_hash  the hash of the record stored under this sequence, NULL if
+ *                there is none; needed only if sequence <= head->sequence
+ *
+ * DUPLICATE if stored_hash is this record's, CONFLICT if it is another's. */
+enum eds_verdict eds_gate_check_head(const struct eds_head *head, const struct eds_entry *entry,
+                                     const uint8_t record_hash[EDS_HASH_SIZE],
+                                     const uint8_t *stored_hash, char message[EDS_ERROR_TEXT_SIZE]);
+
+/* eds_gate_check_object decides whether object_ref may stand for this payload.
+ *
+ *   taken_by  the payload hash it stands for already; NULL if it is free */
+enum eds_verdict eds_gate_check_object(const struct eds_entry *entry, const uint8_t *taken_by,
+                                       char message[EDS_ERROR_TEXT_SIZE]);
+
+/* eds_gate_advance moves a head past an accepted record.  To be called after
+ * (or, for a pending batch, as if after) the durable write; asserts that
+ * eds_gate_check_head said ACCEPTED. */
+void eds_gate_advance(struct eds_head *head, const struct eds_entry *entry,
+                      const uint8_t record_hash[EDS_HASH_SIZE]);
+
+#endif

@@ -1,0 +1,74 @@
+/* ingest.h - the way in: check on many threads, decide and commit on one.
+ *
+ * eds_ingest_submit checks a request on the caller's thread (hashes and
+ * signatures: the work), then queues it.  One committer thread takes all that
+ * waits, decides sequence, chain and reference in the order of arrival, makes
+ * the batch durable in one commit, and only then calls each request's done.
+ * A failed commit leaves every head where it was and answers EDS_VERDICT_STORE:
+ * the same records may come again. */
+#ifndef EDS_INGEST_INGEST_H
+#define EDS_INGEST_INGEST_H
+
+#include "ingest/gate.h"
+
+struct eds_ingest;
+
+/* One request on its way.  The caller fills the first part and keeps the whole,
+ * entry and payload alive and unmoved until done was called. */
+struct eds_submission {
+    struct eds_request request;
+    void (*done)(struct eds_submission *); /* on the committer's or the caller's thread */
+    void *context;                         /* the caller's */
+
+    /* The answer, valid when done is called. */
+    enum eds_verdict verdict;
+    char message[EDS_ERROR_TEXT_SIZE]; /* "" if accepted; else for the operation log */
+
+    /* Ours meanwhile. */
+    uint8_t record_hash[EDS_HASH_SIZE];
+    struct eds_submission *next;
+    uint64_t submitted_ns;
+};
+
+struct eds_ingest_config {
+    struct eds_ledger *ledger;             /* used by the committer alone; outlives us */
+    const struct eds_registry *registry;   /* outlives us */
+    size_t queue_max;                      /* requests waiting; 0: 4096 */
+    size_t batch_max;                      /* records in one commit; 0: 1024 */
+    size_t batch_size_max;                 /* payload bytes in one commit; 0: 64 MiB */
+    unsigned rejections_logged_per_second; /* rows; the rest is summed up; 0: 1000 */
+};
+
+/* What has happened since the start; for metrics and the closing log line. */
+struct eds_ingest_counts {
+    uint64_t accepted, duplicate, conflict, rejected, store_failed, overloaded, commits;
+    uint64_t by_verdict[EDS_VERDICT_OVERLOADED + 1];
+    uint64_t queued; /* now */
+};
+
+/* eds_ingest_start starts the committer.  EDS_OK, EDS_ERR_NO_MEMORY,
+ * EDS_ERR_IO (no thread). */
+int32_t eds_ingest_start(struct eds_ingest **out, const struct eds_ingest_config *config,
+                         struct eds_error *err);
+
+/* eds_ingest_submit takes a request.  done is called exactly once: before this
+ * returns if the queue is full (EDS_VERDICT_OVERLOADED) or ingest is stopping,
+ * else after the commit (rejections are committed to the log as well). */
+void eds_ingest_submit(struct eds_ingest *ingest, struct eds_submission *submission);
+
+/* eds_ingest_submit_wait does the same and returns when it is decided. */
+enum eds_verdict eds_ingest_submit_wait(struct eds_ingest *ingest,
+                                        struct eds_submission *submission);
+
+void eds_ingest_counts(struct eds_ingest *ingest, struct eds_ingest_counts *out);
+
+/* eds_ingest_stop finishes what was taken, answers it, and frees everything.
+ * No submit may run at the same time or follow. */
+void eds_ingest_stop(struct eds_ingest *ingest);
+
+/* eds_ingest_answer_text writes what a client is told of a rejection: the
+ * message, with "ingest verification failed: " in front where edgesentry-rs
+ * has it. */
+void eds_ingest_answer_text(char out[EDS_ERROR_TEXT_SIZE], const struct eds_submission *submission);
+
+#endif

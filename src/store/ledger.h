@@ -1,0 +1,154 @@
+/* ledger.h - where accepted records, chain heads, payloads and the operation
+ * log are kept, and what every such store promises.
+ *
+ * Records, heads and log change together or not at all: that is why they are
+ * one interface.  A new store is written from this page alone and passes
+ * tests/store/ledger_conformance.c.
+ *
+ * Threads: commit and the look-ups are called by one thread at a time (the
+ * committer); scans may run on another ledger opened on the same place.
+ * Errors: EDS_ERR_IO for a failed store (*err says what happened to which file
+ * or server), EDS_ERR_NO_MEMORY, EDS_ERR_BUSY when it is locked by another. */
+#ifndef EDS_STORE_LEDGER_H
+#define EDS_STORE_LEDGER_H
+
+#include <stdbool.h>
+
+#include "edgesentry/record.h"
+
+struct eds_ledger;
+
+/* A device's last accepted record.  A device never seen has sequence 0 and the
+ * zero hash: just what its first record must follow. */
+struct eds_head {
+    uint64_t sequence;
+    uint8_t record_hash[EDS_HASH_SIZE];
+    bool attested;           /* it has sent a valid attestation: required since */
+    uint64_t conflict_count; /* forks seen: other records under used sequences */
+};
+
+enum eds_decision { EDS_DECISION_ACCEPTED, EDS_DECISION_REJECTED };
+
+/* One accepted record to be stored. */
+struct eds_append {
+    const struct eds_entry *entry;
+    uint8_t record_hash[EDS_HASH_SIZE]; /* of entry->record */
+    const void *payload;                /* NULL: kept elsewhere */
+    size_t payload_size;                /* bytes */
+};
+
+/* One line of the operation log. */
+struct eds_operation {
+    enum eds_decision decision;
+    const char *device_id; /* NUL-terminated UTF-8 */
+    uint64_t sequence;
+    const char *message; /* NUL-terminated UTF-8 */
+};
+
+/* Another record under a used sequence: kept as evidence of a fork. */
+struct eds_conflict {
+    const struct eds_entry *entry;
+    uint8_t record_hash[EDS_HASH_SIZE];
+};
+
+/* What one group commit makes durable, in this order of kinds.  appends of one
+ * device are in chain order and follow its head; the store moves each head to
+ * the device's last append. */
+struct eds_commit {
+    const struct eds_append *appends;
+    size_t append_count;
+    const struct eds_conflict *conflicts;
+    size_t conflict_count;
+    const struct eds_operation *operations;
+    size_t operation_count;
+    uint64_t now_ms; /* ingested_at, created_at */
+};
+
+/* A stored record as a scan gives it; pointers hold during the call. */
+struct eds_stored {
+    const struct eds_entry *entry;
+    uint8_t record_hash[EDS_HASH_SIZE]; /* as stored: compare with eds_record_digest */
+    uint64_t ingested_ms;
+};
+
+struct eds_ledger_counts {
+    uint64_t records, devices, operations, accepted, rejected, conflicts, objects;
+};
+
+/* At most this many forks are kept per device; the log counts the others. */
+#define EDS_CONFLICTS_KEPT_MAX 1000u
+
+struct eds_ledger_ops {
+    const char *name; /* "sqlite", "memory" */
+
+    /* All of the commit, or nothing, is durable on EDS_OK.
+     * EDS_ERR_HEAD_MOVED: a head is no longer where the first append of its
+     * device starts, or a sequence or object_ref was taken meanwhile; nothing
+     * was written, and the caller decides again from what is there now. */
+    int32_t (*commit)(struct eds_ledger *, const struct eds_commit *, struct eds_error *);
+
+    /* Fills *out; EDS_OK also for a device never seen. */
+    int32_t (*head)(struct eds_ledger *, const char *device_id, struct eds_head *out,
+                    struct eds_error *);
+
+    /* The hash of the record stored under a sequence.  EDS_ERR_NOT_FOUND. */
+    int32_t (*record_hash)(struct eds_ledger *, const char *device_id, uint64_t sequence,
+                           uint8_t out[EDS_HASH_SIZE], struct eds_error *);
+
+    /* The payload hash that an object_ref stands for.  EDS_ERR_NOT_FOUND if
+     * the reference is free. */
+    int32_t (*object)(struct eds_ledger *, const char *object_ref, uint8_t out[EDS_HASH_SIZE],
+                      struct eds_error *);
+
+    /* Reads a payload kept here into memory that the caller frees.
+     * EDS_ERR_NOT_FOUND. */
+    int32_t (*payload)(struct eds_ledger *, const char *object_ref, void **out, size_t *out_size,
+                       struct eds_error *);
+
+    /* Calls visit for every record of a device in sequence order, or, with
+     * device_id NULL, of all devices: device by device (in byte order of the
+     * id), each in sequence order.  A visit that returns other than EDS_OK
+     * ends the scan, which returns the same. */
+    int32_t (*scan)(struct eds_ledger *, const char *device_id,
+                    int32_t (*visit)(void *context, const struct eds_stored *), void *context,
+                    struct eds_error *);
+
+    /* Calls visit for every head, in byte order of the id. */
+    int32_t (*heads)(struct eds_ledger *,
+                     int32_t (*visit)(void *context, const char *device_id,
+                                      const struct eds_head *),
+                     void *context, struct eds_error *);
+
+    /* Calls visit for every line of the operation log, oldest first. */
+    int32_t (*operations)(struct eds_ledger *,
+                          int32_t (*visit)(void *context, const struct eds_operation *,
+                                           uint64_t created_ms),
+                          void *context, struct eds_error *);
+
+    /* Calls visit for every kept fork, oldest first. */
+    int32_t (*conflicts)(struct eds_ledger *,
+                         int32_t (*visit)(void *context, const struct eds_stored *), void *context,
+                         struct eds_error *);
+
+    int32_t (*counts)(struct eds_ledger *, struct eds_ledger_counts *out, struct eds_error *);
+
+    void (*close)(struct eds_ledger *); /* frees the ledger itself */
+};
+
+/* A store embeds this as its first member. */
+struct eds_ledger {
+    const struct eds_ledger_ops *ops;
+};
+
+/* eds_ledger_open opens a store by its URL and makes what is missing there:
+ *
+ *   memory:       forgets everything at close; for tests and demos
+ *   sqlite:PATH   one SQLite file (WAL, synchronous=FULL), directories made 0700
+ *
+ * EDS_OK and *out, which the caller closes with out->ops->close; EDS_ERR_USAGE
+ * for an unknown URL, EDS_ERR_UNSUPPORTED for a store left out of this build
+ * or a file written by a newer version, EDS_ERR_IO, EDS_ERR_BUSY,
+ * EDS_ERR_NO_MEMORY. */
+int32_t eds_ledger_open(struct eds_ledger **out, const char *url, struct eds_error *err);
+
+#endif

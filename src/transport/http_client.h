@@ -1,0 +1,36 @@
+/* http_client.h - sending envelopes to a server, on libcurl. */
+#ifndef EDS_TRANSPORT_HTTP_CLIENT_H
+#define EDS_TRANSPORT_HTTP_CLIENT_H
+
+#include "edgesentry/json.h"
+
+struct eds_http_client;
+
+struct eds_http_client_config {
+    const char *url;           /* http://host:port; /api/v1/ingest is added if it has no path */
+    unsigned attempt_max;      /* per record, first one included; 0: 8 */
+    unsigned backoff_ms_first; /* 0: 100; decorrelated jitter, at most 10 s */
+    unsigned timeout_ms;       /* per attempt; 0: 30000 */
+    const char *ca_file;       /* NULL: the system's */
+};
+
+/* What a server said of one record. */
+struct eds_delivery {
+    unsigned status; /* HTTP status of the last attempt; 0: no answer at all */
+    unsigned attempts;
+    struct eds_answer answer;
+};
+
+int32_t eds_http_client_open(struct eds_http_client **out,
+                             const struct eds_http_client_config *config, struct eds_error *err);
+void eds_http_client_close(struct eds_http_client *client);
+
+/* eds_http_client_send posts one envelope and waits for the verdict.  Broken
+ * connections, 429 and 503 are tried again (Retry-After is respected).
+ *
+ * EDS_OK when the server decided (202, or a 4xx: see out); EDS_ERR_IO when it
+ * never did (*err has the last reason); EDS_ERR_NO_MEMORY. */
+int32_t eds_http_client_send(struct eds_http_client *client, const char *body, size_t body_size,
+                             struct eds_delivery *out, struct eds_error *err);
+
+#endif

@@ -1,0 +1,39 @@
+/* http_server.h - POST /api/v1/ingest over HTTP, on libmicrohttpd.
+ *
+ * Knows addresses, bodies, limits and status codes; what is in a body is the
+ * codec's, whether it is good is ingest's.  docs/SPEC.md has the answers. */
+#ifndef EDS_TRANSPORT_HTTP_SERVER_H
+#define EDS_TRANSPORT_HTTP_SERVER_H
+
+#include "ingest/ingest.h"
+#include "ingest/netpolicy.h"
+
+struct eds_http_server;
+
+struct eds_http_config {
+    const char *address; /* "0.0.0.0:8080", "[::]:8080"; port 0 picks a free one */
+    const struct eds_netpolicy *netpolicy;
+    struct eds_ingest *ingest;
+    size_t body_size_max;     /* bytes; 0: 2 MiB (2097152), as the original */
+    unsigned thread_count;    /* 0: one per core */
+    unsigned connection_max;  /* 0: 1024 */
+    unsigned idle_timeout_s;  /* of a connection that says nothing; 0: 30 */
+    const char *tls_cert_pem; /* NULL: plain HTTP */
+    const char *tls_key_pem;
+};
+
+/* eds_http_server_start binds, listens and serves.  The pointers in config
+ * outlive the server.  EDS_OK; EDS_ERR_USAGE for a bad address ("invalid
+ * socket address syntax"); EDS_ERR_IO ("server error: Address already in use
+ * (os error 98)"); EDS_ERR_NO_MEMORY. */
+int32_t eds_http_server_start(struct eds_http_server **out, const struct eds_http_config *config,
+                              struct eds_error *err);
+
+/* eds_http_server_port tells the port it listens on. */
+unsigned eds_http_server_port(const struct eds_http_server *server);
+
+/* eds_http_server_stop takes no new connection, answers what was taken, closes
+ * and frees.  Call before eds_ingest_stop. */
+void eds_http_server_stop(struct eds_http_server *server);
+
+#endif
