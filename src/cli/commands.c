@@ -1,0 +1,56 @@
+/* commands.c - the tree of commands. */
+#include "cli/commands.h"
+
+#include <string.h>
+
+#include "cli/suggest.h"
+
+static const struct eds_command *const audit_children[] = {
+    NULL,
+};
+
+static const struct eds_command audit = {
+    .name = "audit",
+    .summary = "Tamper-evident audit records: sign, send, keep and verify them",
+    .children = audit_children,
+};
+
+static const struct eds_command *const root_children[] = {
+    &audit,
+    NULL,
+};
+
+static const struct eds_option root_options[] = {
+    {.name = "version", .help = "Print the version (-V), with --json also what is built in"},
+    EDS_OPTION_JSON,
+    EDS_OPTIONS_END,
+};
+
+const struct eds_command eds_command_root = {
+    .name = "eds",
+    .summary = "EdgeSentry: tamper-evident records of what devices saw",
+    .description = "Every command under 'eds audit' may also be written without 'audit'. "
+                   "'eds help COMMAND' is 'eds COMMAND --help'.",
+    .children = root_children,
+    .options = root_options,
+};
+
+const struct eds_command *eds_command_find(const struct eds_command *group, const char *name)
+{
+    for (const struct eds_command *const *child = group->children; *child; child++)
+        if (strcmp((*child)->name, name) == 0)
+            return *child;
+    return group == &eds_command_root ? eds_command_find(&audit, name) : NULL;
+}
+
+const char *eds_command_nearest(const struct eds_command *group, const char *name)
+{
+    struct eds_suggestion best = eds_suggest_begin(name, strlen(name));
+
+    for (const struct eds_command *const *child = group->children; *child; child++)
+        eds_suggest_try(&best, (*child)->name);
+    if (group == &eds_command_root)
+        for (const struct eds_command *const *child = audit.children; *child; child++)
+            eds_suggest_try(&best, (*child)->name);
+    return best.word;
+}

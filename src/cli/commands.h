@@ -1,0 +1,18 @@
+/* commands.h - all commands there are. */
+#ifndef EDS_CLI_COMMANDS_H
+#define EDS_CLI_COMMANDS_H
+
+#include "cli/command.h"
+
+extern const struct eds_command eds_command_root; /* "eds" */
+
+/* eds_command_find looks a command or group up in a group.  Whatever stands
+ * under "audit" is also found in the root itself, as the reference writes it
+ * both ways.  NULL if there is none. */
+const struct eds_command *eds_command_find(const struct eds_command *group, const char *name);
+
+/* eds_command_nearest names the one that a mistyped name may have meant, or
+ * NULL. */
+const char *eds_command_nearest(const struct eds_command *group, const char *name);
+
+#endif

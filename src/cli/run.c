@@ -1,0 +1,116 @@
+/* run.c - see run.h. */
+#include "cli/run.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/args.h"
+#include "cli/commands.h"
+#include "cli/help.h"
+#include "cli/version.h"
+
+/* The command that the words name, and how it was called. */
+struct found {
+    const struct eds_command *command;
+    char path[EDS_COMMAND_PATH_SIZE];
+    int used;            /* words of argv, "eds" included */
+    const char *unknown; /* a word that names nothing; NULL: none */
+};
+
+static struct found find(int argc, char **argv)
+{
+    struct found found = {.command = &eds_command_root, .path = "eds", .used = 1};
+
+    while (found.command->children != NULL && found.used < argc && argv[found.used][0] != '-') {
+        const char *word = argv[found.used];
+        const struct eds_command *next = eds_command_find(found.command, word);
+        size_t path_size = strlen(found.path);
+
+        if (next == NULL) {
+            found.unknown = word;
+            return found;
+        }
+        snprintf(found.path + path_size, sizeof found.path - path_size, " %s", next->name);
+        found.command = next;
+        found.used++;
+    }
+    return found;
+}
+
+static int say_unknown(const struct found *found)
+{
+    const char *near = eds_command_nearest(found->command, found->unknown);
+
+    fprintf(stderr, "error: unrecognized subcommand '%s'\n\n", found->unknown);
+    if (near != NULL)
+        fprintf(stderr, "  tip: a similar subcommand exists: '%s'\n\n", near);
+    eds_help_usage(stderr, found->command, found->path);
+    fputs("\nFor more information, try '--help'.\n", stderr);
+    return EDS_EXIT_USAGE;
+}
+
+/* A group alone explains itself; "eds --version" is the one thing it can do. */
+static int run_group(const struct found *found, const struct eds_args *args)
+{
+    if (found->command == &eds_command_root && eds_args_flag(args, "version"))
+        return eds_version_print(eds_args_flag(args, "json"));
+    eds_help_print(stderr, found->command, found->path);
+    return EDS_EXIT_USAGE;
+}
+
+static int run_found(const struct found *found, int argc, char **argv)
+{
+    struct eds_args args;
+    struct eds_error err;
+    int code;
+    int32_t rc = eds_args_parse(&args, found->command, found->path, argc, argv, &err);
+
+    if (rc == EDS_ERR_USAGE) {
+        code = eds_args_usage(&args, "%s", err.text);
+    } else if (rc != EDS_OK) {
+        fprintf(stderr, "error: %s\n", err.text);
+        code = EDS_EXIT_FAILED;
+    } else if (args.help_wanted) {
+        eds_help_print(stdout, found->command, found->path);
+        code = EDS_EXIT_OK;
+    } else if (found->command->children != NULL) {
+        code = run_group(found, &args);
+    } else {
+        code = found->command->run(&args);
+    }
+    eds_args_free(&args);
+    return code;
+}
+
+/* What was printed counts only if it arrived: a full disk behind ">" is an
+ * error like any other. */
+static int finish(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    fprintf(stderr, "error: cannot write to standard output: %s\n", strerror(errno));
+    return code == EDS_EXIT_OK ? EDS_EXIT_FAILED : code;
+}
+
+int eds_run(int argc, char **argv)
+{
+    struct found found;
+    bool asked = argc > 1 && strcmp(argv[1], "help") == 0;
+
+    if (argc > 1 && strcmp(argv[1], "-V") == 0)
+        argv[1] = "--version";
+    if (asked) { /* "eds help audit keygen": drop the word */
+        argv[1] = argv[0];
+        argv++;
+        argc--;
+    }
+    found = find(argc, argv);
+    if (found.unknown != NULL)
+        return say_unknown(&found);
+    if (asked) {
+        eds_help_print(stdout, found.command, found.path);
+        return finish(EDS_EXIT_OK);
+    }
+    return finish(run_found(&found, argc - found.used, argv + found.used));
+}
