@@ -1,9 +1,9 @@
 # One set of compiler flags for every room: warnings are errors.
+# What a library shows is said by its exports.map alone, not by attributes.
 set(CMAKE_C_STANDARD 11)
 set(CMAKE_C_STANDARD_REQUIRED ON)
 set(CMAKE_C_EXTENSIONS ON) # POSIX; core and base use nothing beyond C11
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
-set(CMAKE_C_VISIBILITY_PRESET hidden)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE RelWithDebInfo)
@@ -15,7 +15,8 @@ set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib)
 
 add_library(eds_flags INTERFACE)
 target_compile_options(eds_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes
-                       -Wmissing-prototypes -Wvla -Wpointer-arith -Wundef -Werror -fstack-protector-strong)
+                       -Wmissing-prototypes -Wvla -Wpointer-arith -Wundef -Werror -fstack-protector-strong
+                       -fno-semantic-interposition)
 target_compile_definitions(eds_flags INTERFACE _GNU_SOURCE EDS_VERSION="${PROJECT_VERSION}"
                            EDS_TRANSPORT_HTTP=$<BOOL:${EDS_TRANSPORT_HTTP}>)
 target_link_options(eds_flags INTERFACE -Wl,-z,relro,-z,now -Wl,-z,noexecstack)

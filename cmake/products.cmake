@@ -22,7 +22,8 @@ function(eds_library name)
   endforeach()
   set_target_properties(${name}_shared PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0
                         LINK_DEPENDS ${LIB_EXPORTS})
-  target_link_options(${name}_shared PRIVATE -Wl,--version-script=${LIB_EXPORTS} -Wl,-z,defs)
+  target_link_options(${name}_shared PRIVATE -Wl,--version-script=${LIB_EXPORTS} -Wl,-z,defs
+                      -Wl,-Bsymbolic-functions)
 endfunction()
 
 if(NOT EDS_FUZZ)
