@@ -1,8 +1,107 @@
-# The short names of common work; CMake does it.  `make help` lists them.
-BUILD ?= build
+# The short names of common work.  CMake does it (CMakePresets.json); whatever a
+# target misses it first installs (scripts/install-deps.sh).
+#
+#   make CMAKE_FLAGS=-DEDS_TRANSPORT_HTTP=OFF    leave something out
+#   make EDS_INSTALL_DEPS=no                     install nothing, only say what is missing
+PREFIX      ?= /usr/local
+DESTDIR     ?=
+RUNS        ?= 10000000
+FUZZ_TIME   ?= 20
+JOBS        ?= $(shell nproc 2>/dev/null || echo 2)
 CMAKE_FLAGS ?=
+CTEST_FLAGS ?=
+export EDS_INSTALL_DEPS DESTDIR
+
+# $(call build,PRESET,FOLDER,SETTINGS)
+define build
+@scripts/configure.sh $(1) $(2) $(3) $(CMAKE_FLAGS)
+@cmake --build $(2) -j$(JOBS)
+endef
+# Data races and memory errors show in the programs made of our own code; the
+# scripts around the release build and the long tests run in `make test`.
+sanitized = -LE slow -E '^e2e/'
 
 .PHONY: all
-all: ## build everything into build/
-	@cmake -S . -B $(BUILD) $(CMAKE_FLAGS) >/dev/null
-	@cmake --build $(BUILD) -j"$$(nproc)"
+all: ## build the command and the libraries in release form: build/bin, build/lib
+	@scripts/install-deps.sh build
+	$(call build,release,build,$(if $(wildcard build/build.ninja),,-DEDS_BUILD_TESTS=OFF))
+
+.PHONY: demo
+demo: all ## a signed inspection over HTTP, a tampered one refused, the chain verified
+	@scripts/demo.sh build/bin/eds
+
+.PHONY: test
+test: ## build and run every test
+	@scripts/install-deps.sh test
+	$(call build,release,build,-DEDS_BUILD_TESTS=ON)
+	@scripts/run-tests.sh build -j$(JOBS) $(CTEST_FLAGS)
+
+.PHONY: test-asan
+test-asan: ## the tests of the rooms under AddressSanitizer and UBSan
+	@scripts/install-deps.sh test
+	$(call build,asan,build-asan)
+	@scripts/run-tests.sh build-asan -j$(JOBS) $(sanitized) $(CTEST_FLAGS)
+
+.PHONY: test-tsan
+test-tsan: ## the tests of the rooms under ThreadSanitizer
+	@scripts/install-deps.sh test
+	$(call build,tsan,build-tsan)
+	@scripts/run-tests.sh build-tsan -j$(JOBS) $(sanitized) $(CTEST_FLAGS)
+
+.PHONY: test-portability
+test-portability: ## core and codec tests for aarch64 and big-endian s390x (qemu), and with musl
+	@scripts/install-deps.sh portability
+	@scripts/test-portability.sh
+
+.PHONY: check
+check: ## format, warnings of gcc and clang, clang-tidy, cppcheck, room order, house rules
+	@scripts/install-deps.sh check
+	$(call build,release,build,-DEDS_BUILD_TESTS=ON)
+	$(call build,clang,build-clang)
+	@scripts/check.sh build
+
+.PHONY: check-quick
+check-quick: ## the part of `make check` that takes seconds
+	@scripts/install-deps.sh check
+	@scripts/check.sh
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZ_TIME=20 seconds
+	@scripts/install-deps.sh fuzz
+	$(call build,fuzz,build-fuzz)
+	@scripts/fuzz.sh build-fuzz -max_total_time=$(FUZZ_TIME)
+
+.PHONY: fuzz-long
+fuzz-long: ## every fuzz target for RUNS=10000000 executions
+	@scripts/install-deps.sh fuzz
+	$(call build,fuzz,build-fuzz)
+	@scripts/fuzz.sh build-fuzz -runs=$(RUNS)
+
+.PHONY: bench
+bench: ## measure: a table, and build/bench.json
+	@scripts/install-deps.sh bench
+	$(call build,release,build,-DEDS_BUILD_BENCH=ON)
+	@scripts/bench.sh build
+
+.PHONY: coverage
+coverage: ## lines and branches that the tests reach, per room
+	@scripts/install-deps.sh coverage
+	$(call build,coverage,build-coverage)
+	@scripts/coverage.sh build-coverage
+
+.PHONY: install
+install: all ## install to PREFIX=/usr/local (DESTDIR is respected)
+	@cmake --install build --prefix $(PREFIX)
+
+.PHONY: format
+format: ## put every C file into the house's format
+	@scripts/install-deps.sh check
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+.PHONY: clean
+clean: ## remove all build folders
+	@rm -rf build build-*
+
+.PHONY: help
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 26

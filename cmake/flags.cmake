@@ -17,8 +17,7 @@ add_library(eds_flags INTERFACE)
 target_compile_options(eds_flags INTERFACE -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes
                        -Wmissing-prototypes -Wvla -Wpointer-arith -Wundef -Werror -fstack-protector-strong
                        -fno-semantic-interposition)
-target_compile_definitions(eds_flags INTERFACE _GNU_SOURCE EDS_VERSION="${PROJECT_VERSION}"
-                           EDS_TRANSPORT_HTTP=$<BOOL:${EDS_TRANSPORT_HTTP}>)
+target_compile_definitions(eds_flags INTERFACE _GNU_SOURCE EDS_VERSION="${PROJECT_VERSION}")
 target_link_options(eds_flags INTERFACE -Wl,-z,relro,-z,now -Wl,-z,noexecstack)
 if(NOT EDS_SANITIZE STREQUAL "" OR EDS_FUZZ)
   set(_sanitizers "${EDS_SANITIZE}")

@@ -1,12 +1,16 @@
-# The libraries, each with its one reason (README, "Libraries").
+# The libraries, each with its one reason (README, "Libraries"), and each looked
+# for only if something that is built needs it.
 find_package(PkgConfig REQUIRED)
 find_package(Threads REQUIRED)
 pkg_check_modules(SODIUM REQUIRED IMPORTED_TARGET libsodium)
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
-pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
-set(EDS_STORE_LIBS PkgConfig::SQLITE)
+set(EDS_STORE_LIBS "")
 set(EDS_TRANSPORT_LIBS Threads::Threads)
-if(EDS_TRANSPORT_HTTP)
+if(EDS_STORE_SQLITE_STATE STREQUAL "on")
+  pkg_check_modules(SQLITE REQUIRED IMPORTED_TARGET sqlite3)
+  list(APPEND EDS_STORE_LIBS PkgConfig::SQLITE)
+endif()
+if(EDS_TRANSPORT_HTTP_STATE STREQUAL "on")
   pkg_check_modules(MICROHTTPD REQUIRED IMPORTED_TARGET libmicrohttpd)
   pkg_check_modules(CURL REQUIRED IMPORTED_TARGET libcurl)
   list(APPEND EDS_TRANSPORT_LIBS PkgConfig::MICROHTTPD PkgConfig::CURL)

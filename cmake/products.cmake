@@ -1,6 +1,8 @@
 # What is delivered: the ABI library, the richer C library, the command.
 
-# eds_library(NAME ROOMS ...) merges whole rooms into libNAME.so and libNAME.a.
+# eds_library(NAME EXPORTS map ROOMS ...) merges whole rooms into libNAME.so and
+# libNAME.a.  Of the shared one only the symbols of the map are seen; the static
+# one needs nothing but libsodium beside it.
 function(eds_library name)
   cmake_parse_arguments(LIB "" "EXPORTS" "ROOMS" ${ARGN})
   set(objects "")
@@ -8,26 +10,26 @@ function(eds_library name)
     file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${room}/*.c)
     list(APPEND objects ${sources})
   endforeach()
-  if(NOT objects)
-    return()
-  endif()
   foreach(kind SHARED STATIC)
     string(TOLOWER ${kind} suffix)
     set(target ${name}_${suffix})
     add_library(${target} ${kind} ${objects})
     set_target_properties(${target} PROPERTIES OUTPUT_NAME ${name})
-    target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/include
-                               ${PROJECT_SOURCE_DIR}/src)
-    target_link_libraries(${target} PRIVATE eds_flags PkgConfig::SODIUM)
+    target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src
+                               PUBLIC $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include>)
+    target_link_libraries(${target} PRIVATE $<BUILD_INTERFACE:eds_flags> PkgConfig::SODIUM)
   endforeach()
   set_target_properties(${name}_shared PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION 0
                         LINK_DEPENDS ${LIB_EXPORTS})
-  target_link_options(${name}_shared PRIVATE -Wl,--version-script=${LIB_EXPORTS} -Wl,-z,defs
+  target_link_options(${name}_shared PRIVATE -Wl,--version-script=${LIB_EXPORTS}
                       -Wl,-Bsymbolic-functions)
+  if(EDS_SANITIZE STREQUAL "")  # a sanitizer's functions are the program's to bring
+    target_link_options(${name}_shared PRIVATE -Wl,-z,defs)
+  endif()
 endfunction()
 
 if(NOT EDS_FUZZ)
-  file(GLOB _bridge ${PROJECT_SOURCE_DIR}/src/bridge/*.c)
+  file(GLOB _bridge CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/bridge/*.c)
   if(_bridge)
     eds_library(edgesentry_bridge ROOMS base core bridge
                 EXPORTS ${PROJECT_SOURCE_DIR}/src/bridge/exports.map)

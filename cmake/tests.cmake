@@ -49,3 +49,7 @@ foreach(target ${targets})
   add_test(NAME fuzz/${name}
            COMMAND replay_${name} ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name})
 endforeach()
+
+# The order of the rooms, as ARCHITECTURE.md draws it.
+add_test(NAME house/rooms COMMAND ${PROJECT_SOURCE_DIR}/scripts/check-rooms.sh
+         WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})

@@ -42,6 +42,7 @@ const char *eds_error_name(int32_t code)
 int32_t eds_error_set(struct eds_error *err, int32_t code, const char *format, ...)
 {
     va_list arguments;
+    const char *name = eds_error_name(code);
     int size;
 
     if (err == NULL)
@@ -51,7 +52,7 @@ int32_t eds_error_set(struct eds_error *err, int32_t code, const char *format, .
     size = vsnprintf(err->text, sizeof err->text, format, arguments);
     va_end(arguments);
     if (size < 0)
-        strcpy(err->text, eds_error_name(code));
+        memcpy(err->text, name, strlen(name) + 1); /* names are short */
     else if ((size_t)size >= sizeof err->text)
         err->text[eds_utf8_valid_size(err->text, sizeof err->text - 1)] = '\0';
     return code;

@@ -1,0 +1,28 @@
+# Tells the code and the reader what this build can do: build/generated/
+# cli/features.h for `eds --version`, the option as a macro (1 or 0) for #if, and
+# a summary.
+set(_rows "")
+set(_summary "")
+foreach(option ${EDS_FEATURES})
+  string(REGEX REPLACE "^EDS_" "" _name ${option})
+  string(TOLOWER ${_name} _name)
+  string(APPEND _rows "    {\"${_name}\", \"${${option}_STATE}\"}, \\\n")
+  string(APPEND _summary "\n   ${option}: ${${option}_STATE}")
+  set(_on 0)
+  if(${option}_STATE STREQUAL "on")
+    set(_on 1)
+  endif()
+  target_compile_definitions(eds_flags INTERFACE ${option}=${_on})
+endforeach()
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/cli/features.h @ONLY CONTENT
+"/* Made by CMake (cmake/features.cmake): what this build was made with. */
+#ifndef EDS_CLI_FEATURES_H
+#define EDS_CLI_FEATURES_H
+
+#define EDS_FEATURES_INIT \\
+@_rows@
+#endif
+")
+target_include_directories(eds_flags INTERFACE ${PROJECT_BINARY_DIR}/generated)
+message(STATUS "EdgeSentry ${PROJECT_VERSION}, ${CMAKE_C_COMPILER_ID} "
+               "${CMAKE_C_COMPILER_VERSION}, ${CMAKE_BUILD_TYPE}:${_summary}")

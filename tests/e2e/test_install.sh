@@ -1,0 +1,163 @@
+#!/bin/bash
+# Installs to a folder of its own and, as somebody else's project, compiles and
+# runs a program against what is there: by plain -l, by pkg-config and by CMake,
+# shared and static, as C99 and as C++17, all warnings being errors.
+set -euo pipefail
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+prefix=$work/prefix
+cc=${CC:-cc}
+cxx=${CXX:-c++}
+warnings=(-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror)
+count=0
+
+if grep -qE '^EDS_(SANITIZE:STRING=.+|COVERAGE:BOOL=ON)' "$EDS_BUILD/CMakeCache.txt"; then
+    echo "skipped: the libraries of this build need a sanitizer's or gcov's runtime"
+    exit 77
+fi
+
+cmake --install "$EDS_BUILD" --prefix "$prefix" >"$work/install.log"
+lib=$(dirname "$(find "$prefix" -name libedgesentry_bridge.a)")
+export PKG_CONFIG_PATH=$lib/pkgconfig
+
+# run NAME COMMAND...: the program must say that its chain is good.
+run() {
+    local name=$1 said
+    shift
+    said=$("$@") || { echo "$name: exit $?" >&2; exit 1; }
+    [[ $said == *"chain of 3 records: good"* ]] || { echo "$name said: $said" >&2; exit 1; }
+    count=$((count + 1))
+}
+
+cat >"$work/abi.c" <<'END'
+#include <edgesentry_bridge.h>
+#include <stdio.h>
+#include <string.h>
+
+int main(void)
+{
+    uint8_t private_key[32], public_key[32], hash[32];
+    EdsAuditRecord records[3];
+    const char *payload = "door 3: closed";
+    unsigned i;
+
+    if (sizeof(EdsAuditRecord) != 912 || eds_keygen(private_key, public_key) != EDS_OK)
+        return 1;
+    for (i = 0; i < 3; i++) {
+        if (eds_sign_record("door-3", i + 1u, 1700000000000u + i, (const uint8_t *)payload,
+                            strlen(payload), i ? hash : NULL, "file:door-3", private_key,
+                            &records[i]) != EDS_OK ||
+            eds_record_hash(&records[i], hash) != EDS_OK ||
+            eds_verify_record(&records[i], public_key) != 1)
+            return 2;
+    }
+    if (eds_verify_chain(records, 3) != EDS_OK)
+        return 3;
+    records[1].timestamp_ms++;
+    if (eds_verify_chain(records, 3) != EDS_ERR_CHAIN_INVALID || *eds_last_error_message() == 0)
+        return 4;
+    printf("chain of 3 records: good\n");
+    return 0;
+}
+END
+cat >"$work/rich.c" <<'END'
+#include <edgesentry/attest.h>
+#include <edgesentry/chain.h>
+#include <edgesentry/json.h>
+#include <stdio.h>
+
+int main(void)
+{
+    static const uint8_t seed[EDS_SEED_SIZE] = {1};
+    static char text[EDS_JSON_ENTRY_SIZE_MAX];
+    uint8_t hash[EDS_HASH_SIZE], public_key[EDS_PUBLIC_KEY_SIZE];
+    struct eds_chain_finding finding;
+    struct eds_chain chain;
+    struct eds_error err;
+    unsigned i;
+
+    eds_ed25519_public_key(public_key, seed);
+    eds_chain_begin(&chain, EDS_STRENGTH_SIGNATURES);
+    for (i = 0; i < 3; i++) {
+        struct eds_entry made, read;
+        size_t size;
+        if (eds_record_sign(&made.record, "door-3", i + 1u, 1u, "x", 1, i ? hash : NULL, "ref", seed,
+                            &err) != EDS_OK ||
+            eds_record_digest(hash, &made.record) != EDS_OK)
+            return 1;
+        eds_attest_sign(&made.attestation, hash, seed);
+        size = eds_json_entry_encode(text, sizeof text, &made, EDS_JSON_PRETTY, 0);
+        if (eds_json_entry_decode(&read, text, size, &err) != EDS_OK)
+            return 2;
+        if (!eds_attest_verify(&read.attestation, hash, public_key) ||
+            eds_chain_link(&chain, &read.record, hash, &finding) != EDS_OK)
+            return 3;
+    }
+    printf("chain of 3 records: good\n");
+    return 0;
+}
+END
+cp "$work/abi.c" "$work/abi.cpp"
+cp "$work/rich.c" "$work/rich.cpp"
+
+# languages PROGRAM COMMAND-SUFFIX...: compiles it as C99 and as C++17, and runs both.
+languages() {
+    local program=$1
+    shift
+    "$cc" -std=c99 "${warnings[@]}" -o "$work/$program" "$work/$program.c" "$@"
+    run "$program as C99: $*" "$work/$program"
+    "$cxx" -std=c++17 "${warnings[@]}" -o "$work/$program" "$work/$program.cpp" "$@"
+    run "$program as C++17: $*" "$work/$program"
+}
+
+export LD_LIBRARY_PATH=$lib
+flags=(-I"$prefix/include" -L"$lib")
+languages abi "${flags[@]}" -ledgesentry_bridge
+languages abi "${flags[@]}" -l:libedgesentry_bridge.a -lsodium
+languages rich "${flags[@]}" -ledgesentry
+languages rich "${flags[@]}" -l:libedgesentry.a -lsodium
+
+for pair in abi:edgesentry-bridge rich:edgesentry; do
+    program=${pair%%:*}
+    package=${pair#*:}
+    # shellcheck disable=SC2046 # words are wanted
+    languages "$program" $(pkg-config --cflags --libs "$package")
+    # shellcheck disable=SC2046
+    languages "$program" -static $(pkg-config --static --cflags --libs "$package")
+done
+
+mkdir "$work/project"
+cp "$work"/{abi,rich}.{c,cpp} "$work/project/"
+cat >"$work/project/CMakeLists.txt" <<'END'
+cmake_minimum_required(VERSION 3.16)
+project(somebody LANGUAGES C CXX)
+set(CMAKE_C_STANDARD 99)
+set(CMAKE_CXX_STANDARD 17)
+find_package(edgesentry REQUIRED)
+foreach(language c cpp)
+  foreach(kind "" _static)
+    add_executable(abi_${language}${kind} abi.${language})
+    target_link_libraries(abi_${language}${kind} edgesentry::bridge${kind})
+    add_executable(rich_${language}${kind} rich.${language})
+    target_link_libraries(rich_${language}${kind} edgesentry::edgesentry${kind})
+  endforeach()
+endforeach()
+END
+unset LD_LIBRARY_PATH # CMake gives its programs an rpath
+cmake -S "$work/project" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$prefix" >"$work/cmake.log" ||
+    { cat "$work/cmake.log"; exit 1; }
+cmake --build "$work/cmake" >"$work/cmake.log" 2>&1 || { cat "$work/cmake.log"; exit 1; }
+for program in "$work"/cmake/{abi,rich}_{c,cpp}{,_static}; do
+    run "$(basename "$program") by CMake" "$program"
+done
+
+# What is installed does not name the folder it was installed to.
+if grep -rIl -e "$prefix" -e "$EDS_SOURCE" "$prefix"; then
+    echo "these installed files name a folder of this machine" >&2
+    exit 1
+fi
+# The installed command runs.
+"$prefix/bin/eds" --version >/dev/null
+[ -s "$prefix/share/doc/edgesentry/LICENSE-MIT" ] && [ -s "$prefix/share/doc/edgesentry/LICENSE-APACHE" ]
+echo "$count programs built against the installed libraries say their chain is good"
