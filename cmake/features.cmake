@@ -6,6 +6,7 @@ set(_summary "")
 foreach(option ${EDS_FEATURES})
   string(REGEX REPLACE "^EDS_" "" _name ${option})
   string(TOLOWER ${_name} _name)
+  string(REPLACE "_" "-" _name ${_name})
   string(APPEND _rows "    {\"${_name}\", \"${${option}_STATE}\"}, \\\n")
   string(APPEND _summary "\n   ${option}: ${${option}_STATE}")
   set(_on 0)
@@ -14,13 +15,24 @@ foreach(option ${EDS_FEATURES})
   endif()
   target_compile_definitions(eds_flags INTERFACE ${option}=${_on})
 endforeach()
+set(_libraries "")
+foreach(package SODIUM JANSSON SQLITE MICROHTTPD CURL)
+  if(${package}_FOUND)
+    string(APPEND _libraries
+           "    {\"${${package}_MODULE_NAME}\", \"${${package}_VERSION}\"}, \\\n")
+  endif()
+endforeach()
 file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/cli/features.h @ONLY CONTENT
 "/* Made by CMake (cmake/features.cmake): what this build was made with. */
 #ifndef EDS_CLI_FEATURES_H
 #define EDS_CLI_FEATURES_H
 
+/* Names are those of the CMake options, spelled as the original's features. */
 #define EDS_FEATURES_INIT \\
 @_rows@
+/* What was linked, in the version that the build found. */
+#define EDS_LIBRARIES_INIT \\
+@_libraries@
 #endif
 ")
 target_include_directories(eds_flags INTERFACE ${PROJECT_BINARY_DIR}/generated)

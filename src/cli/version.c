@@ -1,20 +1,26 @@
 /* version.c - see version.h. */
 #include "cli/version.h"
 
-#include <sodium.h>
-#include <sqlite3.h>
 #include <stdio.h>
 
 #include "cli/command.h"
+#include "cli/features.h"
 
-/* Names are those of the CMake options, spelled as the original's features. */
-static const char *const features[] = {
-#if EDS_TRANSPORT_HTTP
-    "transport-http",
-#endif
-    "store-sqlite",
-    "store-memory",
+/* A name and what is said of it: plain ASCII from the build, nothing to escape. */
+struct pair {
+    const char *name, *value;
 };
+
+static const struct pair features[] = {EDS_FEATURES_INIT};
+static const struct pair libraries[] = {EDS_LIBRARIES_INIT};
+
+static void print_pairs(const char *name, const struct pair *pairs, size_t count)
+{
+    printf(",\"%s\":{", name);
+    for (size_t i = 0; i < count; i++)
+        printf("%s\"%s\":\"%s\"", i > 0 ? "," : "", pairs[i].name, pairs[i].value);
+    putchar('}');
+}
 
 int eds_version_print(bool as_json)
 {
@@ -22,10 +28,9 @@ int eds_version_print(bool as_json)
         puts("eds " EDS_VERSION);
         return EDS_EXIT_OK;
     }
-    fputs("{\"name\":\"eds\",\"version\":\"" EDS_VERSION "\",\"features\":[", stdout);
-    for (size_t i = 0; i < sizeof features / sizeof features[0]; i++)
-        printf("%s\"%s\"", i > 0 ? "," : "", features[i]);
-    printf("],\"libraries\":{\"libsodium\":\"%s\",\"sqlite\":\"%s\"}}\n", sodium_version_string(),
-           sqlite3_libversion());
+    fputs("{\"name\":\"eds\",\"version\":\"" EDS_VERSION "\"", stdout);
+    print_pairs("features", features, sizeof features / sizeof features[0]);
+    print_pairs("libraries", libraries, sizeof libraries / sizeof libraries[0]);
+    puts("}");
     return EDS_EXIT_OK;
 }
