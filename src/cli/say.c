@@ -3,6 +3,9 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
+
+#include "cli/json_out.h"
 
 static void say(const char *before, const char *format, va_list arguments)
 {
@@ -11,10 +14,26 @@ static void say(const char *before, const char *format, va_list arguments)
     fputc('\n', stderr);
 }
 
-int eds_say_error(const struct eds_args *args, const struct eds_error *err)
+/* Not every command has --json. */
+static bool wants_json(const struct eds_args *args)
 {
-    (void)args;
-    fprintf(stderr, "error: %s\n", err->text);
+    for (const struct eds_option *option = args->command->options; option && option->name; option++)
+        if (strcmp(option->name, "json") == 0)
+            return eds_args_flag(args, "json");
+    return false;
+}
+
+int eds_say_error(const struct eds_args *args, const char *before, const struct eds_error *err)
+{
+    fprintf(stderr, "error: %s%s\n", before, err->text);
+    if (wants_json(args)) {
+        struct eds_json_out json;
+
+        eds_json_begin(&json);
+        eds_json_string(&json, "error", err->text);
+        eds_json_string(&json, "code", eds_error_name(err->code));
+        eds_json_end(&json);
+    }
     return EDS_EXIT_FAILED;
 }
 

@@ -5,10 +5,12 @@
 
 #include "cli/args.h"
 
-/* eds_say_error prints "error: ..." and returns EDS_EXIT_FAILED.  With --json
- * {"error": ..., "code": ...} goes to standard output as well, so that a
- * script always finds an object there. */
-int eds_say_error(const struct eds_args *args, const struct eds_error *err);
+/* eds_say_error prints "error: " before, then text, and returns
+ * EDS_EXIT_FAILED.  With --json {"error": ..., "code": ...} goes to standard
+ * output as well, so that a script always finds an object there.
+ *
+ *   before  the original's "io error: " and the like, or "" */
+int eds_say_error(const struct eds_args *args, const char *before, const struct eds_error *err);
 
 /* eds_say_hint prints "  hint: ...": how to mend what was just said. */
 void eds_say_hint(const char *format, ...) __attribute__((format(printf, 1, 2)));

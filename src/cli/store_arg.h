@@ -1,0 +1,28 @@
+/* store_arg.h - which ledger a command works on: --data-dir or --store. */
+#ifndef EDS_CLI_STORE_ARG_H
+#define EDS_CLI_STORE_ARG_H
+
+#include "cli/args.h"
+#include "store/ledger.h"
+
+/* The two options, for a command's table; the default differs by command. */
+#define EDS_OPTION_DATA_DIR(default_directory)                                                     \
+    {                                                                                              \
+        .name = "data-dir", .value = "DIR", .fallback = (default_directory),                       \
+        .help = "Directory of the SQLite ledger, in the file edgesentry.db"                        \
+    }
+#define EDS_OPTION_STORE                                                                           \
+    {                                                                                              \
+        .name = "store", .value = "URL", .help = "Ledger by URL instead: sqlite:PATH or memory:"   \
+    }
+
+/* eds_store_open opens the ledger that args name; the caller closes it.
+ *
+ *   must_exist  a SQLite file that is not there is an error, not made
+ *
+ * EDS_ERR_USAGE if both or neither option is given, EDS_ERR_NOT_FOUND, and the
+ * errors of eds_ledger_open. */
+int32_t eds_store_open(struct eds_ledger **out, const struct eds_args *args, bool must_exist,
+                       struct eds_error *err);
+
+#endif
