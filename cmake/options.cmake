@@ -3,17 +3,19 @@
 # is ON but has no sources in this version changes nothing, and says so: in the
 # summary below and in `eds --version --json`.
 
-# eds_feature(OPTION "what it is" SOURCES patterns [USERS files]) declares the
-# option and sets OPTION_STATE to "on", "off" or "not in this version".  SOURCES
-# are the feature, USERS what makes no sense without it; both under src/.
+# eds_feature(OPTION "what it is" ROOM/PREFIX [USERS files]) declares the option
+# and sets OPTION_STATE to "on", "off" or "not in this version".  The feature is
+# src/ROOM/PREFIX*.c, with its tests tests/ROOM/test_PREFIX*.c; USERS are sources
+# under src/ that make no sense without it.
 set(EDS_FEATURES "")
 set(EDS_SOURCES_OFF "")
-function(eds_feature option description)
-  cmake_parse_arguments(FEATURE "" "" "SOURCES;USERS" ${ARGN})
+function(eds_feature option description prefix)
+  cmake_parse_arguments(FEATURE "" "" "USERS" ${ARGN})
   option(${option} "${description}" ON)
-  list(TRANSFORM FEATURE_SOURCES PREPEND ${PROJECT_SOURCE_DIR}/src/)
   list(TRANSFORM FEATURE_USERS PREPEND ${PROJECT_SOURCE_DIR}/src/)
-  file(GLOB sources CONFIGURE_DEPENDS ${FEATURE_SOURCES})
+  string(REPLACE "/" "/test_" test_prefix ${prefix})
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${prefix}*.c)
+  file(GLOB tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${test_prefix}*.c)
   set(state on)
   if(NOT sources)
     set(state "not in this version")
@@ -21,23 +23,25 @@ function(eds_feature option description)
     set(state off)
   endif()
   if(NOT state STREQUAL "on")
-    set(EDS_SOURCES_OFF ${EDS_SOURCES_OFF} ${sources} ${FEATURE_USERS} PARENT_SCOPE)
+    set(EDS_SOURCES_OFF ${EDS_SOURCES_OFF} ${sources} ${tests} ${FEATURE_USERS} PARENT_SCOPE)
   endif()
   set(${option}_STATE ${state} PARENT_SCOPE)
   set(EDS_FEATURES ${EDS_FEATURES} ${option} PARENT_SCOPE)
 endfunction()
 
-eds_feature(EDS_STORE_SQLITE "ledger in a SQLite file (libsqlite3)" SOURCES store/sqlite*.c)
-eds_feature(EDS_POSTGRES "ledger in PostgreSQL (libpq)" SOURCES store/postgres*.c)
-eds_feature(EDS_S3 "payloads in an S3-compatible store (libcurl)" SOURCES store/s3*.c)
+eds_feature(EDS_STORE_SQLITE "ledger in a SQLite file (libsqlite3)" store/sqlite)
+eds_feature(EDS_POSTGRES "ledger in PostgreSQL (libpq)" store/postgres)
+eds_feature(EDS_S3 "payloads in an S3-compatible store (libcurl)" store/s3)
 eds_feature(EDS_BUFFER_SQLITE "device's offline buffer in a SQLite file (libsqlite3)"
-            SOURCES device/*sqlite*.c)
+            device/sqlite)
 eds_feature(EDS_TRANSPORT_HTTP "HTTP ingest server and sender (libmicrohttpd, libcurl)"
-            SOURCES transport/http_*.c USERS cli/serve.c cli/send.c)
-eds_feature(EDS_TRANSPORT_TLS "TLS on the ingest server (GnuTLS)" SOURCES transport/tls*.c)
-eds_feature(EDS_TRANSPORT_MQTT "ingest by MQTT (libmosquitto)" SOURCES transport/mqtt*.c)
+            transport/http USERS cli/serve.c cli/send.c)
+eds_feature(EDS_TRANSPORT_TLS "TLS on the ingest server (GnuTLS)" transport/tls)
+eds_feature(EDS_TRANSPORT_MQTT "ingest by MQTT (libmosquitto)" transport/mqtt)
 
 option(EDS_BUILD_TESTS "build the tests (CMocka, jansson)" ON)
+set(EDS_TEST_ROOMS "base;core;bridge;codec;registry;store;ingest;transport;evidence;cli;fuzz;e2e"
+    CACHE STRING "folders of tests/ to build and run")
 option(EDS_BUILD_BENCH "build the benchmarks" OFF)
 option(EDS_FUZZ "build the libFuzzer targets (clang)" OFF)
 set(EDS_SANITIZE "" CACHE STRING "sanitizers: address,undefined or thread")

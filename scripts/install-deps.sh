@@ -24,7 +24,7 @@ packages_of() {
     portability)
         echo "$(packages_of test) gcc-aarch64-linux-gnu libc6-dev-arm64-cross" \
             "gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user musl-tools" \
-            "xz-utils patch ca-certificates"
+            "autoconf automake libtool xz-utils patch ca-certificates"
         ;;
     *)
         echo "install-deps.sh: no such group: $1 (build test check fuzz bench coverage" \
