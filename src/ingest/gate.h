@@ -31,7 +31,8 @@ enum eds_verdict {
 /* eds_verdict_name gives the word used in logs and metrics ("signature"). */
 const char *eds_verdict_name(enum eds_verdict verdict);
 
-/* Everything the checks need to know of a request. */
+/* Everything the checks need to know of a request.  The entry's strings are
+ * NUL-terminated UTF-8, as every decoder leaves them. */
 struct eds_request {
     const struct eds_entry *entry;
     const void *payload;
@@ -40,28 +41,42 @@ struct eds_request {
 };
 
 /* eds_gate_check_request makes the checks that need no chain state (payload
- * hash to attestation), so that they can run on any thread.
+ * hash, route identity, device, signature, a present attestation), so that
+ * they can run on any thread.
  *
  *   device       as the registry has it; NULL if it has not
- *   record_hash  out: the record's hash
- *   message      on a rejection: the text of the operation log
+ *   record_hash  out: the record's hash, if ACCEPTED
+ *   message      on a rejection: the text of the operation log; else ""
  *
- * Whether an attestation is required depends on the head too: see below. */
+ * Any key of the device will do; but where there is an attestation, payload
+ * signature and attestation must both be by the key that it names.  Whether
+ * one must be there is eds_gate_check_head's to say. */
 enum eds_verdict eds_gate_check_request(const struct eds_request *request,
                                         const struct eds_device *device,
                                         uint8_t record_hash[EDS_HASH_SIZE],
                                         char message[EDS_ERROR_TEXT_SIZE]);
 
 /* eds_gate_check_head decides whether the record may follow its device's head:
- * attestation since the first attested one, sequence, previous hash.
+ * not seen before, attested if it must be, sequence, previous hash.
  *
- *   stored_hash  the hash of the record stored under this sequence, NULL if
- *                there is none; needed only if sequence <= head->sequence
+ *   attest_required  the registry's word; head->attested says so as well
+ *   stored_hash      the hash of the record stored under this sequence, NULL
+ *                    if there is none; needed only if eds_gate_needs_stored
  *
- * DUPLICATE if stored_hash is this record's, CONFLICT if it is another's. */
+ * DUPLICATE if stored_hash is this record's: it was good when it came, so it
+ * stays a duplicate for a device that must attest by now.  CONFLICT if it is
+ * another's; not for a record without a required attestation, or a captured
+ * signature would be enough to have a device flagged. */
 enum eds_verdict eds_gate_check_head(const struct eds_head *head, const struct eds_entry *entry,
-                                     const uint8_t record_hash[EDS_HASH_SIZE],
+                                     const uint8_t record_hash[EDS_HASH_SIZE], bool attest_required,
                                      const uint8_t *stored_hash, char message[EDS_ERROR_TEXT_SIZE]);
+
+/* eds_gate_needs_stored says whether eds_gate_check_head has to know what is
+ * stored under the record's sequence. */
+static inline bool eds_gate_needs_stored(const struct eds_head *head, const struct eds_entry *entry)
+{
+    return entry->record.sequence != 0 && entry->record.sequence <= head->sequence;
+}
 
 /* eds_gate_check_object decides whether object_ref may stand for this payload.
  *

@@ -26,24 +26,28 @@ struct eds_submission {
 
     /* Ours meanwhile. */
     uint8_t record_hash[EDS_HASH_SIZE];
+    bool attest_required; /* as the registry said when it was submitted */
     struct eds_submission *next;
-    uint64_t submitted_ns;
 };
 
 struct eds_ingest_config {
-    struct eds_ledger *ledger;             /* used by the committer alone; outlives us */
+    struct eds_ledger *ledger;             /* the committer's alone meanwhile; outlives us */
     const struct eds_registry *registry;   /* outlives us */
     size_t queue_max;                      /* requests waiting; 0: 4096 */
     size_t batch_max;                      /* records in one commit; 0: 1024 */
     size_t batch_size_max;                 /* payload bytes in one commit; 0: 64 MiB */
+    size_t heads_max;                      /* heads kept in memory; 0: 65536 */
     unsigned rejections_logged_per_second; /* rows; the rest is summed up; 0: 1000 */
 };
 
 /* What has happened since the start; for metrics and the closing log line. */
 struct eds_ingest_counts {
-    uint64_t accepted, duplicate, conflict, rejected, store_failed, overloaded, commits;
+    uint64_t accepted, duplicate, conflict, store_failed, overloaded;
+    uint64_t rejected; /* every other verdict */
     uint64_t by_verdict[EDS_VERDICT_OVERLOADED + 1];
-    uint64_t queued; /* now */
+    uint64_t commits;  /* that succeeded */
+    uint64_t unlisted; /* rejections that the operation log only sums up */
+    uint64_t queued;   /* now */
 };
 
 /* eds_ingest_start starts the committer.  EDS_OK, EDS_ERR_NO_MEMORY,
@@ -51,12 +55,16 @@ struct eds_ingest_counts {
 int32_t eds_ingest_start(struct eds_ingest **out, const struct eds_ingest_config *config,
                          struct eds_error *err);
 
-/* eds_ingest_submit takes a request.  done is called exactly once: before this
- * returns if the queue is full (EDS_VERDICT_OVERLOADED) or ingest is stopping,
- * else after the commit (rejections are committed to the log as well). */
+/* eds_ingest_submit takes a request.  done is called exactly once, with no lock
+ * held: before this returns if the queue is full or ingest is stopping
+ * (EDS_VERDICT_OVERLOADED), or if the rejection is one too many to be listed;
+ * else after the commit (rejections are committed to the log as well).  Once
+ * done was called the submission is the caller's again, whatever thread that
+ * was on. */
 void eds_ingest_submit(struct eds_ingest *ingest, struct eds_submission *submission);
 
-/* eds_ingest_submit_wait does the same and returns when it is decided. */
+/* eds_ingest_submit_wait does the same and returns when it is decided.  It uses
+ * done and context itself.  Not from within a done. */
 enum eds_verdict eds_ingest_submit_wait(struct eds_ingest *ingest,
                                         struct eds_submission *submission);
 

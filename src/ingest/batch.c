@@ -1,0 +1,332 @@
+/* batch.c - see batch.h.
+ *
+ * Deciding and storing are two steps.  Deciding reads heads and moves copies of
+ * them; storing is one commit; only when that has succeeded do the copies
+ * become the cached heads and the verdicts answers.  If it fails, whatever was
+ * to be written, and whatever was judged by what was to be written, is answered
+ * EDS_VERDICT_STORE: "duplicate" of a record that was not stored after all
+ * would make a client delete its only copy. */
+#include "ingest/batch.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/port.h"
+#include "ingest/queue.h"
+
+/* How often a batch is decided again because another node moved a head. */
+#define ATTEMPT_MAX 4u
+
+#define NS_PER_S 1000000000u
+
+int32_t eds_batch_init(struct eds_batch *batch, struct eds_ledger *ledger, struct eds_books *books,
+                       size_t max, size_t heads_max)
+{
+    int32_t rc;
+
+    *batch = (struct eds_batch){
+        .ledger = ledger,
+        .books = books,
+        .max = max,
+        .items = calloc(max, sizeof *batch->items),
+        .conflicts = calloc(max, sizeof *batch->conflicts),
+        .operations = calloc(max, sizeof *batch->operations),
+    };
+    rc = eds_heads_init(&batch->heads, heads_max);
+    if (!eds_pending_init(&batch->pending, max) || batch->items == NULL ||
+        batch->conflicts == NULL || batch->operations == NULL)
+        return EDS_ERR_NO_MEMORY;
+    return rc;
+}
+
+void eds_batch_free(struct eds_batch *batch)
+{
+    eds_heads_free(&batch->heads);
+    eds_pending_free(&batch->pending);
+    free(batch->items);
+    free(batch->conflicts);
+    free(batch->operations);
+}
+
+/* Says on standard error that the store failed, at most once a second. */
+static void log_failure(struct eds_batch *batch, const char *what, const struct eds_error *err)
+{
+    uint64_t now = eds_queue_now_ns();
+
+    if (batch->failure_logged_ns != 0 && now - batch->failure_logged_ns < NS_PER_S)
+        return;
+    batch->failure_logged_ns = now;
+    EDS_LOG(EDS_LOG_ERROR, "store_failed", EDS_LOG_STRING("call", what),
+            EDS_LOG_STRING("error", err->text[0] != '\0' ? err->text : "head moved"));
+}
+
+static enum eds_verdict store_failed(struct eds_submission *submission)
+{
+    snprintf(submission->message, sizeof submission->message,
+             "the record could not be stored: send it again");
+    return EDS_VERDICT_STORE;
+}
+
+/* Finds the device among those of the batch, with its head. */
+static struct eds_pending_device *find_device(struct eds_batch *batch, const char *device_id)
+{
+    struct eds_head_key key = eds_heads_key(&batch->heads, device_id);
+    struct eds_pending_device *device;
+    struct eds_error err;
+    bool added;
+
+    device = eds_pending_device(&batch->pending, device_id, key, &added);
+    if (!added || eds_heads_get(&batch->heads, key, &device->head))
+        return device;
+    if (batch->ledger->ops->head(batch->ledger, device_id, &device->head, &err) != EDS_OK) {
+        device->failed = true;
+        log_failure(batch, "head", &err);
+    }
+    return device;
+}
+
+/* Makes of a look-up's answer: a hash that is there, none, or a failed device. */
+static const uint8_t *found(struct eds_batch *batch, struct eds_pending_device *device,
+                            const char *what, int32_t rc, const uint8_t *hash,
+                            const struct eds_error *err)
+{
+    if (rc == EDS_OK)
+        return hash;
+    if (rc != EDS_ERR_NOT_FOUND) {
+        device->failed = true;
+        log_failure(batch, what, err);
+    }
+    return NULL;
+}
+
+static enum eds_verdict check_head(struct eds_batch *batch, struct eds_batch_item *item,
+                                   struct eds_pending_device *device)
+{
+    struct eds_submission *s = item->submission;
+    const EdsAuditRecord *record = &s->request.entry->record;
+    const uint8_t *stored_hash = NULL;
+    uint8_t hash[EDS_HASH_SIZE];
+    struct eds_error err;
+
+    item->on_pending = device->append_count > 0;
+    if (eds_gate_needs_stored(&device->head, s->request.entry)) {
+        stored_hash = eds_pending_record_hash(&batch->pending, device, record->sequence);
+        if (stored_hash == NULL) {
+            int32_t rc = batch->ledger->ops->record_hash(batch->ledger, device->device_id,
+                                                         record->sequence, hash, &err);
+
+            stored_hash = found(batch, device, "record_hash", rc, hash, &err);
+        }
+    }
+    if (device->failed)
+        return store_failed(s);
+    return eds_gate_check_head(&device->head, s->request.entry, s->record_hash, s->attest_required,
+                               stored_hash, s->message);
+}
+
+static enum eds_verdict check_object(struct eds_batch *batch, struct eds_batch_item *item,
+                                     struct eds_pending_device *device, struct eds_head_key key)
+{
+    struct eds_submission *s = item->submission;
+    const char *object_ref = (const char *)s->request.entry->record.object_ref;
+    const uint8_t *taken_by = eds_pending_object(&batch->pending, object_ref, key);
+    uint8_t hash[EDS_HASH_SIZE];
+    struct eds_error err;
+
+    if (taken_by != NULL) {
+        item->on_pending = true;
+    } else {
+        int32_t rc = batch->ledger->ops->object(batch->ledger, object_ref, hash, &err);
+
+        taken_by = found(batch, device, "object", rc, hash, &err);
+    }
+    if (device->failed)
+        return store_failed(s);
+    return eds_gate_check_object(s->request.entry, taken_by, s->message);
+}
+
+/* Decides what only the committer can: may the record follow? */
+static enum eds_verdict decide(struct eds_batch *batch, struct eds_batch_item *item)
+{
+    struct eds_submission *s = item->submission;
+    const struct eds_entry *entry = s->request.entry;
+    struct eds_pending_device *device = find_device(batch, (const char *)entry->record.device_id);
+    struct eds_head_key object_key;
+    struct eds_append append;
+    enum eds_verdict verdict;
+
+    if (device->failed) /* an earlier record may have been good: this one has to wait */
+        return store_failed(s);
+    verdict = check_head(batch, item, device);
+    if (verdict == EDS_VERDICT_CONFLICT) {
+        struct eds_conflict *conflict = &batch->conflicts[batch->conflict_count++];
+
+        conflict->entry = entry;
+        memcpy(conflict->record_hash, s->record_hash, sizeof conflict->record_hash);
+        device->head.conflict_count++;
+    }
+    if (verdict != EDS_VERDICT_ACCEPTED)
+        return verdict;
+    object_key = eds_heads_key(&batch->heads, (const char *)entry->record.object_ref);
+    verdict = check_object(batch, item, device, object_key);
+    if (verdict != EDS_VERDICT_ACCEPTED)
+        return verdict;
+    append = (struct eds_append){
+        .entry = entry, .payload = s->request.payload, .payload_size = s->request.payload_size};
+    memcpy(append.record_hash, s->record_hash, sizeof append.record_hash);
+    eds_pending_append(&batch->pending, device, &append, object_key);
+    return EDS_VERDICT_ACCEPTED;
+}
+
+static void add_operation(struct eds_batch *batch, struct eds_batch_item *item)
+{
+    const struct eds_submission *s = item->submission;
+    bool accepted = s->verdict == EDS_VERDICT_ACCEPTED;
+
+    if (s->verdict == EDS_VERDICT_STORE)
+        return;
+    if (!accepted && !item->list_decided) {
+        item->is_listed = eds_books_list(batch->books);
+        item->list_decided = true;
+    }
+    if (!accepted && !item->is_listed)
+        return;
+    batch->operations[batch->operation_count++] = (struct eds_operation){
+        .decision = accepted ? EDS_DECISION_ACCEPTED : EDS_DECISION_REJECTED,
+        .device_id = (const char *)s->request.entry->record.device_id,
+        .sequence = s->request.entry->record.sequence,
+        .message = accepted ? "ingest accepted" : s->message,
+    };
+}
+
+static void decide_range(struct eds_batch *batch, size_t first, size_t count)
+{
+    eds_pending_clear(&batch->pending);
+    batch->conflict_count = 0;
+    batch->operation_count = 0;
+    for (size_t i = first; i < first + count; i++) {
+        struct eds_batch_item *item = &batch->items[i];
+
+        item->on_pending = false;
+        item->submission->verdict = item->checked;
+        if (item->checked == EDS_VERDICT_ACCEPTED)
+            item->submission->verdict = decide(batch, item);
+        add_operation(batch, item);
+    }
+}
+
+static int32_t commit(struct eds_batch *batch, struct eds_error *err)
+{
+    struct eds_commit all = {
+        .appends = batch->pending.appends,
+        .append_count = batch->pending.append_count,
+        .conflicts = batch->conflicts,
+        .conflict_count = batch->conflict_count,
+        .operations = batch->operations,
+        .operation_count = batch->operation_count,
+        .now_ms = eds_port_time_ms(),
+    };
+    int32_t rc;
+
+    if (all.append_count + all.conflict_count + all.operation_count == 0)
+        return EDS_OK;
+    rc = batch->ledger->ops->commit(batch->ledger, &all, err);
+    if (rc == EDS_OK)
+        eds_books_committed(batch->books);
+    return rc;
+}
+
+/* The heads are now where we moved them - or, after a failure, we don't know:
+ * even a commit that reports an error may have happened. */
+static void keep_heads(struct eds_batch *batch, bool committed)
+{
+    for (size_t i = 0; i < batch->pending.device_count; i++) {
+        const struct eds_pending_device *device = &batch->pending.devices[i];
+
+        if (committed && !device->failed)
+            eds_heads_put(&batch->heads, device->key, &device->head);
+        else
+            eds_heads_drop(&batch->heads, device->key);
+    }
+}
+
+static void take_back(struct eds_batch *batch, size_t first, size_t count)
+{
+    size_t lines_lost = 0;
+
+    for (size_t i = first; i < first + count; i++) {
+        struct eds_batch_item *item = &batch->items[i];
+        struct eds_submission *s = item->submission;
+
+        if (s->verdict == EDS_VERDICT_ACCEPTED || s->verdict == EDS_VERDICT_CONFLICT ||
+            (item->on_pending && s->verdict != EDS_VERDICT_STORE))
+            s->verdict = store_failed(s);
+        else if (item->list_decided && item->is_listed)
+            lines_lost++;
+    }
+    eds_books_unlisted(batch->books, lines_lost);
+}
+
+static void run_range(struct eds_batch *batch, size_t first, size_t count)
+{
+    struct eds_error err;
+    int32_t rc = EDS_ERR_HEAD_MOVED;
+
+    for (unsigned attempt = 0; rc == EDS_ERR_HEAD_MOVED && attempt < ATTEMPT_MAX; attempt++) {
+        err.text[0] = '\0'; /* a moved head need not be explained by the ledger */
+        decide_range(batch, first, count);
+        rc = commit(batch, &err);
+        keep_heads(batch, rc == EDS_OK);
+    }
+    if (rc == EDS_OK)
+        return;
+    if (rc == EDS_ERR_HEAD_MOVED && count > 1) {
+        /* One record that the ledger refuses again and again must not hold up
+         * the others: smaller commits, down to single records. */
+        run_range(batch, first, count / 2);
+        run_range(batch, first + count / 2, count - count / 2);
+        return;
+    }
+    log_failure(batch, "commit", &err);
+    take_back(batch, first, count);
+}
+
+/* Tells in one line how many rejections got none. */
+static void tell_unlisted(struct eds_batch *batch, bool at_once)
+{
+    uint64_t sum = eds_books_sum(batch->books, at_once);
+    struct eds_error err;
+    char message[64];
+
+    if (sum == 0)
+        return;
+    snprintf(message, sizeof message, "%" PRIu64 " more rejections were not listed", sum);
+    eds_pending_clear(&batch->pending);
+    batch->conflict_count = 0;
+    batch->operation_count = 1;
+    batch->operations[0] = (struct eds_operation){
+        .decision = EDS_DECISION_REJECTED, .device_id = "", .message = message};
+    if (commit(batch, &err) != EDS_OK) {
+        log_failure(batch, "commit", &err);
+        eds_books_unlisted(batch->books, sum);
+    }
+}
+
+void eds_batch_run(struct eds_batch *batch, struct eds_submission **submissions, size_t count,
+                   bool at_once)
+{
+    assert(count <= batch->max);
+    for (size_t i = 0; i < count; i++)
+        batch->items[i] =
+            (struct eds_batch_item){.submission = submissions[i],
+                                    .checked = submissions[i]->verdict,
+                                    .list_decided = submissions[i]->verdict != EDS_VERDICT_ACCEPTED,
+                                    .is_listed = true};
+    if (count > 0)
+        run_range(batch, 0, count);
+    tell_unlisted(batch, at_once);
+}

@@ -1,0 +1,44 @@
+/* batch.h - deciding many submissions in order, and making them durable in one
+ * commit. */
+#ifndef EDS_INGEST_BATCH_H
+#define EDS_INGEST_BATCH_H
+
+#include "ingest/books.h"
+#include "ingest/pending.h"
+
+struct eds_batch_item {
+    struct eds_submission *submission;
+    enum eds_verdict checked;     /* what the checks before the queue said */
+    bool on_pending;              /* decided against what is not stored yet */
+    bool list_decided, is_listed; /* a line in the operation log? */
+};
+
+struct eds_batch {
+    struct eds_ledger *ledger;
+    struct eds_books *books;
+    size_t max;
+    struct eds_heads heads;
+    struct eds_pending pending;
+    struct eds_batch_item *items;
+    struct eds_conflict *conflicts;
+    size_t conflict_count;
+    struct eds_operation *operations;
+    size_t operation_count;
+    uint64_t failure_logged_ns; /* when a failed store was last complained about */
+};
+
+/* eds_batch_init prepares batches of at most max submissions.  EDS_OK,
+ * EDS_ERR_NO_MEMORY, EDS_ERR_PANIC; call eds_batch_free in any case. */
+int32_t eds_batch_init(struct eds_batch *batch, struct eds_ledger *ledger, struct eds_books *books,
+                       size_t max, size_t heads_max);
+void eds_batch_free(struct eds_batch *batch);
+
+/* eds_batch_run decides submissions in their order, commits, and leaves verdict
+ * and message in each; done is the caller's to call.
+ *
+ *   submissions  whose verdict is that of eds_gate_check_request
+ *   at_once      also tell the sum of unlisted rejections of this very second */
+void eds_batch_run(struct eds_batch *batch, struct eds_submission **submissions, size_t count,
+                   bool at_once);
+
+#endif

@@ -1,0 +1,203 @@
+/* gate.c - see gate.h. */
+#include "ingest/gate.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "edgesentry/attest.h"
+
+const char *eds_verdict_name(enum eds_verdict verdict)
+{
+    static const char *const names[] = {
+        [EDS_VERDICT_ACCEPTED] = "accepted",
+        [EDS_VERDICT_PAYLOAD_HASH] = "payload_hash",
+        [EDS_VERDICT_ROUTE_IDENTITY] = "route_identity",
+        [EDS_VERDICT_UNKNOWN_DEVICE] = "unknown_device",
+        [EDS_VERDICT_DEVICE_STATE] = "device_state",
+        [EDS_VERDICT_SIGNATURE] = "signature",
+        [EDS_VERDICT_ATTESTATION] = "attestation",
+        [EDS_VERDICT_ATTESTATION_ABSENT] = "attestation_absent",
+        [EDS_VERDICT_DUPLICATE] = "duplicate",
+        [EDS_VERDICT_CONFLICT] = "conflict",
+        [EDS_VERDICT_SEQUENCE] = "sequence",
+        [EDS_VERDICT_PREVIOUS_HASH] = "previous_hash",
+        [EDS_VERDICT_OBJECT_TAKEN] = "object_taken",
+        [EDS_VERDICT_STORE] = "store",
+        [EDS_VERDICT_OVERLOADED] = "overloaded",
+    };
+
+    assert((size_t)verdict < sizeof names / sizeof names[0]);
+    return names[verdict];
+}
+
+static const char *id_of(const struct eds_entry *entry)
+{
+    return (const char *)entry->record.device_id;
+}
+
+/* Writes a rejection's message, cut at a character's border if ids and
+ * references from outside are too long for it, and passes the verdict on. */
+__attribute__((format(printf, 3, 4))) static enum eds_verdict reject(
+    char message[EDS_ERROR_TEXT_SIZE], enum eds_verdict verdict, const char *format, ...)
+{
+    va_list arguments;
+    int size;
+
+    va_start(arguments, format);
+    size = vsnprintf(message, EDS_ERROR_TEXT_SIZE, format, arguments);
+    va_end(arguments);
+    assert(size >= 0);
+    if ((size_t)size >= EDS_ERROR_TEXT_SIZE)
+        message[eds_utf8_valid_size(message, EDS_ERROR_TEXT_SIZE - 1)] = '\0';
+    return verdict;
+}
+
+static enum eds_verdict check_state(const struct eds_device *device, const struct eds_entry *entry,
+                                    char message[EDS_ERROR_TEXT_SIZE])
+{
+    static const char *const states[] = {
+        [EDS_DEVICE_QUARANTINED] = "quarantined",
+        [EDS_DEVICE_REVOKED] = "revoked",
+        [EDS_DEVICE_RETIRED] = "retired",
+    };
+
+    if (device == NULL)
+        return reject(message, EDS_VERDICT_UNKNOWN_DEVICE, "unknown device: %s", id_of(entry));
+    if (device->state != EDS_DEVICE_ACTIVE)
+        return reject(message, EDS_VERDICT_DEVICE_STATE, "device is %s: %s", states[device->state],
+                      id_of(entry));
+    return EDS_VERDICT_ACCEPTED;
+}
+
+/* The key that an attestation names, or NULL. */
+static const uint8_t *named_key(const struct eds_device *device,
+                                const struct eds_attestation *attestation)
+{
+    uint8_t key_id[EDS_KEY_ID_SIZE];
+
+    for (unsigned i = 0; attestation->present && i < device->key_count; i++) {
+        eds_key_id(key_id, device->public_keys[i]);
+        if (memcmp(key_id, attestation->key_id, sizeof key_id) == 0)
+            return device->public_keys[i];
+    }
+    return NULL;
+}
+
+static bool any_key_signed(const struct eds_device *device, const struct eds_entry *entry,
+                           const uint8_t *but)
+{
+    for (unsigned i = 0; i < device->key_count; i++)
+        if (device->public_keys[i] != but &&
+            eds_record_verify(&entry->record, device->public_keys[i]))
+            return true;
+    return false;
+}
+
+/* The named key is tried first: for a good record that is the only one. */
+static enum eds_verdict check_signatures(const struct eds_device *device,
+                                         const struct eds_entry *entry,
+                                         const uint8_t record_hash[EDS_HASH_SIZE],
+                                         char message[EDS_ERROR_TEXT_SIZE])
+{
+    const uint8_t *named = named_key(device, &entry->attestation);
+    bool by_named = named != NULL && eds_record_verify(&entry->record, named);
+
+    if (!by_named && !any_key_signed(device, entry, named))
+        return reject(message, EDS_VERDICT_SIGNATURE, "invalid signature for device=%s",
+                      id_of(entry));
+    if (entry->attestation.present &&
+        (!by_named || !eds_attest_verify(&entry->attestation, record_hash, named)))
+        return reject(message, EDS_VERDICT_ATTESTATION, "invalid attestation for device=%s",
+                      id_of(entry));
+    return EDS_VERDICT_ACCEPTED;
+}
+
+enum eds_verdict eds_gate_check_request(const struct eds_request *request,
+                                        const struct eds_device *device,
+                                        uint8_t record_hash[EDS_HASH_SIZE],
+                                        char message[EDS_ERROR_TEXT_SIZE])
+{
+    const struct eds_entry *entry = request->entry;
+    const char *identity = request->route_identity;
+    uint8_t payload_hash[EDS_HASH_SIZE];
+    enum eds_verdict verdict;
+    int32_t rc;
+
+    message[0] = '\0';
+    eds_blake3(payload_hash, request->payload, request->payload_size);
+    if (memcmp(payload_hash, entry->record.payload_hash, sizeof payload_hash) != 0)
+        return reject(message, EDS_VERDICT_PAYLOAD_HASH, "payload hash mismatch");
+    if (identity != NULL && strcmp(identity, id_of(entry)) != 0)
+        return reject(message, EDS_VERDICT_ROUTE_IDENTITY,
+                      "auth/device mismatch: cert_identity=%s device_id=%s", identity,
+                      id_of(entry));
+    verdict = check_state(device, entry, message);
+    if (verdict != EDS_VERDICT_ACCEPTED)
+        return verdict;
+    rc = eds_record_digest(record_hash, &entry->record);
+    assert(rc == EDS_OK); /* the strings are what a decoder left: valid */
+    (void)rc;
+    return check_signatures(device, entry, record_hash, message);
+}
+
+static bool follows(const struct eds_head *head, const EdsAuditRecord *record)
+{
+    return record->sequence > head->sequence && record->sequence - head->sequence == 1 &&
+           memcmp(record->prev_record_hash, head->record_hash, EDS_HASH_SIZE) == 0;
+}
+
+enum eds_verdict eds_gate_check_head(const struct eds_head *head, const struct eds_entry *entry,
+                                     const uint8_t record_hash[EDS_HASH_SIZE], bool attest_required,
+                                     const uint8_t *stored_hash, char message[EDS_ERROR_TEXT_SIZE])
+{
+    const EdsAuditRecord *record = &entry->record;
+    const char *id = id_of(entry);
+    bool used = eds_gate_needs_stored(head, entry) && stored_hash != NULL;
+
+    message[0] = '\0';
+    if (used && memcmp(stored_hash, record_hash, EDS_HASH_SIZE) == 0)
+        return reject(message, EDS_VERDICT_DUPLICATE,
+                      "duplicate record for device=%s sequence=%" PRIu64, id, record->sequence);
+    if ((attest_required || head->attested) && !entry->attestation.present)
+        return reject(message, EDS_VERDICT_ATTESTATION_ABSENT, "missing attestation for device=%s",
+                      id);
+    if (used)
+        return reject(message, EDS_VERDICT_CONFLICT,
+                      "conflicting record for device=%s sequence=%" PRIu64
+                      ": another record is already accepted",
+                      id, record->sequence);
+    /* At the last sequence there is, nothing is "expected": 2^64 wraps to 0. */
+    if (record->sequence <= head->sequence || record->sequence - head->sequence != 1)
+        return reject(message, EDS_VERDICT_SEQUENCE,
+                      "invalid sequence for device=%s: expected=%" PRIu64 " actual=%" PRIu64, id,
+                      head->sequence + 1, record->sequence);
+    if (!follows(head, record))
+        return reject(message, EDS_VERDICT_PREVIOUS_HASH, "invalid previous hash for device=%s",
+                      id);
+    return EDS_VERDICT_ACCEPTED;
+}
+
+enum eds_verdict eds_gate_check_object(const struct eds_entry *entry, const uint8_t *taken_by,
+                                       char message[EDS_ERROR_TEXT_SIZE])
+{
+    message[0] = '\0';
+    if (taken_by == NULL || memcmp(taken_by, entry->record.payload_hash, EDS_HASH_SIZE) == 0)
+        return EDS_VERDICT_ACCEPTED;
+    return reject(message, EDS_VERDICT_OBJECT_TAKEN,
+                  "object reference already taken for device=%s: %s", id_of(entry),
+                  (const char *)entry->record.object_ref);
+}
+
+void eds_gate_advance(struct eds_head *head, const struct eds_entry *entry,
+                      const uint8_t record_hash[EDS_HASH_SIZE])
+{
+    assert(follows(head, &entry->record));                 /* decided before, */
+    assert(entry->attestation.present || !head->attested); /* and still so */
+    head->sequence = entry->record.sequence;
+    memcpy(head->record_hash, record_hash, EDS_HASH_SIZE);
+    head->attested = head->attested || entry->attestation.present;
+}

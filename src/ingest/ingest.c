@@ -1,0 +1,215 @@
+/* ingest.c - see ingest.h. */
+#include "ingest/ingest.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ingest/batch.h"
+#include "ingest/books.h"
+#include "ingest/queue.h"
+
+#define QUEUE_MAX       4096u
+#define BATCH_MAX       1024u
+#define BATCH_SIZE_MAX  (64u << 20) /* bytes */
+#define HEADS_MAX       65536u
+#define LISTED_MAX      1000u      /* rejections a second */
+#define BATCH_MAX_LIMIT (1u << 24) /* above this a batch is a mistake */
+
+struct eds_ingest {
+    const struct eds_registry *registry;
+    size_t batch_max, batch_size_max;
+    struct eds_queue queue;
+    struct eds_books books;
+    bool queue_made, books_made;
+    struct eds_batch batch;        /* the committer's */
+    struct eds_submission **taken; /* the committer's; batch_max of them */
+    pthread_t committer;
+};
+
+static void answer(struct eds_ingest *ingest, struct eds_submission *submission)
+{
+    eds_books_count(&ingest->books, submission->verdict);
+    submission->done(submission); /* from here on it is not ours */
+}
+
+static void *committer_main(void *context)
+{
+    struct eds_ingest *ingest = context;
+    bool closed = false;
+
+    while (!closed) {
+        size_t count =
+            eds_queue_take(&ingest->queue, ingest->taken, ingest->batch_max, ingest->batch_size_max,
+                           eds_books_deadline(&ingest->books), &closed);
+
+        eds_batch_run(&ingest->batch, ingest->taken, count, closed);
+        for (size_t i = 0; i < count; i++)
+            answer(ingest, ingest->taken[i]);
+    }
+    return NULL;
+}
+
+static size_t given_or(size_t given, size_t usual)
+{
+    return given != 0 ? given : usual;
+}
+
+static int32_t make(struct eds_ingest *ingest, const struct eds_ingest_config *config)
+{
+    size_t listed_max = given_or(config->rejections_logged_per_second, LISTED_MAX);
+    int32_t rc;
+
+    ingest->registry = config->registry;
+    ingest->batch_max = given_or(config->batch_max, BATCH_MAX);
+    ingest->batch_size_max = given_or(config->batch_size_max, BATCH_SIZE_MAX);
+    if (ingest->batch_max > BATCH_MAX_LIMIT)
+        return EDS_ERR_USAGE;
+    ingest->queue_made = eds_queue_init(&ingest->queue, given_or(config->queue_max, QUEUE_MAX));
+    ingest->books_made = eds_books_init(&ingest->books, (unsigned)listed_max);
+    if (!ingest->queue_made || !ingest->books_made)
+        return EDS_ERR_NO_MEMORY;
+    ingest->taken = calloc(ingest->batch_max, sizeof *ingest->taken);
+    if (ingest->taken == NULL)
+        return EDS_ERR_NO_MEMORY;
+    rc = eds_batch_init(&ingest->batch, config->ledger, &ingest->books, ingest->batch_max,
+                        given_or(config->heads_max, HEADS_MAX));
+    if (rc != EDS_OK)
+        return rc;
+    return pthread_create(&ingest->committer, NULL, committer_main, ingest) == 0 ? EDS_OK
+                                                                                 : EDS_ERR_IO;
+}
+
+static void unmake(struct eds_ingest *ingest)
+{
+    eds_batch_free(&ingest->batch);
+    free(ingest->taken);
+    if (ingest->books_made)
+        eds_books_free(&ingest->books);
+    if (ingest->queue_made)
+        eds_queue_free(&ingest->queue);
+    free(ingest);
+}
+
+int32_t eds_ingest_start(struct eds_ingest **out, const struct eds_ingest_config *config,
+                         struct eds_error *err)
+{
+    struct eds_ingest *ingest = calloc(1, sizeof *ingest);
+    int32_t rc;
+
+    if (ingest == NULL)
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for ingest");
+    rc = make(ingest, config);
+    if (rc != EDS_OK) {
+        unmake(ingest);
+        return eds_error_set(err, rc, "cannot start ingest with batches of %zu: %s",
+                             given_or(config->batch_max, BATCH_MAX), eds_error_name(rc));
+    }
+    *out = ingest;
+    return EDS_OK;
+}
+
+static void refuse(struct eds_ingest *ingest, struct eds_submission *submission)
+{
+    submission->verdict = EDS_VERDICT_OVERLOADED;
+    snprintf(submission->message, sizeof submission->message,
+             "the server is busy: send the record again");
+    answer(ingest, submission);
+}
+
+void eds_ingest_submit(struct eds_ingest *ingest, struct eds_submission *submission)
+{
+    const char *device_id = (const char *)submission->request.entry->record.device_id;
+    struct eds_device device;
+    bool known;
+
+    /* First, so that a server that can't keep up does not check in vain. */
+    if (eds_queue_count(&ingest->queue) >= ingest->queue.max) {
+        refuse(ingest, submission);
+        return;
+    }
+    known = eds_registry_find(ingest->registry, device_id, &device) == EDS_OK;
+    submission->attest_required = known && device.attest_required;
+    submission->verdict = eds_gate_check_request(&submission->request, known ? &device : NULL,
+                                                 submission->record_hash, submission->message);
+    if (submission->verdict != EDS_VERDICT_ACCEPTED && !eds_books_list(&ingest->books))
+        answer(ingest, submission);
+    else if (!eds_queue_push(&ingest->queue, submission))
+        refuse(ingest, submission);
+}
+
+/* Somebody who waits for one answer. */
+struct waiter {
+    pthread_mutex_t lock;
+    pthread_cond_t answered;
+    bool is_answered;
+};
+
+static void wake(struct eds_submission *submission)
+{
+    struct waiter *waiter = submission->context;
+
+    /* Signalled under the lock: afterwards the waiter may be gone. */
+    pthread_mutex_lock(&waiter->lock);
+    waiter->is_answered = true;
+    pthread_cond_signal(&waiter->answered);
+    pthread_mutex_unlock(&waiter->lock);
+}
+
+enum eds_verdict eds_ingest_submit_wait(struct eds_ingest *ingest,
+                                        struct eds_submission *submission)
+{
+    struct waiter waiter = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+
+    submission->done = wake;
+    submission->context = &waiter;
+    eds_ingest_submit(ingest, submission);
+    pthread_mutex_lock(&waiter.lock);
+    while (!waiter.is_answered)
+        pthread_cond_wait(&waiter.answered, &waiter.lock);
+    pthread_mutex_unlock(&waiter.lock);
+    pthread_mutex_destroy(&waiter.lock);
+    pthread_cond_destroy(&waiter.answered);
+    return submission->verdict;
+}
+
+void eds_ingest_counts(struct eds_ingest *ingest, struct eds_ingest_counts *out)
+{
+    eds_books_counts(&ingest->books, out);
+    out->queued = eds_queue_count(&ingest->queue);
+}
+
+void eds_ingest_stop(struct eds_ingest *ingest)
+{
+    if (ingest == NULL)
+        return;
+    eds_queue_close(&ingest->queue);
+    pthread_join(ingest->committer, NULL);
+    unmake(ingest);
+}
+
+void eds_ingest_answer_text(char out[EDS_ERROR_TEXT_SIZE], const struct eds_submission *submission)
+{
+    const EdsAuditRecord *record = &submission->request.entry->record;
+    struct eds_error text; /* for its cutting at a character's border */
+
+    switch (submission->verdict) {
+    case EDS_VERDICT_ACCEPTED:
+        text.text[0] = '\0';
+        break;
+    case EDS_VERDICT_PAYLOAD_HASH:
+        eds_error_set(&text, 0, "%s for device=%s sequence=%" PRIu64, submission->message,
+                      (const char *)record->device_id, record->sequence);
+        break;
+    case EDS_VERDICT_STORE:
+    case EDS_VERDICT_OVERLOADED:
+        eds_error_set(&text, 0, "%s", submission->message);
+        break;
+    default:
+        eds_error_set(&text, 0, "ingest verification failed: %s", submission->message);
+        break;
+    }
+    memcpy(out, text.text, strlen(text.text) + 1);
+}
