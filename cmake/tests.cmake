@@ -19,6 +19,9 @@ function(eds_tests room)
     target_link_libraries(${target} PRIVATE eds_${room} eds_flags PkgConfig::CMOCKA
                           PkgConfig::JANSSON)
     add_dependencies(room_tests ${target})
+    # Allocations fail on demand: tests/support/alloc.h.
+    target_link_options(${target} PRIVATE
+                        -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc)
     target_compile_definitions(${target} PRIVATE
                                EDS_TEST_VECTORS="${PROJECT_SOURCE_DIR}/tests/vectors")
     add_test(NAME ${room}/${name} COMMAND ${target} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
