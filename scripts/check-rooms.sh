@@ -29,9 +29,10 @@ declare -A public=(
     [edgesentry/chain.h]=core
     [edgesentry/json.h]=codec
 )
-# Which rooms may know a library.
+# Which rooms may know a library.  (sodium: registry, store and ingest hash ids
+# from outside with its keyed SipHash.)
 declare -A library=(
-    [sodium.h]="base core cli"
+    [sodium.h]="base core registry store ingest cli"
     [sqlite3.h]="store"
     [microhttpd.h]="transport"
     [curl/curl.h]="transport"
