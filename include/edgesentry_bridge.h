@@ -85,8 +85,8 @@ int32_t eds_verify_record(const struct EdsAuditRecord *record, const uint8_t *pu
 /* eds_verify_update checks a software update before it is installed: first
  * BLAKE3(payload) == payload_hash, then the publisher's signature over it.
  *
- * EDS_OK, EDS_ERR_HASH_MISMATCH, EDS_ERR_BAD_SIGNATURE, EDS_ERR_INVALID_KEY,
- * EDS_ERR_NULL_PTR.  Leaves eds_last_error_message() as it was. */
+ * EDS_OK, EDS_ERR_NULL_PTR, EDS_ERR_INVALID_KEY (looked at before the payload),
+ * EDS_ERR_HASH_MISMATCH, EDS_ERR_BAD_SIGNATURE.  Leaves eds_last_error_message() as it was. */
 int32_t eds_verify_update(const uint8_t *payload, uintptr_t payload_len,
                           const uint8_t *payload_hash, const uint8_t *signature,
                           const uint8_t *publisher_key);
