@@ -47,10 +47,11 @@ static void add_escaped(struct eds_text *text, const char *string)
             eds_text_hex(text, &byte, 1);
             i++;
         } else {
-            eds_text_char(text, (char)byte);
-            i++;
-            while (i < size && ((uint8_t)string[i] & 0xc0) == 0x80) /* the rest of it */
-                eds_text_char(text, string[i++]);
+            /* Just one character: a byte that continues nothing is no part of it. */
+            size_t step = byte < 0x80 ? 1 : byte < 0xe0 ? 2 : byte < 0xf0 ? 3 : 4;
+
+            eds_text_bytes(text, string + i, step);
+            i += step;
         }
     }
 }
