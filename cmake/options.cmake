@@ -29,8 +29,8 @@ function(eds_feature option description prefix)
   set(EDS_FEATURES ${EDS_FEATURES} ${option} PARENT_SCOPE)
 endfunction()
 
-eds_feature(EDS_STORE_SQLITE "ledger in a SQLite file (libsqlite3)" store/sqlite)
-eds_feature(EDS_POSTGRES "ledger in PostgreSQL (libpq)" store/postgres)
+eds_feature(EDS_STORE_SQLITE "ledger in a SQLite file (libsqlite3)" store/ledger_sqlite)
+eds_feature(EDS_POSTGRES "ledger in PostgreSQL (libpq)" store/ledger_postgres)
 eds_feature(EDS_S3 "payloads in an S3-compatible store (libcurl)" store/s3)
 eds_feature(EDS_BUFFER_SQLITE "device's offline buffer in a SQLite file (libsqlite3)"
             device/sqlite)

@@ -36,7 +36,8 @@ foreach(room ${_rooms})
 endforeach()
 
 # Whole-program tests are scripts: tests/e2e/NAME.sh or .py, "e2e/NAME".  They
-# get the commands in EDS, and exit 77 where they can't run, with the reason.
+# get the commands in EDS, and exit 77 where they can't run, with the reason.  A
+# line "# label: slow" keeps one out of the quick runs.
 file(GLOB scripts CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/e2e/test_*.sh
      ${PROJECT_SOURCE_DIR}/tests/e2e/test_*.py)
 if(NOT "e2e" IN_LIST EDS_TEST_ROOMS)
@@ -48,6 +49,11 @@ foreach(script ${scripts})
   add_test(NAME e2e/${name} COMMAND ${script} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
   set_tests_properties(e2e/${name} PROPERTIES TIMEOUT 600 SKIP_RETURN_CODE 77
     ENVIRONMENT "EDS=${CMAKE_BINARY_DIR}/bin/eds;EDS_BUILD=${CMAKE_BINARY_DIR};EDS_SOURCE=${PROJECT_SOURCE_DIR}")
+  file(STRINGS ${script} _label REGEX "^# label: ")
+  if(_label)
+    string(REPLACE "# label: " "" _label "${_label}")
+    set_tests_properties(e2e/${name} PROPERTIES LABELS ${_label})
+  endif()
 endforeach()
 
 # Every fuzz target's corpus is replayed by the ordinary run.

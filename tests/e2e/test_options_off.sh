@@ -1,0 +1,64 @@
+#!/bin/bash
+# label: slow
+# Features that are switched off are neither built nor are their libraries
+# needed: configures and builds where pkg-config finds nothing else.
+set -euo pipefail
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+always=(libsodium jansson)
+
+# build_without NAME PACKAGES OPTIONS...: PACKAGES are those that may be found.
+build_without() {
+    local name=$1 packages=$2 package option folder
+    shift 2
+    mkdir -p "$work/$name.pc"
+    for package in "${always[@]}" $packages; do
+        folder=$(pkg-config --variable=pcfiledir "$package")
+        ln -s "$folder/$package.pc" "$work/$name.pc/"
+    done
+    for option in "$@"; do set -- "$@" "-D$option=OFF"; shift; done
+    PKG_CONFIG_LIBDIR=$work/$name.pc PKG_CONFIG_PATH='' cmake -S "$EDS_SOURCE" -B "$work/$name" \
+        -G Ninja -DCMAKE_BUILD_TYPE=Debug -DEDS_BUILD_TESTS=OFF "$@" >"$work/log" 2>&1 ||
+        { tail -n 20 "$work/log"; exit 1; }
+    cmake --build "$work/$name" >"$work/log" 2>&1 || { tail -n 40 "$work/log"; exit 1; }
+    "$work/$name/bin/eds" --version --json >"$work/$name.json"
+}
+
+# states NAME: how that build describes its features, one a line.
+states() { python3 -c '
+import json, sys
+for name, state in json.load(open(sys.argv[1]))["features"].items():
+    print(name, state)' "$work/$1.json"; }
+
+# must_not_link NAME LIBRARY...
+must_not_link() {
+    local name=$1 library
+    shift
+    for library in "$@"; do
+        if readelf -d "$work/$name/bin/eds" | grep NEEDED | grep -q "$library"; then
+            echo "$name still links $library" >&2
+            exit 1
+        fi
+    done
+}
+
+optional=$(sed -n 's/^eds_feature(\([A-Z0-9_]*\).*/\1/p' "$EDS_SOURCE/cmake/options.cmake")
+# shellcheck disable=SC2086 # words are wanted
+build_without everything "" $optional
+if states everything | grep ' on$'; then
+    echo "all options are OFF, and yet these are on" >&2
+    exit 1
+fi
+must_not_link everything sqlite3 microhttpd curl pq mosquitto gnutls
+
+build_without http "sqlite3" EDS_TRANSPORT_HTTP
+states http | grep -qx 'transport-http off'
+states http | grep -qx 'store-sqlite on'
+must_not_link http microhttpd curl
+
+build_without sqlite "libmicrohttpd libcurl" EDS_STORE_SQLITE EDS_BUFFER_SQLITE
+states sqlite | grep -qx 'store-sqlite off'
+states sqlite | grep -qx 'transport-http on'
+must_not_link sqlite sqlite3
+echo "built without: $(tr '\n' ' ' <<<"$optional")"
