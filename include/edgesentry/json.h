@@ -16,7 +16,8 @@
 extern "C" {
 #endif
 
-/* Bytes that hold any entry's JSON and a NUL, compact or pretty. */
+/* Bytes that hold any entry's JSON and a NUL, compact, or pretty with an indent
+ * of up to 8. */
 #define EDS_JSON_ENTRY_SIZE_MAX 8192u
 
 /* The longest text of one record that a chain reader takes, white space
@@ -33,8 +34,8 @@ enum eds_json_style {
  *   out         filled on EDS_OK, untouched otherwise
  *   text, size  read only, no terminator needed
  *
- * EDS_OK, EDS_ERR_MALFORMED, or EDS_ERR_TRUNCATED when the text is a proper
- * beginning of a record. */
+ * EDS_OK; EDS_ERR_MALFORMED; or EDS_ERR_TRUNCATED when nothing is wrong but
+ * that the text ends before the record does. */
 int32_t eds_json_entry_decode(struct eds_entry *out, const char *text, size_t size,
                               struct eds_error *err);
 
@@ -65,7 +66,8 @@ int32_t eds_json_envelope_decode(struct eds_envelope *out, char *text, size_t si
                                  struct eds_error *err);
 
 /* eds_json_envelope_size tells the bytes that eds_json_envelope_encode needs
- * at most, NUL included, for a payload of that size. */
+ * at most, NUL included, for a payload of that size; SIZE_MAX if no memory can
+ * have as many. */
 size_t eds_json_envelope_size(size_t payload_size);
 
 /* eds_json_envelope_encode writes an envelope, compact, in lower-case hex.
@@ -115,7 +117,9 @@ struct eds_chain_reader {
     uint64_t consumed;     /* bytes of the file before start: for progress */
     uint64_t line, column; /* of start, for errors */
     uint64_t count;        /* entries returned */
-    bool at_end, begun, finished;
+    bool at_end;           /* read has said 0 */
+    bool begun;            /* the array's '[' is read */
+    int32_t rc;            /* what the last call returned; all but EDS_OK stay */
 };
 
 /* eds_chain_reader_init prepares a reader; buf_size in bytes. */
@@ -125,7 +129,9 @@ void eds_chain_reader_init(struct eds_chain_reader *reader, enum eds_chain_forma
 
 /* eds_chain_reader_next gives the next entry.  EDS_OK; EDS_ERR_NOT_FOUND at
  * the proper end; EDS_ERR_MALFORMED, EDS_ERR_TRUNCATED, EDS_ERR_TOO_LARGE or
- * EDS_ERR_IO with *err naming line, column and position in the file. */
+ * EDS_ERR_IO with *err naming line, column and position in the file.  *out may
+ * be partly written then.  After anything but EDS_OK it gives the same again.
+ * How the bytes came in makes no difference to entries and errors. */
 int32_t eds_chain_reader_next(struct eds_chain_reader *reader, struct eds_entry *out,
                               struct eds_error *err);
 

@@ -44,21 +44,48 @@ static int32_t say(struct eds_error *err, const char *before, const char *what)
     return EDS_ERR_MALFORMED;
 }
 
+/* Rust's Debug form of a character below U+0100, without its quotes. */
+static void say_escaped(struct eds_text *text, uint8_t byte)
+{
+    static const char plain[] = "\t\n\r'\\", named[] = "tnr'\\";
+    const char *known = byte == 0 ? NULL : strchr(plain, byte);
+    uint8_t character[4];
+
+    if (byte == 0) {
+        eds_text_string(text, "\\0");
+    } else if (known != NULL) {
+        eds_text_char(text, '\\');
+        eds_text_char(text, named[known - plain]);
+    } else if (byte < ' ' || (byte >= 0x7f && byte < 0xa0) || byte == 0xad) {
+        eds_text_string(text, "\\u{");
+        if (byte >= 0x10)
+            eds_text_char(text, "0123456789abcdef"[byte >> 4]);
+        eds_text_char(text, "0123456789abcdef"[byte & 15]);
+        eds_text_char(text, '}');
+    } else {
+        eds_text_bytes(text, (const char *)character, eds_utf8_encode(character, byte));
+    }
+}
+
+void eds_hex_say_character(struct eds_text *text, uint8_t byte, size_t position)
+{
+    eds_text_string(text, "Invalid character '");
+    say_escaped(text, byte);
+    eds_text_string(text, "' at position ");
+    eds_text_u64(text, position);
+}
+
 /* A byte above 0x7f is named by the character of the same number, as the
  * original does ("Invalid character 'Ã' at position 0" for UTF-8's e-acute). */
 static int32_t say_character(struct eds_error *err, uint8_t byte, size_t position)
 {
     struct eds_text text;
-    uint8_t character[4];
 
     if (err == NULL)
         return EDS_ERR_MALFORMED;
     err->code = EDS_ERR_MALFORMED;
     eds_text_begin(&text, err->text, sizeof err->text);
-    eds_text_string(&text, "Invalid character '");
-    eds_text_bytes(&text, (const char *)character, eds_utf8_encode(character, byte));
-    eds_text_string(&text, "' at position ");
-    eds_text_u64(&text, position);
+    eds_hex_say_character(&text, byte, position);
     return EDS_ERR_MALFORMED;
 }
 

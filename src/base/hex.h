@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/text.h"
 #include "edgesentry/error.h"
 
 /* eds_hex_encode writes 2 * size lower-case digits and a NUL. */
@@ -20,5 +21,10 @@ int32_t eds_hex_decode(uint8_t *out, const char *text, size_t text_size, struct 
  * "invalid hex input: ..." or "invalid byte length: expected 32, actual 2". */
 int32_t eds_hex_decode_exactly(uint8_t *out, size_t size, const char *text, size_t text_size,
                                struct eds_error *err);
+
+/* eds_hex_say_character appends "Invalid character 'z' at position 7", as the
+ * original says it: the byte is named by the character of the same number, and
+ * escaped where that one cannot be printed. */
+void eds_hex_say_character(struct eds_text *text, uint8_t byte, size_t position);
 
 #endif

@@ -1,0 +1,77 @@
+/* json_answer.c - what the ingest endpoint says of one record. */
+#include "edgesentry/json.h"
+
+#include <string.h>
+
+#include "codec/json_cursor.h"
+#include "codec/json_writer.h"
+
+static void take_status(struct eds_json_cursor *c, void *object)
+{
+    struct eds_answer *answer = object;
+    char status[16];
+    const char *quote;
+
+    eds_json_space(c);
+    quote = c->at;
+    (void)eds_json_string_cut(c, status, sizeof status);
+    answer->accepted = strcmp(status, "accepted") == 0;
+    if (!answer->accepted && strcmp(status, "rejected") != 0)
+        eds_json_fail(c, quote, "expected \"accepted\" or \"rejected\"");
+}
+
+/* An error longer than ours can be is cut: it is for people to read. */
+static void take_error(struct eds_json_cursor *c, void *object)
+{
+    struct eds_answer *answer = object;
+
+    (void)eds_json_string_cut(c, answer->error, sizeof answer->error);
+}
+
+static const struct eds_json_field answer_fields[] = {
+    EDS_JSON_FIELD("status", take_status),
+    EDS_JSON_FIELD("error", take_error),
+};
+
+static const struct eds_json_shape answer_shape = {answer_fields, 2, 0x1, true};
+
+int32_t eds_json_answer_decode(struct eds_answer *out, const char *text, size_t size,
+                               struct eds_error *err)
+{
+    struct eds_json_cursor c;
+    struct eds_answer answer = {.accepted = false};
+
+    eds_json_begin(&c, text, size, "answer", true, err);
+    eds_json_object(&c, &answer_shape, &answer);
+    eds_json_finish(&c);
+    if (c.rc == EDS_OK)
+        memcpy(out, &answer, sizeof *out);
+    return c.rc;
+}
+
+size_t eds_json_answer_encode(char *out, size_t out_size, const struct eds_answer *answer)
+{
+    struct eds_json_writer w;
+
+    eds_writer_begin(&w, out, out_size, false, 0);
+    eds_writer_open(&w, '{');
+    eds_writer_name(&w, "status");
+    if (answer->accepted) {
+        eds_writer_lossy(&w, "accepted", strlen("accepted"));
+    } else {
+        eds_writer_lossy(&w, "rejected", strlen("rejected"));
+        eds_writer_name(&w, "error");
+        eds_writer_lossy(&w, answer->error, strnlen(answer->error, sizeof answer->error));
+    }
+    eds_writer_close(&w, '}');
+    return eds_writer_end(&w);
+}
+
+size_t eds_json_string_encode(char *out, size_t out_size, const char *text, size_t text_size)
+{
+    struct eds_json_writer w;
+
+    eds_writer_begin(&w, out, out_size, false, 0);
+    eds_writer_lossy(&w, text, text_size);
+    return eds_writer_end(&w);
+}
