@@ -1,6 +1,6 @@
 #!/bin/bash
-# Runs the tests of base, core, codec and bridge where bytes and libraries
-# differ: 64-bit ARM and big-endian s390x (cross-built, under qemu's user mode),
+# Runs the tests of the rooms that need no database and no network where bytes
+# and libraries differ: 64-bit ARM and big-endian s390x (cross-built, under qemu's user mode),
 # and natively on musl instead of glibc.
 #
 #   scripts/test-portability.sh [aarch64] [s390x] [musl]     default: all three
@@ -10,7 +10,7 @@
 # sources, built here) into build-portability/.
 set -euo pipefail
 
-rooms="base;core;codec;bridge;fuzz"
+rooms="base;core;codec;bridge;registry;store;ingest;fuzz"
 top=$PWD
 work=$top/build-portability
 jobs=$(nproc)

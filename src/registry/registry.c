@@ -93,8 +93,11 @@ struct eds_registry *eds_registry_create(void)
         goto out;
     if (pthread_rwlockattr_init(&attributes) != 0)
         goto out;
-    /* Without this a stream of look-ups could keep a new device out for ever. */
+#if defined(__GLIBC__)
+    /* Without this a stream of look-ups could keep a new device out for ever.
+     * Other libcs do not let us choose. */
     (void)pthread_rwlockattr_setkind_np(&attributes, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+#endif
     locked = pthread_rwlock_init(&registry->lock, &attributes) == 0;
     pthread_rwlockattr_destroy(&attributes);
 out:
