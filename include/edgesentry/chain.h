@@ -78,9 +78,9 @@ void eds_chain_begin_after(struct eds_chain *chain, enum eds_strength strength, 
 int32_t eds_chain_link(struct eds_chain *chain, const EdsAuditRecord *record,
                        uint8_t record_hash[EDS_HASH_SIZE], struct eds_chain_finding *finding);
 
-/* eds_chain_inspect checks one entry by itself: signature from
- * EDS_STRENGTH_SIGNATURES on (and the attestation, where one is present), its
- * presence and the payload at EDS_STRENGTH_FULL.
+/* eds_chain_inspect checks one entry by itself: from EDS_STRENGTH_SIGNATURES
+ * on the signature, and the attestation and the payload where they are there;
+ * at EDS_STRENGTH_FULL they must be there.
  *
  *   record_hash            as eds_chain_link gave it
  *   payload, payload_size  NULL if there is none

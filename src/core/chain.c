@@ -121,7 +121,7 @@ int32_t eds_chain_inspect(const struct eds_chain_rules *rules, const struct eds_
     memset(finding, 0, sizeof *finding);
     if (rules->strength < EDS_STRENGTH_SIGNATURES)
         return EDS_OK;
-    if (full && payload != NULL && !is_payload(&entry->record, payload, payload_size))
+    if (payload != NULL && !is_payload(&entry->record, payload, payload_size))
         fault = EDS_CHAIN_PAYLOAD;
     else if (!is_signed(rules, &entry->record))
         fault = EDS_CHAIN_SIGNATURE;
