@@ -6,7 +6,8 @@
 #include "cli/suggest.h"
 
 static const struct eds_command *const audit_children[] = {
-    NULL,
+    &eds_command_keygen,        &eds_command_inspect_key,          &eds_command_sign_record,
+    &eds_command_verify_record, &eds_command_demo_lift_inspection, NULL,
 };
 
 static const struct eds_command audit = {

@@ -6,6 +6,14 @@
 
 extern const struct eds_command eds_command_root; /* "eds" */
 
+/* Each in the file of its name. */
+extern const struct eds_command eds_command_demo_lift_inspection;
+extern const struct eds_command eds_command_inspect_key;
+extern const struct eds_command eds_command_keygen;
+extern const struct eds_command eds_command_sign_record;
+extern const struct eds_command eds_command_verify_chain;
+extern const struct eds_command eds_command_verify_record;
+
 /* eds_command_find looks a command or group up in a group.  Whatever stands
  * under "audit" is also found in the root itself, as the reference writes it
  * both ways.  NULL if there is none. */

@@ -22,13 +22,13 @@ static void separate(struct eds_json_out *json, const char *name)
     json->comma = true;
 }
 
-void eds_json_begin(struct eds_json_out *json)
+void eds_out_begin(struct eds_json_out *json)
 {
     putchar('{');
     json->comma = false;
 }
 
-void eds_json_end(struct eds_json_out *json)
+void eds_out_end(struct eds_json_out *json)
 {
     (void)json;
     puts("}");
@@ -36,7 +36,7 @@ void eds_json_end(struct eds_json_out *json)
 
 /* Piece by piece, so that no length is too long; a piece never ends inside a
  * character that is whole. */
-void eds_json_string(struct eds_json_out *json, const char *name, const char *value)
+void eds_out_string(struct eds_json_out *json, const char *name, const char *value)
 {
     size_t left = value != NULL ? strlen(value) : 0;
 
@@ -64,19 +64,19 @@ void eds_json_string(struct eds_json_out *json, const char *name, const char *va
     putchar('"');
 }
 
-void eds_json_u64(struct eds_json_out *json, const char *name, uint64_t value)
+void eds_out_u64(struct eds_json_out *json, const char *name, uint64_t value)
 {
     separate(json, name);
     printf("%" PRIu64, value);
 }
 
-void eds_json_bool(struct eds_json_out *json, const char *name, bool value)
+void eds_out_bool(struct eds_json_out *json, const char *name, bool value)
 {
     separate(json, name);
     fputs(value ? "true" : "false", stdout);
 }
 
-void eds_json_hex(struct eds_json_out *json, const char *name, const void *bytes, size_t size)
+void eds_out_hex(struct eds_json_out *json, const char *name, const void *bytes, size_t size)
 {
     const uint8_t *at = bytes;
 
@@ -87,27 +87,27 @@ void eds_json_hex(struct eds_json_out *json, const char *name, const void *bytes
     putchar('"');
 }
 
-void eds_json_array_begin(struct eds_json_out *json, const char *name)
+void eds_out_array_begin(struct eds_json_out *json, const char *name)
 {
     separate(json, name);
     putchar('[');
     json->comma = false;
 }
 
-void eds_json_array_end(struct eds_json_out *json)
+void eds_out_array_end(struct eds_json_out *json)
 {
     putchar(']');
     json->comma = true;
 }
 
-void eds_json_object_begin(struct eds_json_out *json)
+void eds_out_object_begin(struct eds_json_out *json)
 {
     separate(json, NULL);
     putchar('{');
     json->comma = false;
 }
 
-void eds_json_object_end(struct eds_json_out *json)
+void eds_out_object_end(struct eds_json_out *json)
 {
     putchar('}');
     json->comma = true;

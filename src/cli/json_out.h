@@ -10,21 +10,21 @@ struct eds_json_out {
     bool comma; /* a value stands before the next one */
 };
 
-void eds_json_begin(struct eds_json_out *json);
-void eds_json_end(struct eds_json_out *json); /* and a newline */
+void eds_out_begin(struct eds_json_out *json);
+void eds_out_end(struct eds_json_out *json); /* and a newline */
 
 /* Members; name is plain ASCII.  A string that is not UTF-8 gets U+FFFD where
  * it is not; NULL is null. */
-void eds_json_string(struct eds_json_out *json, const char *name, const char *value);
-void eds_json_u64(struct eds_json_out *json, const char *name, uint64_t value);
-void eds_json_bool(struct eds_json_out *json, const char *name, bool value);
-void eds_json_hex(struct eds_json_out *json, const char *name, const void *bytes, size_t size);
+void eds_out_string(struct eds_json_out *json, const char *name, const char *value);
+void eds_out_u64(struct eds_json_out *json, const char *name, uint64_t value);
+void eds_out_bool(struct eds_json_out *json, const char *name, bool value);
+void eds_out_hex(struct eds_json_out *json, const char *name, const void *bytes, size_t size);
 
 /* An array of objects as a member: between array_begin and array_end each
  * object stands between object_begin and object_end. */
-void eds_json_array_begin(struct eds_json_out *json, const char *name);
-void eds_json_array_end(struct eds_json_out *json);
-void eds_json_object_begin(struct eds_json_out *json);
-void eds_json_object_end(struct eds_json_out *json);
+void eds_out_array_begin(struct eds_json_out *json, const char *name);
+void eds_out_array_end(struct eds_json_out *json);
+void eds_out_object_begin(struct eds_json_out *json);
+void eds_out_object_end(struct eds_json_out *json);
 
 #endif

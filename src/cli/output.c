@@ -58,6 +58,14 @@ static int32_t open_temporary(struct eds_output *output, mode_t mode, struct eds
     return eds_os_error(err, errno, output->name);
 }
 
+/* Names under /dev and /proc stand for what is open already, and may lead to
+ * an ordinary file (/dev/fd/3): putting another file there would miss it. */
+static bool is_written_directly(const struct eds_output *output, const struct stat *old)
+{
+    return !S_ISREG(old->st_mode) || strncmp(output->path, "/dev/", 5) == 0 ||
+           strncmp(output->path, "/proc/", 6) == 0;
+}
+
 /* What a target that is there already asks for: to be left alone, to be
  * written as it is, or to keep its mode. */
 static int32_t open_existing(struct eds_output *output, const struct stat *old,
@@ -67,7 +75,7 @@ static int32_t open_existing(struct eds_output *output, const struct stat *old,
     mode_t mode = output->kind == EDS_OUTPUT_PUBLIC ? old->st_mode & 0777 : 0600;
     int32_t rc;
 
-    if (!S_ISREG(old->st_mode)) {
+    if (is_written_directly(output, old)) {
         output->fd = open(output->path, O_WRONLY | O_CLOEXEC);
         return output->fd >= 0 ? EDS_OK : eds_os_error(err, errno, output->name);
     }
@@ -94,7 +102,8 @@ int32_t eds_output_open(struct eds_output *output, const char *path, enum eds_ou
     output->name = path;
     output->used = 0;
     output->temporary[0] = '\0';
-    if (eds_is_standard_stream(path)) {
+    if (eds_is_standard_stream(path) || strcmp(path, "/dev/stdout") == 0) {
+        output->name = "standard output";
         output->fd = STDOUT_FILENO;
         return EDS_OK;
     }
