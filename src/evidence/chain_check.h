@@ -13,8 +13,9 @@ struct eds_chain_check {
     struct eds_chain_rules rules;
     unsigned thread_count; /* 0: one per core */
     /* Gives the payload of the entry at index; called in order by the reading
-     * thread.  The memory is freed with free().  EDS_OK, EDS_ERR_NOT_FOUND (no
-     * payload), else the check ends with that error.  NULL: no payloads. */
+     * thread at EDS_STRENGTH_FULL.  The memory (never NULL, even for no bytes) is
+     * freed with free().  EDS_OK, EDS_ERR_NOT_FOUND (no payload), else the check
+     * ends with that error.  NULL: no payloads. */
     int32_t (*payload)(void *context, uint64_t index, const struct eds_entry *entry, void **out,
                        size_t *out_size, struct eds_error *err);
     /* Called now and then with what is done; NULL: not. */
@@ -33,8 +34,9 @@ struct eds_chain_summary {
 
 /* eds_chain_check_run reads entries until the end or the first fault.
  *
- * EDS_OK; EDS_ERR_CHAIN_INVALID with *finding; else a reader's or payload's
- * error with *err. */
+ * EDS_OK; EDS_ERR_CHAIN_INVALID with *finding, and its words in *err; else a
+ * reader's or payload's error with *err, or EDS_ERR_NO_MEMORY.  A fault before
+ * the place of such an error wins.  *summary is zero unless EDS_OK. */
 int32_t eds_chain_check_run(const struct eds_chain_check *check, struct eds_chain_reader *reader,
                             struct eds_chain_summary *summary, struct eds_chain_finding *finding,
                             struct eds_error *err);

@@ -1,0 +1,132 @@
+/* chain_check.c - see chain_check.h.
+ *
+ * The reading thread walks the links, which need the order; what can be seen
+ * of an entry alone is inspected beside it (inspection.h).  Only entries that
+ * are read and linked are inspected, so that a fault found there always comes
+ * before the one that ended the reading. */
+#include "evidence/chain_check.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "evidence/inspection.h"
+
+#define PROGRESS_STEP 1024u /* records from one report to the next */
+
+struct walk {
+    const struct eds_chain_check *check;
+    struct eds_chain_reader *reader;
+    struct eds_chain_summary *summary;
+    struct eds_chain_finding *finding;
+    struct eds_error *err;
+    struct eds_chain chain;
+    struct eds_inspection *inspection; /* NULL: links alone */
+};
+
+/* Gets the payload of the entry that was linked last. */
+static int32_t take_payload(struct walk *walk, struct eds_inspection_item *item)
+{
+    const struct eds_chain_check *check = walk->check;
+    int32_t rc;
+
+    if (check->payload == NULL || check->rules.strength < EDS_STRENGTH_FULL)
+        return EDS_OK;
+    rc = check->payload(check->context, walk->chain.count - 1, &item->entry, &item->payload,
+                        &item->payload_size, walk->err);
+    if (rc == EDS_ERR_NOT_FOUND) {
+        item->payload = NULL;
+        return EDS_OK;
+    }
+    if (rc == EDS_OK)
+        walk->summary->payload_count++;
+    return rc;
+}
+
+static void take_first(struct eds_chain_summary *summary, const EdsAuditRecord *record)
+{
+    summary->first_sequence = record->sequence;
+    memcpy(summary->device_id, record->device_id, sizeof summary->device_id);
+}
+
+/* Reads and links one entry. */
+static int32_t step(struct walk *walk, struct eds_inspection_item *item)
+{
+    int32_t rc = eds_chain_reader_next(walk->reader, &item->entry, walk->err);
+
+    if (rc == EDS_OK)
+        rc = eds_chain_link(&walk->chain, &item->entry.record, item->record_hash, walk->finding);
+    if (rc == EDS_OK && walk->chain.count == 1)
+        take_first(walk->summary, &item->entry.record);
+    if (rc == EDS_OK && walk->check->progress != NULL && walk->chain.count % PROGRESS_STEP == 0)
+        walk->check->progress(walk->check->context, walk->chain.count, walk->reader->consumed);
+    return rc;
+}
+
+static int32_t walk_links(struct walk *walk)
+{
+    struct eds_inspection_item item;
+    int32_t rc;
+
+    do {
+        rc = step(walk, &item);
+    } while (rc == EDS_OK);
+    return rc;
+}
+
+static int32_t walk_and_inspect(struct walk *walk)
+{
+    struct eds_inspection_item *item;
+    int32_t rc = EDS_OK;
+
+    while ((item = eds_inspection_next(walk->inspection)) != NULL) {
+        rc = step(walk, item);
+        if (rc == EDS_OK)
+            rc = take_payload(walk, item);
+        if (rc != EDS_OK)
+            break;
+        walk->summary->attested_count += item->entry.attestation.present;
+        eds_inspection_add(walk->inspection);
+    }
+    if (eds_inspection_finish(walk->inspection, walk->finding) != EDS_OK)
+        rc = EDS_ERR_CHAIN_INVALID;
+    return rc;
+}
+
+/* The words of a finding, for callers that print errors alike. */
+static void say_finding(struct eds_error *err, const struct eds_chain_finding *finding)
+{
+    if (err == NULL)
+        return;
+    err->code = EDS_ERR_CHAIN_INVALID;
+    (void)eds_chain_finding_text(err->text, sizeof err->text, finding);
+}
+
+int32_t eds_chain_check_run(const struct eds_chain_check *check, struct eds_chain_reader *reader,
+                            struct eds_chain_summary *summary, struct eds_chain_finding *finding,
+                            struct eds_error *err)
+{
+    struct walk walk = {check, reader, summary, finding, err, {0}, NULL};
+    int32_t rc;
+
+    memset(summary, 0, sizeof *summary);
+    memset(finding, 0, sizeof *finding);
+    eds_chain_begin(&walk.chain, check->rules.strength);
+    if (check->rules.strength >= EDS_STRENGTH_SIGNATURES) {
+        walk.inspection = eds_inspection_start(&check->rules, check->thread_count);
+        if (walk.inspection == NULL)
+            return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory to check a chain");
+        rc = walk_and_inspect(&walk);
+    } else {
+        rc = walk_links(&walk);
+    }
+    if (rc == EDS_ERR_CHAIN_INVALID)
+        say_finding(err, finding);
+    if (rc != EDS_ERR_NOT_FOUND) { /* not the file's end */
+        memset(summary, 0, sizeof *summary);
+        return rc;
+    }
+    summary->record_count = walk.chain.count;
+    summary->last_sequence = walk.chain.sequence;
+    memcpy(summary->last_record_hash, walk.chain.record_hash, EDS_HASH_SIZE);
+    return EDS_OK;
+}
