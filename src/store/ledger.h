@@ -8,7 +8,9 @@
  * Threads: commit and the look-ups are called by one thread at a time (the
  * committer); scans may run on another ledger opened on the same place.
  * Errors: EDS_ERR_IO for a failed store (*err says what happened to which file
- * or server), EDS_ERR_NO_MEMORY, EDS_ERR_BUSY when it is locked by another. */
+ * or server), EDS_ERR_NO_MEMORY, EDS_ERR_BUSY when it is locked by another,
+ * EDS_ERR_MALFORMED when what is stored is no record, head or line any more
+ * (*err names the row).  After any of them the ledger can be used again. */
 #ifndef EDS_STORE_LEDGER_H
 #define EDS_STORE_LEDGER_H
 
@@ -33,7 +35,7 @@ enum eds_decision { EDS_DECISION_ACCEPTED, EDS_DECISION_REJECTED };
 struct eds_append {
     const struct eds_entry *entry;
     uint8_t record_hash[EDS_HASH_SIZE]; /* of entry->record */
-    const void *payload;                /* NULL: kept elsewhere */
+    const void *payload;                /* NULL: kept elsewhere; object_ref is taken all the same */
     size_t payload_size;                /* bytes */
 };
 
@@ -84,7 +86,11 @@ struct eds_ledger_ops {
     /* All of the commit, or nothing, is durable on EDS_OK.
      * EDS_ERR_HEAD_MOVED: a head is no longer where the first append of its
      * device starts, or a sequence or object_ref was taken meanwhile; nothing
-     * was written, and the caller decides again from what is there now. */
+     * was written, and the caller decides again from what is there now.
+     * EDS_ERR_USAGE: what no gate lets through (appends of a device that do not
+     * follow each other, sequence 0, a conflict of a device without a record);
+     * EDS_ERR_TOO_LARGE: a payload that the store cannot hold.
+     * A payload under a reference that stands for it already is kept once. */
     int32_t (*commit)(struct eds_ledger *, const struct eds_commit *, struct eds_error *);
 
     /* Fills *out; EDS_OK also for a device never seen. */
@@ -108,7 +114,10 @@ struct eds_ledger_ops {
     /* Calls visit for every record of a device in sequence order, or, with
      * device_id NULL, of all devices: device by device (in byte order of the
      * id), each in sequence order.  A visit that returns other than EDS_OK
-     * ends the scan, which returns the same. */
+     * ends the scan, which returns the same.  It may look up and scan in the
+     * same ledger, but not commit.  Of what is committed while a scan runs it
+     * may see some or nothing, of what was there before it misses nothing; so
+     * for the scans below. */
     int32_t (*scan)(struct eds_ledger *, const char *device_id,
                     int32_t (*visit)(void *context, const struct eds_stored *), void *context,
                     struct eds_error *);
@@ -125,11 +134,14 @@ struct eds_ledger_ops {
                                            uint64_t created_ms),
                           void *context, struct eds_error *);
 
-    /* Calls visit for every kept fork, oldest first. */
+    /* Calls visit for every kept fork, oldest first; ingested_ms is when it was
+     * seen.  The same record is kept once, and each kept one is counted in its
+     * device's head. */
     int32_t (*conflicts)(struct eds_ledger *,
                          int32_t (*visit)(void *context, const struct eds_stored *), void *context,
                          struct eds_error *);
 
+    /* Counts what is there; takes as long as reading it does. */
     int32_t (*counts)(struct eds_ledger *, struct eds_ledger_counts *out, struct eds_error *);
 
     void (*close)(struct eds_ledger *); /* frees the ledger itself */
@@ -143,12 +155,17 @@ struct eds_ledger {
 /* eds_ledger_open opens a store by its URL and makes what is missing there:
  *
  *   memory:       forgets everything at close; for tests and demos
- *   sqlite:PATH   one SQLite file (WAL, synchronous=FULL), directories made 0700
+ *   sqlite:PATH   one SQLite file (WAL, synchronous=FULL), made 0600 in
+ *                 directories made 0700
+ *   sqlite:PATH?mode=ro
+ *                 the same, only to be read: nothing is made, and commit is
+ *                 EDS_ERR_USAGE
  *
  * EDS_OK and *out, which the caller closes with out->ops->close; EDS_ERR_USAGE
  * for an unknown URL, EDS_ERR_UNSUPPORTED for a store left out of this build
- * or a file written by a newer version, EDS_ERR_IO, EDS_ERR_BUSY,
- * EDS_ERR_NO_MEMORY. */
+ * or a file written by a newer version, EDS_ERR_EXISTS for a file of another
+ * kind, EDS_ERR_NOT_FOUND if there is nothing to be read, EDS_ERR_IO,
+ * EDS_ERR_BUSY, EDS_ERR_NO_MEMORY. */
 int32_t eds_ledger_open(struct eds_ledger **out, const char *url, struct eds_error *err);
 
 #endif

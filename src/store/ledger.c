@@ -1,0 +1,48 @@
+/* ledger.c - which store a URL means. */
+#include "store/ledger.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "store/ledger_memory.h"
+#include "store/ledger_sqlite.h"
+
+/* If text starts with prefix, returns what follows, else NULL. */
+static const char *after_prefix(const char *text, const char *prefix)
+{
+    size_t size = strlen(prefix);
+
+    return strncmp(text, prefix, size) == 0 ? text + size : NULL;
+}
+
+static int32_t open_sqlite(struct eds_ledger **out, const char *path, struct eds_error *err)
+{
+    static const char read_only[] = "?mode=ro";
+    size_t size = strlen(path), suffix_size = sizeof read_only - 1;
+    char *file;
+    int32_t rc;
+
+    if (size < suffix_size || strcmp(path + size - suffix_size, read_only) != 0)
+        return eds_sqlite_open(out, path, false, err);
+    file = malloc(size - suffix_size + 1);
+    if (file == NULL)
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for a path");
+    memcpy(file, path, size - suffix_size);
+    file[size - suffix_size] = '\0';
+    rc = eds_sqlite_open(out, file, true, err);
+    free(file);
+    return rc;
+}
+
+int32_t eds_ledger_open(struct eds_ledger **out, const char *url, struct eds_error *err)
+{
+    const char *path = after_prefix(url, "sqlite:");
+
+    *out = NULL;
+    if (path != NULL)
+        return open_sqlite(out, path, err);
+    if (strcmp(url, "memory:") == 0)
+        return eds_memory_open(out, err);
+    return eds_error_set(err, EDS_ERR_USAGE,
+                         "unknown ledger '%s': expected sqlite:PATH or memory:", url);
+}

@@ -1,0 +1,100 @@
+/* ledger_memory.h - the parts of the in-memory ledger, for its own files.
+ *
+ * It forgets everything at close, and is otherwise held to the same promises
+ * as the others: a commit that runs out of memory leaves no trace. */
+#ifndef EDS_STORE_LEDGER_MEMORY_H
+#define EDS_STORE_LEDGER_MEMORY_H
+
+#include "store/commit_plan.h"
+#include "store/key_table.h"
+#include "store/ledger.h"
+
+/* A record without its device_id, which is the device's, and without the
+ * unused bytes of its reference: about a third of an eds_entry. */
+struct memory_record {
+    uint64_t sequence;
+    uint64_t timestamp_ms;
+    uint64_t ingested_ms;
+    uint8_t payload_hash[EDS_HASH_SIZE];
+    uint8_t signature[EDS_SIGNATURE_SIZE];
+    uint8_t prev_record_hash[EDS_HASH_SIZE];
+    uint8_t record_hash[EDS_HASH_SIZE];
+    struct eds_attestation attestation;
+    char object_ref[];
+};
+
+struct memory_conflict {
+    size_t device; /* index */
+    struct memory_record *record;
+    struct memory_conflict *older; /* of the same device */
+};
+
+struct memory_device {
+    char *id;
+    struct eds_head head;
+    struct memory_record **records; /* sequence n at n - 1 */
+    size_t record_count;            /* head.sequence, or more inside a commit */
+    size_t record_capacity;
+    struct memory_conflict *conflict_last;
+};
+
+struct memory_object {
+    char *ref;
+    uint8_t payload_hash[EDS_HASH_SIZE];
+    void *payload; /* NULL: kept elsewhere */
+    size_t payload_size;
+    uint64_t filled_by; /* the commit that brought the payload */
+};
+
+struct memory_operation {
+    enum eds_decision decision;
+    uint64_t sequence;
+    uint64_t created_ms;
+    const char *message; /* inside text */
+    char text[];         /* device_id and message, each with its NUL */
+};
+
+/* Lists only grow, at their ends; a commit that fails cuts them back. */
+struct memory_ledger {
+    struct eds_ledger ledger;
+    struct eds_commit_plan plan;
+
+    struct eds_key_table device_ids;
+    struct memory_device *devices; /* by index in device_ids */
+    size_t device_capacity;
+
+    struct eds_key_table object_refs;
+    struct memory_object *objects; /* by index in object_refs */
+    size_t object_capacity;
+
+    struct memory_conflict **conflicts;
+    size_t conflict_count, conflict_capacity;
+
+    struct memory_operation **operations;
+    size_t operation_count, operation_capacity;
+
+    uint64_t record_count, accepted_count;
+    uint64_t commit_number; /* of the commit that runs or ran last */
+};
+
+int32_t eds_memory_open(struct eds_ledger **out, struct eds_error *err);
+
+/* The slots of the table of functions that have files of their own. */
+int32_t eds_memory_commit(struct eds_ledger *ledger, const struct eds_commit *commit,
+                          struct eds_error *err);
+int32_t eds_memory_scan(struct eds_ledger *ledger, const char *device_id,
+                        int32_t (*visit)(void *context, const struct eds_stored *), void *context,
+                        struct eds_error *err);
+int32_t eds_memory_heads(struct eds_ledger *ledger,
+                         int32_t (*visit)(void *context, const char *device_id,
+                                          const struct eds_head *),
+                         void *context, struct eds_error *err);
+int32_t eds_memory_operations(struct eds_ledger *ledger,
+                              int32_t (*visit)(void *context, const struct eds_operation *,
+                                               uint64_t created_ms),
+                              void *context, struct eds_error *err);
+int32_t eds_memory_conflicts(struct eds_ledger *ledger,
+                             int32_t (*visit)(void *context, const struct eds_stored *),
+                             void *context, struct eds_error *err);
+
+#endif

@@ -1,0 +1,52 @@
+/* ledger_sqlite.c - the SQLite ledger: open and close. */
+#include "store/ledger_sqlite.h"
+
+#include <stdlib.h>
+
+static void close_ledger(struct eds_ledger *ledger)
+{
+    struct sqlite_ledger *sqlite = (struct sqlite_ledger *)ledger;
+
+    eds_sqlite_disconnect(sqlite); /* empties the write-ahead log into the file */
+    eds_commit_plan_free(&sqlite->plan);
+    free(sqlite->path);
+    free(sqlite);
+}
+
+static const struct eds_ledger_ops sqlite_ops = {
+    .name = "sqlite",
+    .commit = eds_sqlite_commit,
+    .head = eds_sqlite_head,
+    .record_hash = eds_sqlite_record_hash,
+    .object = eds_sqlite_object,
+    .payload = eds_sqlite_payload,
+    .scan = eds_sqlite_scan,
+    .heads = eds_sqlite_heads,
+    .operations = eds_sqlite_operations,
+    .conflicts = eds_sqlite_conflicts,
+    .counts = eds_sqlite_counts,
+    .close = close_ledger,
+};
+
+int32_t eds_sqlite_open(struct eds_ledger **out, const char *path, bool read_only,
+                        struct eds_error *err)
+{
+    struct sqlite_ledger *sqlite = calloc(1, sizeof *sqlite);
+    int32_t rc;
+
+    if (sqlite == NULL)
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for a ledger");
+    sqlite->ledger.ops = &sqlite_ops;
+    sqlite->read_only = read_only;
+    rc = eds_commit_plan_init(&sqlite->plan, err);
+    if (rc == EDS_OK)
+        rc = eds_sqlite_make_place(&sqlite->path, path, read_only, err);
+    if (rc == EDS_OK)
+        rc = eds_sqlite_connect(sqlite, err);
+    if (rc != EDS_OK) {
+        close_ledger(&sqlite->ledger);
+        return rc;
+    }
+    *out = &sqlite->ledger;
+    return EDS_OK;
+}

@@ -1,0 +1,132 @@
+/* ledger_sqlite.h - the parts of the SQLite ledger, for its own files. */
+#ifndef EDS_STORE_LEDGER_SQLITE_H
+#define EDS_STORE_LEDGER_SQLITE_H
+
+#include <sqlite3.h>
+#include <string.h>
+
+#include "store/commit_plan.h"
+#include "store/ledger.h"
+
+/* Statements used for every commit and look-up are prepared once. */
+enum sqlite_statement {
+    SQLITE_STATEMENT_BEGIN,
+    SQLITE_STATEMENT_COMMIT,
+    SQLITE_STATEMENT_ROLLBACK,
+    SQLITE_STATEMENT_ADD_HEAD,
+    SQLITE_STATEMENT_MOVE_HEAD,
+    SQLITE_STATEMENT_ADD_RECORD,
+    SQLITE_STATEMENT_ADD_OBJECT,
+    SQLITE_STATEMENT_FILL_OBJECT,
+    SQLITE_STATEMENT_ADD_CONFLICT,
+    SQLITE_STATEMENT_COUNT_CONFLICT,
+    SQLITE_STATEMENT_ADD_OPERATION,
+    SQLITE_STATEMENT_FIND_OPERATION,
+    SQLITE_STATEMENT_HEAD,
+    SQLITE_STATEMENT_RECORD_HASH,
+    SQLITE_STATEMENT_OBJECT,
+    SQLITE_STATEMENT_PAYLOAD,
+    SQLITE_STATEMENT_COUNTS,
+    SQLITE_STATEMENT_COUNT
+};
+
+struct sqlite_ledger {
+    struct eds_ledger ledger;
+    sqlite3 *db; /* NULL after a failure that only a new connection cures */
+    sqlite3_stmt *statements[SQLITE_STATEMENT_COUNT];
+    char *path; /* absolute, so that it holds after chdir */
+    bool read_only;
+    int wal_pages; /* in the write-ahead log after the last commit */
+    struct eds_commit_plan plan;
+};
+
+/* Opens PATH (of sqlite:PATH), making directories and file where they are
+ * missing and may be made. */
+int32_t eds_sqlite_open(struct eds_ledger **out, const char *path, bool read_only,
+                        struct eds_error *err);
+
+/* ledger_sqlite_place.c: the directory and the empty file.  *absolute is the
+ * file's path from the root, which the caller frees. */
+int32_t eds_sqlite_make_place(char **absolute, const char *path, bool read_only,
+                              struct eds_error *err);
+
+/* ledger_sqlite_connect.c: a connection ready for use, or none.  connect also
+ * serves to begin again after a failure; ready does so if there is none. */
+int32_t eds_sqlite_connect(struct sqlite_ledger *sqlite, struct eds_error *err);
+void eds_sqlite_disconnect(struct sqlite_ledger *sqlite);
+int32_t eds_sqlite_ready(struct sqlite_ledger *sqlite, struct eds_error *err);
+
+/* ledger_sqlite_schema.c: is this file ours, and which version; then the steps
+ * up to the version of this build. */
+int32_t eds_sqlite_identify(struct sqlite_ledger *sqlite, int *version, struct eds_error *err);
+int32_t eds_sqlite_migrate(struct sqlite_ledger *sqlite, int version, struct eds_error *err);
+
+/* ledger_sqlite_error.c: turns the connection's last failure into a code and a
+ * sentence: "cannot <doing> <path>: <what SQLite says> (<its code>)". */
+int32_t eds_sqlite_fail(const struct sqlite_ledger *sqlite, struct eds_error *err,
+                        const char *doing);
+
+/* ledger_sqlite_read.c: one row of audit_records or conflicts as a record.
+ * EDS_ERR_MALFORMED when a column does not hold what belongs there. */
+struct sqlite_row {
+    struct eds_entry entry;
+    struct eds_stored stored; /* points to entry */
+};
+#define EDS_SQLITE_RECORD_COLUMNS                                                                  \
+    "id, device_id, sequence, timestamp_ms, payload_hash, signature, prev_record_hash, "           \
+    "object_ref, ingested_at, record_hash, attest_key_id, attest_signature"
+int32_t eds_sqlite_read_record(struct sqlite_row *out, sqlite3_stmt *statement,
+                               const struct sqlite_ledger *sqlite, const char *table,
+                               struct eds_error *err);
+int32_t eds_sqlite_read_head(struct eds_head *out, sqlite3_stmt *statement, int column,
+                             const struct sqlite_ledger *sqlite, const char *device_id,
+                             struct eds_error *err);
+bool eds_sqlite_column_bytes(void *out, size_t size, sqlite3_stmt *statement, int column);
+const char *eds_sqlite_column_text(sqlite3_stmt *statement, int column, size_t size_max);
+int32_t eds_sqlite_damaged(const struct sqlite_ledger *sqlite, struct eds_error *err,
+                           const char *table, sqlite3_int64 id, const char *column);
+
+/* SQLite's integers are signed.  A u64 is stored as the same 64 bits, so that
+ * nothing is lost; from 2^63 on it looks negative in SQL. */
+static inline sqlite3_int64 eds_sqlite_from_u64(uint64_t number)
+{
+    sqlite3_int64 same_bits;
+
+    memcpy(&same_bits, &number, sizeof same_bits);
+    return same_bits;
+}
+
+static inline uint64_t eds_sqlite_to_u64(sqlite3_int64 number)
+{
+    return (uint64_t)number; /* defined: modulo 2^64 */
+}
+
+/* The slots of the table of functions that have files of their own. */
+int32_t eds_sqlite_commit(struct eds_ledger *ledger, const struct eds_commit *commit,
+                          struct eds_error *err);
+int32_t eds_sqlite_head(struct eds_ledger *ledger, const char *device_id, struct eds_head *out,
+                        struct eds_error *err);
+int32_t eds_sqlite_record_hash(struct eds_ledger *ledger, const char *device_id, uint64_t sequence,
+                               uint8_t out[EDS_HASH_SIZE], struct eds_error *err);
+int32_t eds_sqlite_object(struct eds_ledger *ledger, const char *object_ref,
+                          uint8_t out[EDS_HASH_SIZE], struct eds_error *err);
+int32_t eds_sqlite_payload(struct eds_ledger *ledger, const char *object_ref, void **out,
+                           size_t *out_size, struct eds_error *err);
+int32_t eds_sqlite_counts(struct eds_ledger *ledger, struct eds_ledger_counts *out,
+                          struct eds_error *err);
+int32_t eds_sqlite_scan(struct eds_ledger *ledger, const char *device_id,
+                        int32_t (*visit)(void *context, const struct eds_stored *), void *context,
+                        struct eds_error *err);
+int32_t eds_sqlite_heads(struct eds_ledger *ledger,
+                         int32_t (*visit)(void *context, const char *device_id,
+                                          const struct eds_head *),
+                         void *context, struct eds_error *err);
+int32_t eds_sqlite_operations(struct eds_ledger *ledger,
+                              int32_t (*visit)(void *context, const struct eds_operation *,
+                                               uint64_t created_ms),
+                              void *context, struct eds_error *err);
+int32_t eds_sqlite_conflicts(struct eds_ledger *ledger,
+                             int32_t (*visit)(void *context, const struct eds_stored *),
+                             void *context, struct eds_error *err);
+
+#endif

@@ -1,0 +1,331 @@
+/* ledger_sqlite_commit.c - one commit, one transaction.
+ *
+ * The heads go first: if another process was faster, that shows before
+ * anything else is written.  Whatever fails, the transaction is rolled back
+ * and the connection is fit for the next commit, or is given up and made anew
+ * by then. */
+#include "store/ledger_sqlite.h"
+
+#include "base/log.h"
+#include "store/instant.h"
+
+/* The write-ahead log is written back into the file from this many pages on;
+ * where readers hold it open for long, we wait a little for them from the
+ * second mark on. */
+#define WAL_PAGES_SOFT  4096
+#define WAL_PAGES_HARD  16384
+#define READERS_WAIT_MS 100
+#define BUSY_TIMEOUT_MS 5000
+
+/* What all rows of one commit share. */
+struct writing {
+    struct sqlite_ledger *sqlite;
+    const struct eds_commit *commit;
+    char now[EDS_INSTANT_SIZE];
+    sqlite3_int64 operation_id; /* of the last line logged; 0 if there is none */
+    struct eds_error *err;
+};
+
+static int bind_text(sqlite3_stmt *statement, int at, const void *text)
+{
+    return sqlite3_bind_text(statement, at, text, -1, SQLITE_STATIC);
+}
+
+static int bind_bytes(sqlite3_stmt *statement, int at, const void *bytes, size_t size)
+{
+    if (size == 0) /* SQLite takes an empty blob at some address for NULL */
+        return sqlite3_bind_zeroblob(statement, at, 0);
+    return sqlite3_bind_blob64(statement, at, bytes, size, SQLITE_STATIC);
+}
+
+static int bind_u64(sqlite3_stmt *statement, int at, uint64_t number)
+{
+    return sqlite3_bind_int64(statement, at, eds_sqlite_from_u64(number));
+}
+
+/* Runs a statement whose parameters are bound; bound is OR of what binding
+ * returned.  EDS_ERR_HEAD_MOVED for a key that is taken. */
+static int32_t run(const struct writing *writing, enum sqlite_statement which, int bound)
+{
+    sqlite3_stmt *statement = writing->sqlite->statements[which];
+    int code = bound == SQLITE_OK ? sqlite3_step(statement) : SQLITE_ERROR;
+    int32_t rc = EDS_OK;
+
+    if ((code & 0xff) == SQLITE_CONSTRAINT)
+        rc = EDS_ERR_HEAD_MOVED;
+    else if (code != SQLITE_DONE)
+        rc = eds_sqlite_fail(writing->sqlite, writing->err, "write to");
+    sqlite3_reset(statement);
+    return rc;
+}
+
+static bool changed_a_row(const struct writing *writing)
+{
+    return sqlite3_changes(writing->sqlite->db) == 1;
+}
+
+static int32_t head_moved(const struct writing *writing, const char *device_id)
+{
+    return eds_error_set(writing->err, EDS_ERR_HEAD_MOVED,
+                         "the head of device %s is another one by now", device_id);
+}
+
+static int32_t move_head(const struct writing *writing, const struct eds_head_move *move)
+{
+    static const uint8_t zero[EDS_HASH_SIZE];
+    bool is_first = move->from_sequence == 0;
+    enum sqlite_statement which = is_first ? SQLITE_STATEMENT_ADD_HEAD : SQLITE_STATEMENT_MOVE_HEAD;
+    sqlite3_stmt *statement = writing->sqlite->statements[which];
+    int bound = bind_text(statement, 1, move->device_id);
+    int32_t rc;
+
+    if (is_first && memcmp(move->from_hash, zero, sizeof zero) != 0)
+        return head_moved(writing, move->device_id);
+    bound |= bind_u64(statement, 2, move->to_sequence);
+    bound |= bind_bytes(statement, 3, move->to_hash, EDS_HASH_SIZE);
+    bound |= sqlite3_bind_int(statement, 4, move->attested ? 1 : 0);
+    if (!is_first) {
+        bound |= bind_u64(statement, 5, move->from_sequence);
+        bound |= bind_bytes(statement, 6, move->from_hash, EDS_HASH_SIZE);
+    }
+    rc = run(writing, which, bound);
+    if (rc == EDS_ERR_HEAD_MOVED || (rc == EDS_OK && !changed_a_row(writing)))
+        return head_moved(writing, move->device_id);
+    return rc;
+}
+
+static int32_t add_record(const struct writing *writing, enum sqlite_statement which,
+                          const struct eds_entry *entry, const uint8_t *record_hash)
+{
+    sqlite3_stmt *statement = writing->sqlite->statements[which];
+    const EdsAuditRecord *record = &entry->record;
+    const struct eds_attestation *attestation = &entry->attestation;
+    int bound = bind_text(statement, 1, record->device_id);
+
+    bound |= bind_u64(statement, 2, record->sequence);
+    bound |= bind_u64(statement, 3, record->timestamp_ms);
+    bound |= bind_bytes(statement, 4, record->payload_hash, EDS_HASH_SIZE);
+    bound |= bind_bytes(statement, 5, record->signature, EDS_SIGNATURE_SIZE);
+    bound |= bind_bytes(statement, 6, record->prev_record_hash, EDS_HASH_SIZE);
+    bound |= bind_text(statement, 7, record->object_ref);
+    bound |= bind_text(statement, 8, writing->now);
+    bound |= bind_bytes(statement, 9, record_hash, EDS_HASH_SIZE);
+    if (attestation->present) {
+        bound |= bind_bytes(statement, 10, attestation->key_id, EDS_KEY_ID_SIZE);
+        bound |= bind_bytes(statement, 11, attestation->signature, EDS_SIGNATURE_SIZE);
+    } else {
+        bound |= sqlite3_bind_null(statement, 10);
+        bound |= sqlite3_bind_null(statement, 11);
+    }
+    return run(writing, which, bound);
+}
+
+/* The reference is in use: fine if it stands for the same payload, which is
+ * then kept if it was not yet. */
+static int32_t share_object(const struct writing *writing, const struct eds_append *append)
+{
+    const EdsAuditRecord *record = &append->entry->record;
+    const char *ref = (const char *)record->object_ref;
+    sqlite3_stmt *statement = writing->sqlite->statements[SQLITE_STATEMENT_FILL_OBJECT];
+    uint8_t taken_by[EDS_HASH_SIZE];
+    int bound;
+    int32_t rc = eds_sqlite_object(&writing->sqlite->ledger, ref, taken_by, writing->err);
+
+    if (rc == EDS_OK && memcmp(taken_by, record->payload_hash, EDS_HASH_SIZE) != 0)
+        return eds_error_set(writing->err, EDS_ERR_HEAD_MOVED,
+                             "object_ref %s stands for another payload", ref);
+    if (rc != EDS_OK || append->payload == NULL)
+        return rc;
+    bound = bind_text(statement, 1, ref);
+    bound |= bind_bytes(statement, 2, append->payload, append->payload_size);
+    return run(writing, SQLITE_STATEMENT_FILL_OBJECT, bound);
+}
+
+static int32_t add_object(const struct writing *writing, const struct eds_append *append)
+{
+    const EdsAuditRecord *record = &append->entry->record;
+    sqlite3_stmt *statement = writing->sqlite->statements[SQLITE_STATEMENT_ADD_OBJECT];
+    int bound = bind_text(statement, 1, record->object_ref);
+    int32_t rc;
+
+    bound |= bind_bytes(statement, 2, record->payload_hash, EDS_HASH_SIZE);
+    bound |= append->payload != NULL
+                 ? bind_bytes(statement, 3, append->payload, append->payload_size)
+                 : sqlite3_bind_null(statement, 3);
+    rc = run(writing, SQLITE_STATEMENT_ADD_OBJECT, bound);
+    if (rc == EDS_OK && !changed_a_row(writing))
+        rc = share_object(writing, append);
+    return rc;
+}
+
+static int32_t add_appends(const struct writing *writing)
+{
+    const struct eds_commit_plan *plan = &writing->sqlite->plan;
+    int32_t rc = EDS_OK;
+
+    for (size_t i = 0; rc == EDS_OK && i < plan->devices.count; i++)
+        rc = move_head(writing, &plan->moves[i]);
+    for (size_t i = 0; rc == EDS_OK && i < writing->commit->append_count; i++) {
+        const struct eds_append *append = &writing->commit->appends[i];
+        const EdsAuditRecord *record = &append->entry->record;
+
+        rc = add_record(writing, SQLITE_STATEMENT_ADD_RECORD, append->entry, append->record_hash);
+        if (rc == EDS_ERR_HEAD_MOVED)
+            return eds_error_set(writing->err, rc, "device %s has a record %llu already",
+                                 (const char *)record->device_id,
+                                 (unsigned long long)record->sequence);
+        if (rc == EDS_OK)
+            rc = add_object(writing, append);
+    }
+    return rc;
+}
+
+static int32_t add_conflict(const struct writing *writing, const struct eds_conflict *conflict)
+{
+    struct sqlite_ledger *sqlite = writing->sqlite;
+    const char *device_id = (const char *)conflict->entry->record.device_id;
+    struct eds_head head;
+    int32_t rc = eds_sqlite_head(&sqlite->ledger, device_id, &head, writing->err);
+
+    if (rc != EDS_OK)
+        return rc;
+    if (head.sequence == 0)
+        return eds_error_set(writing->err, EDS_ERR_USAGE,
+                             "a conflict on device %s, which has no record", device_id);
+    if (head.conflict_count >= EDS_CONFLICTS_KEPT_MAX)
+        return EDS_OK;
+    rc = add_record(writing, SQLITE_STATEMENT_ADD_CONFLICT, conflict->entry, conflict->record_hash);
+    if (rc != EDS_OK || !changed_a_row(writing))
+        return rc;
+    return run(writing, SQLITE_STATEMENT_COUNT_CONFLICT,
+               bind_text(sqlite->statements[SQLITE_STATEMENT_COUNT_CONFLICT], 1, device_id));
+}
+
+static int32_t add_operation(struct writing *writing, const struct eds_operation *operation)
+{
+    sqlite3_stmt *statement = writing->sqlite->statements[SQLITE_STATEMENT_ADD_OPERATION];
+    bool accepted = operation->decision == EDS_DECISION_ACCEPTED;
+    int bound = bind_text(statement, 1, accepted ? "Accepted" : "Rejected");
+    int32_t rc;
+
+    bound |= bind_text(statement, 2, operation->device_id);
+    bound |= bind_u64(statement, 3, operation->sequence);
+    bound |= bind_text(statement, 4, operation->message);
+    bound |= bind_text(statement, 5, writing->now);
+    rc = run(writing, SQLITE_STATEMENT_ADD_OPERATION, bound);
+    writing->operation_id = sqlite3_last_insert_rowid(writing->sqlite->db);
+    return rc;
+}
+
+static int32_t add_all(struct writing *writing)
+{
+    const struct eds_commit *commit = writing->commit;
+    int32_t rc = add_appends(writing);
+
+    for (size_t i = 0; rc == EDS_OK && i < commit->conflict_count; i++)
+        rc = add_conflict(writing, &commit->conflicts[i]);
+    for (size_t i = 0; rc == EDS_OK && i < commit->operation_count; i++)
+        rc = add_operation(writing, &commit->operations[i]);
+    return rc;
+}
+
+/* Ends the transaction without a trace.  SQLite may have done so itself. */
+static void roll_back(struct sqlite_ledger *sqlite)
+{
+    sqlite3_stmt *statement = sqlite->statements[SQLITE_STATEMENT_ROLLBACK];
+
+    if (sqlite3_get_autocommit(sqlite->db) != 0)
+        return;
+    (void)sqlite3_step(statement);
+    sqlite3_reset(statement);
+    if (sqlite3_get_autocommit(sqlite->db) == 0)
+        eds_sqlite_disconnect(sqlite); /* closing rolls back; the next call connects again */
+}
+
+/* After a COMMIT that failed: is what it wrote there all the same?  One row
+ * tells for all, the last record or, without records, the last line. */
+static bool is_there(const struct writing *writing)
+{
+    struct sqlite_ledger *sqlite = writing->sqlite;
+    const struct eds_commit *commit = writing->commit;
+    sqlite3_stmt *statement;
+    bool found;
+
+    if (commit->append_count > 0) {
+        const struct eds_append *last = &commit->appends[commit->append_count - 1];
+        const EdsAuditRecord *record = &last->entry->record;
+        uint8_t hash[EDS_HASH_SIZE];
+
+        return eds_sqlite_record_hash(&sqlite->ledger, (const char *)record->device_id,
+                                      record->sequence, hash, NULL) == EDS_OK &&
+               memcmp(hash, last->record_hash, EDS_HASH_SIZE) == 0;
+    }
+    if (commit->operation_count == 0 || eds_sqlite_ready(sqlite, NULL) != EDS_OK)
+        return false; /* sent again, conflicts are kept once all the same */
+    statement = sqlite->statements[SQLITE_STATEMENT_FIND_OPERATION];
+    found = sqlite3_bind_int64(statement, 1, writing->operation_id) == SQLITE_OK;
+    const struct eds_operation *last = &commit->operations[commit->operation_count - 1];
+    found = found && bind_text(statement, 2, last->device_id) == SQLITE_OK &&
+            bind_u64(statement, 3, last->sequence) == SQLITE_OK &&
+            bind_text(statement, 4, last->message) == SQLITE_OK &&
+            bind_text(statement, 5, writing->now) == SQLITE_OK &&
+            sqlite3_step(statement) == SQLITE_ROW;
+    sqlite3_reset(statement);
+    return found;
+}
+
+/* Keeps the write-ahead log short.  That it could not be done does no harm to
+ * what was committed, and the next commit tries again. */
+static void check_point(struct sqlite_ledger *sqlite)
+{
+    int mode = SQLITE_CHECKPOINT_PASSIVE;
+    int code;
+
+    if (sqlite->wal_pages < WAL_PAGES_SOFT)
+        return;
+    if (sqlite->wal_pages >= WAL_PAGES_HARD) {
+        mode = SQLITE_CHECKPOINT_RESTART;
+        (void)sqlite3_busy_timeout(sqlite->db, READERS_WAIT_MS);
+    }
+    code = sqlite3_wal_checkpoint_v2(sqlite->db, NULL, mode, NULL, NULL);
+    (void)sqlite3_busy_timeout(sqlite->db, BUSY_TIMEOUT_MS);
+    if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
+        EDS_LOG(EDS_LOG_WARN, "checkpoint_failed", EDS_LOG_STRING("file", sqlite->path),
+                EDS_LOG_STRING("error", sqlite3_errmsg(sqlite->db)),
+                EDS_LOG_NUMBER("wal_pages", (uint64_t)sqlite->wal_pages));
+}
+
+int32_t eds_sqlite_commit(struct eds_ledger *ledger, const struct eds_commit *commit,
+                          struct eds_error *err)
+{
+    struct writing writing = {
+        .sqlite = (struct sqlite_ledger *)ledger,
+        .commit = commit,
+        .err = err,
+    };
+    bool was_committing = false;
+    int32_t rc;
+
+    if (writing.sqlite->read_only)
+        return eds_error_set(err, EDS_ERR_USAGE, "%s is open for reading only",
+                             writing.sqlite->path);
+    eds_instant_format(writing.now, commit->now_ms);
+    rc = eds_commit_plan_make(&writing.sqlite->plan, commit, err);
+    if (rc == EDS_OK)
+        rc = eds_sqlite_ready(writing.sqlite, err);
+    if (rc != EDS_OK)
+        return rc;
+    rc = run(&writing, SQLITE_STATEMENT_BEGIN, SQLITE_OK);
+    if (rc == EDS_OK)
+        rc = add_all(&writing);
+    if (rc == EDS_OK) {
+        was_committing = true;
+        rc = run(&writing, SQLITE_STATEMENT_COMMIT, SQLITE_OK);
+    }
+    if (rc == EDS_OK) {
+        check_point(writing.sqlite);
+        return EDS_OK;
+    }
+    roll_back(writing.sqlite);
+    return was_committing && is_there(&writing) ? EDS_OK : rc;
+}

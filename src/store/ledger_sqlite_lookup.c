@@ -1,0 +1,167 @@
+/* ledger_sqlite_lookup.c - one row by its key.
+ *
+ * Every look-up resets its statement before it returns: a statement left in
+ * the middle would hold a snapshot, and the log could not be emptied. */
+#include "store/ledger_sqlite.h"
+
+#include <stdlib.h>
+
+/* Steps a look-up to its row.  EDS_OK, EDS_ERR_NOT_FOUND, or a failure. */
+static int32_t find(struct sqlite_ledger *sqlite, sqlite3_stmt *statement, struct eds_error *err)
+{
+    switch (sqlite3_step(statement)) {
+    case SQLITE_ROW:
+        return EDS_OK;
+    case SQLITE_DONE:
+        return EDS_ERR_NOT_FOUND;
+    default:
+        return eds_sqlite_fail(sqlite, err, "read");
+    }
+}
+
+static int32_t bind_key(struct sqlite_ledger *sqlite, enum sqlite_statement which, const char *key,
+                        sqlite3_stmt **statement, struct eds_error *err)
+{
+    int32_t rc = eds_sqlite_ready(sqlite, err);
+
+    if (rc != EDS_OK)
+        return rc;
+    *statement = sqlite->statements[which];
+    if (sqlite3_bind_text(*statement, 1, key, -1, SQLITE_STATIC) != SQLITE_OK)
+        return eds_sqlite_fail(sqlite, err, "read");
+    return EDS_OK;
+}
+
+int32_t eds_sqlite_head(struct eds_ledger *ledger, const char *device_id, struct eds_head *out,
+                        struct eds_error *err)
+{
+    struct sqlite_ledger *sqlite = (struct sqlite_ledger *)ledger;
+    struct eds_head head = {0};
+    sqlite3_stmt *statement;
+    int32_t rc = bind_key(sqlite, SQLITE_STATEMENT_HEAD, device_id, &statement, err);
+
+    if (rc != EDS_OK)
+        return rc;
+    rc = find(sqlite, statement, err);
+    if (rc == EDS_OK)
+        rc = eds_sqlite_read_head(&head, statement, 0, sqlite, device_id, err);
+    sqlite3_reset(statement);
+    if (rc == EDS_ERR_NOT_FOUND)
+        rc = EDS_OK; /* a device never seen has the zero head */
+    if (rc == EDS_OK)
+        *out = head;
+    return rc;
+}
+
+int32_t eds_sqlite_record_hash(struct eds_ledger *ledger, const char *device_id, uint64_t sequence,
+                               uint8_t out[EDS_HASH_SIZE], struct eds_error *err)
+{
+    struct sqlite_ledger *sqlite = (struct sqlite_ledger *)ledger;
+    sqlite3_stmt *statement;
+    int32_t rc = bind_key(sqlite, SQLITE_STATEMENT_RECORD_HASH, device_id, &statement, err);
+
+    if (rc != EDS_OK)
+        return rc;
+    (void)sqlite3_bind_int64(statement, 2, eds_sqlite_from_u64(sequence));
+    rc = find(sqlite, statement, err);
+    if (rc == EDS_OK && !eds_sqlite_column_bytes(out, EDS_HASH_SIZE, statement, 0))
+        rc = eds_sqlite_damaged(sqlite, err, "audit_records", sqlite3_column_int64(statement, 1),
+                                "record_hash");
+    sqlite3_reset(statement);
+    if (rc == EDS_ERR_NOT_FOUND)
+        return eds_error_set(err, rc, "device %s has no record %llu", device_id,
+                             (unsigned long long)sequence);
+    return rc;
+}
+
+int32_t eds_sqlite_object(struct eds_ledger *ledger, const char *object_ref,
+                          uint8_t out[EDS_HASH_SIZE], struct eds_error *err)
+{
+    struct sqlite_ledger *sqlite = (struct sqlite_ledger *)ledger;
+    sqlite3_stmt *statement;
+    int32_t rc = bind_key(sqlite, SQLITE_STATEMENT_OBJECT, object_ref, &statement, err);
+
+    if (rc != EDS_OK)
+        return rc;
+    rc = find(sqlite, statement, err);
+    if (rc == EDS_OK && !eds_sqlite_column_bytes(out, EDS_HASH_SIZE, statement, 0))
+        rc = eds_sqlite_damaged(sqlite, err, "raw_objects", sqlite3_column_int64(statement, 1),
+                                "payload_hash");
+    sqlite3_reset(statement);
+    if (rc == EDS_ERR_NOT_FOUND)
+        return eds_error_set(err, rc, "no object %s", object_ref);
+    return rc;
+}
+
+/* Copies the payload in column 0. */
+static int32_t copy_payload(void **out, size_t *out_size, sqlite3_stmt *statement,
+                            const struct sqlite_ledger *sqlite, struct eds_error *err)
+{
+    const void *bytes;
+    size_t size;
+    void *copy;
+
+    if (sqlite3_column_type(statement, 0) == SQLITE_NULL)
+        return EDS_ERR_NOT_FOUND;
+    if (sqlite3_column_type(statement, 0) != SQLITE_BLOB)
+        return eds_sqlite_damaged(sqlite, err, "raw_objects", sqlite3_column_int64(statement, 1),
+                                  "payload");
+    bytes = sqlite3_column_blob(statement, 0); /* NULL for an empty one, or without memory */
+    size = (size_t)sqlite3_column_bytes(statement, 0);
+    copy = bytes == NULL && size > 0 ? NULL : malloc(size > 0 ? size : 1);
+    if (copy == NULL)
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for the %zu bytes of a payload",
+                             size);
+    if (size > 0)
+        memcpy(copy, bytes, size);
+    *out = copy;
+    *out_size = size;
+    return EDS_OK;
+}
+
+int32_t eds_sqlite_payload(struct eds_ledger *ledger, const char *object_ref, void **out,
+                           size_t *out_size, struct eds_error *err)
+{
+    struct sqlite_ledger *sqlite = (struct sqlite_ledger *)ledger;
+    sqlite3_stmt *statement;
+    int32_t rc = bind_key(sqlite, SQLITE_STATEMENT_PAYLOAD, object_ref, &statement, err);
+
+    if (rc != EDS_OK)
+        return rc;
+    rc = find(sqlite, statement, err);
+    if (rc == EDS_OK)
+        rc = copy_payload(out, out_size, statement, sqlite, err);
+    sqlite3_reset(statement);
+    if (rc == EDS_ERR_NOT_FOUND)
+        return eds_error_set(err, rc, "no payload for %s is kept here", object_ref);
+    return rc;
+}
+
+int32_t eds_sqlite_counts(struct eds_ledger *ledger, struct eds_ledger_counts *out,
+                          struct eds_error *err)
+{
+    struct sqlite_ledger *sqlite = (struct sqlite_ledger *)ledger;
+    int32_t rc = eds_sqlite_ready(sqlite, err);
+    sqlite3_stmt *statement;
+    uint64_t numbers[6];
+
+    if (rc != EDS_OK)
+        return rc;
+    statement = sqlite->statements[SQLITE_STATEMENT_COUNTS];
+    rc = find(sqlite, statement, err);
+    for (int i = 0; i < 6; i++)
+        numbers[i] = eds_sqlite_to_u64(sqlite3_column_int64(statement, i));
+    sqlite3_reset(statement);
+    if (rc != EDS_OK)
+        return rc;
+    *out = (struct eds_ledger_counts){
+        .records = numbers[0],
+        .devices = numbers[1],
+        .operations = numbers[2],
+        .accepted = numbers[3],
+        .rejected = numbers[2] - numbers[3],
+        .conflicts = numbers[4],
+        .objects = numbers[5],
+    };
+    return EDS_OK;
+}

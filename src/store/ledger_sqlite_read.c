@@ -1,0 +1,126 @@
+/* ledger_sqlite_read.c - columns back into fields.
+ *
+ * The file is read as it is, not as it was written: somebody may have been at
+ * it.  A column of another type or size is an error that names the row. */
+#include "store/ledger_sqlite.h"
+
+#include "store/instant.h"
+
+bool eds_sqlite_column_bytes(void *out, size_t size, sqlite3_stmt *statement, int column)
+{
+    const void *bytes;
+
+    if (sqlite3_column_type(statement, column) != SQLITE_BLOB)
+        return false;
+    bytes = sqlite3_column_blob(statement, column);
+    if (bytes == NULL || (size_t)sqlite3_column_bytes(statement, column) != size)
+        return false;
+    memcpy(out, bytes, size);
+    return true;
+}
+
+/* The text of a column, or NULL if it is none, holds a NUL or is longer than
+ * size_max with its NUL. */
+const char *eds_sqlite_column_text(sqlite3_stmt *statement, int column, size_t size_max)
+{
+    const char *text;
+    size_t size;
+
+    if (sqlite3_column_type(statement, column) != SQLITE_TEXT)
+        return NULL;
+    text = (const char *)sqlite3_column_text(statement, column);
+    size = (size_t)sqlite3_column_bytes(statement, column);
+    if (text == NULL || size >= size_max || strlen(text) != size)
+        return NULL;
+    return text;
+}
+
+static bool read_text(uint8_t *out, size_t size_max, sqlite3_stmt *statement, int column)
+{
+    const char *text = eds_sqlite_column_text(statement, column, size_max);
+
+    if (text == NULL)
+        return false;
+    memset(out, 0, size_max);
+    memcpy(out, text, strlen(text));
+    return true;
+}
+
+static bool read_integer(uint64_t *out, sqlite3_stmt *statement, int column)
+{
+    if (sqlite3_column_type(statement, column) != SQLITE_INTEGER)
+        return false;
+    *out = eds_sqlite_to_u64(sqlite3_column_int64(statement, column));
+    return true;
+}
+
+static bool read_instant(uint64_t *out, sqlite3_stmt *statement, int column)
+{
+    const char *text = eds_sqlite_column_text(statement, column, EDS_INSTANT_SIZE);
+
+    return text != NULL && eds_instant_parse(out, text);
+}
+
+static bool read_attestation(struct eds_attestation *out, sqlite3_stmt *statement, int column)
+{
+    memset(out, 0, sizeof *out);
+    if (sqlite3_column_type(statement, column) == SQLITE_NULL &&
+        sqlite3_column_type(statement, column + 1) == SQLITE_NULL)
+        return true;
+    out->present = true;
+    return eds_sqlite_column_bytes(out->key_id, sizeof out->key_id, statement, column) &&
+           eds_sqlite_column_bytes(out->signature, sizeof out->signature, statement, column + 1);
+}
+
+int32_t eds_sqlite_read_record(struct sqlite_row *out, sqlite3_stmt *statement,
+                               const struct sqlite_ledger *sqlite, const char *table,
+                               struct eds_error *err)
+{
+    EdsAuditRecord *record = &out->entry.record;
+    struct eds_stored *stored = &out->stored;
+    const char *bad = NULL;
+
+    /* In the order of EDS_SQLITE_RECORD_COLUMNS. */
+    if (!read_text(record->device_id, sizeof record->device_id, statement, 1))
+        bad = "device_id";
+    else if (!read_integer(&record->sequence, statement, 2))
+        bad = "sequence";
+    else if (!read_integer(&record->timestamp_ms, statement, 3))
+        bad = "timestamp_ms";
+    else if (!eds_sqlite_column_bytes(record->payload_hash, EDS_HASH_SIZE, statement, 4))
+        bad = "payload_hash";
+    else if (!eds_sqlite_column_bytes(record->signature, EDS_SIGNATURE_SIZE, statement, 5))
+        bad = "signature";
+    else if (!eds_sqlite_column_bytes(record->prev_record_hash, EDS_HASH_SIZE, statement, 6))
+        bad = "prev_record_hash";
+    else if (!read_text(record->object_ref, sizeof record->object_ref, statement, 7))
+        bad = "object_ref";
+    else if (!read_instant(&stored->ingested_ms, statement, 8))
+        bad = "ingested_at";
+    else if (!eds_sqlite_column_bytes(stored->record_hash, EDS_HASH_SIZE, statement, 9))
+        bad = "record_hash";
+    else if (!read_attestation(&out->entry.attestation, statement, 10))
+        bad = "attestation";
+    if (bad != NULL)
+        return eds_sqlite_damaged(sqlite, err, table, sqlite3_column_int64(statement, 0), bad);
+    stored->entry = &out->entry;
+    return EDS_OK;
+}
+
+/* The four columns of a head, from column on. */
+int32_t eds_sqlite_read_head(struct eds_head *out, sqlite3_stmt *statement, int column,
+                             const struct sqlite_ledger *sqlite, const char *device_id,
+                             struct eds_error *err)
+{
+    uint64_t attested;
+
+    if (!read_integer(&out->sequence, statement, column) ||
+        !eds_sqlite_column_bytes(out->record_hash, EDS_HASH_SIZE, statement, column + 1) ||
+        !read_integer(&attested, statement, column + 2) || attested > 1 ||
+        !read_integer(&out->conflict_count, statement, column + 3))
+        return eds_error_set(err, EDS_ERR_MALFORMED,
+                             "damaged ledger %s: chain_heads of device %s is no head", sqlite->path,
+                             device_id);
+    out->attested = attested == 1;
+    return EDS_OK;
+}

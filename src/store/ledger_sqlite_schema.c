@@ -1,0 +1,145 @@
+/* ledger_sqlite_schema.c - what is in the file, and how older files get there.
+ *
+ *   table           one row for                 found by
+ *   audit_records   each accepted record        id, (device_id, sequence)
+ *   operation_logs  each line of the log        id
+ *   chain_heads     each device                 device_id
+ *   raw_objects     each reference in use       object_ref
+ *   conflicts       each fork that was kept     id, (device_id, record_hash)
+ *
+ * Names and columns of audit_records and operation_logs are those of
+ * docs/SPEC.md, so that a query written for the one store works on the other.
+ * Times are text in UTC, ISO 8601 with milliseconds; the device's own
+ * timestamp_ms, a claim, stays the number that it sent.  A u64 is stored as the
+ * same 64 bits (ledger_sqlite.h).
+ *
+ *   device_id, object_ref      TEXT, as in the record
+ *   sequence, timestamp_ms     INTEGER
+ *   *_hash                     BLOB of 32 bytes
+ *   signature                  BLOB of 64 bytes
+ *   attest_key_id, _signature  BLOB of 8 and of 64 bytes, or both NULL
+ *   decision                   'Accepted' or 'Rejected'
+ *   attested                   0 or 1
+ *   payload                    BLOB; NULL where it is kept elsewhere
+ *
+ * All tables have a rowid: WITHOUT ROWID was measured and is slower here. */
+#include "store/ledger_sqlite.h"
+
+#define APPLICATION_ID 0x45445331 /* "EDS1", in the file's header */
+
+#define RECORD_COLUMNS                                                                             \
+    "id INTEGER PRIMARY KEY,"                                                                      \
+    "device_id TEXT NOT NULL,"                                                                     \
+    "sequence INTEGER NOT NULL,"                                                                   \
+    "timestamp_ms INTEGER NOT NULL,"                                                               \
+    "payload_hash BLOB NOT NULL,"                                                                  \
+    "signature BLOB NOT NULL,"                                                                     \
+    "prev_record_hash BLOB NOT NULL,"                                                              \
+    "object_ref TEXT NOT NULL,"                                                                    \
+    "ingested_at TEXT NOT NULL,"                                                                   \
+    "record_hash BLOB NOT NULL,"                                                                   \
+    "attest_key_id BLOB,"                                                                          \
+    "attest_signature BLOB,"
+
+/* step n leads from version n to version n + 1 */
+static const char *const steps[] = {
+    "CREATE TABLE audit_records(" RECORD_COLUMNS "UNIQUE(device_id, sequence)) STRICT;"
+    "CREATE TABLE operation_logs("
+    "id INTEGER PRIMARY KEY,"
+    "decision TEXT NOT NULL,"
+    "device_id TEXT NOT NULL,"
+    "sequence INTEGER NOT NULL,"
+    "message TEXT NOT NULL,"
+    "created_at TEXT NOT NULL) STRICT;"
+    "CREATE TABLE chain_heads("
+    "device_id TEXT NOT NULL PRIMARY KEY,"
+    "sequence INTEGER NOT NULL,"
+    "record_hash BLOB NOT NULL,"
+    "attested INTEGER NOT NULL,"
+    "conflict_count INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE raw_objects("
+    "object_ref TEXT NOT NULL PRIMARY KEY,"
+    "payload_hash BLOB NOT NULL,"
+    "payload BLOB) STRICT;"
+    "CREATE TABLE conflicts(" RECORD_COLUMNS "UNIQUE(device_id, record_hash)) STRICT;",
+};
+#define VERSION ((int)(sizeof steps / sizeof steps[0]))
+
+/* Runs a query that answers with one number. */
+static int32_t read_number(struct sqlite_ledger *sqlite, const char *query, sqlite3_int64 *out,
+                           struct eds_error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    int32_t rc = EDS_OK;
+
+    if (sqlite3_prepare_v2(sqlite->db, query, -1, &statement, NULL) != SQLITE_OK ||
+        sqlite3_step(statement) != SQLITE_ROW)
+        rc = eds_sqlite_fail(sqlite, err, "read");
+    else
+        *out = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return rc;
+}
+
+int32_t eds_sqlite_identify(struct sqlite_ledger *sqlite, int *version, struct eds_error *err)
+{
+    sqlite3_int64 application_id = 0, user_version = 0, object_count = 0;
+    int32_t rc = read_number(sqlite, "PRAGMA application_id", &application_id, err);
+
+    if (rc == EDS_OK)
+        rc = read_number(sqlite, "PRAGMA user_version", &user_version, err);
+    if (rc == EDS_OK)
+        rc = read_number(sqlite, "SELECT count(*) FROM sqlite_schema", &object_count, err);
+    if (rc != EDS_OK)
+        return rc;
+    *version = 0;
+    if (application_id == 0 && user_version == 0 && object_count == 0)
+        return EDS_OK; /* empty */
+    if (application_id != APPLICATION_ID)
+        return eds_error_set(err, EDS_ERR_EXISTS,
+                             "%s is a SQLite file of another program; name another path",
+                             sqlite->path);
+    if (user_version > VERSION || user_version < 1)
+        return eds_error_set(err, EDS_ERR_UNSUPPORTED,
+                             "%s has schema version %lld, this program knows 1 to %d; use a newer "
+                             "program",
+                             sqlite->path, (long long)user_version, VERSION);
+    *version = (int)user_version;
+    return EDS_OK;
+}
+
+static int32_t execute(struct sqlite_ledger *sqlite, const char *sql, struct eds_error *err)
+{
+    if (sqlite3_exec(sqlite->db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        return eds_sqlite_fail(sqlite, err, "bring up to date");
+    return EDS_OK;
+}
+
+int32_t eds_sqlite_migrate(struct sqlite_ledger *sqlite, int version, struct eds_error *err)
+{
+    char stamp[96];
+    int32_t rc;
+
+    if (version == VERSION)
+        return EDS_OK;
+    if (sqlite->read_only)
+        return eds_error_set(err, version == 0 ? EDS_ERR_NOT_FOUND : EDS_ERR_UNSUPPORTED,
+                             "%s has schema version %d, this program reads %d; open it once for "
+                             "writing",
+                             sqlite->path, version, VERSION);
+    rc = execute(sqlite, "BEGIN IMMEDIATE", err);
+    if (rc != EDS_OK)
+        return rc;
+    rc = eds_sqlite_identify(sqlite, &version, err); /* another process may have been faster */
+    for (; rc == EDS_OK && version < VERSION; version++)
+        rc = execute(sqlite, steps[version], err);
+    sqlite3_snprintf(sizeof stamp, stamp, "PRAGMA application_id=%d;PRAGMA user_version=%d",
+                     APPLICATION_ID, VERSION);
+    if (rc == EDS_OK)
+        rc = execute(sqlite, stamp, err);
+    if (rc == EDS_OK)
+        rc = execute(sqlite, "COMMIT", err);
+    if (rc != EDS_OK && sqlite3_get_autocommit(sqlite->db) == 0)
+        (void)sqlite3_exec(sqlite->db, "ROLLBACK", NULL, NULL, NULL); /* else close does it */
+    return rc;
+}
