@@ -326,7 +326,7 @@ static int32_t next(struct eds_chain_reader *reader, struct eds_entry *out, stru
     case EDS_CHAIN_COMPACT:
         return next_in_bytes(reader, out, err);
     }
-    assert(!"a format of enum eds_chain_format");
+    assert(false && "a format of enum eds_chain_format");
     return EDS_ERR_USAGE;
 }
 

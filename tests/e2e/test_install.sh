@@ -107,6 +107,8 @@ languages() {
     shift
     "$cc" -std=c99 "${warnings[@]}" -o "$work/$program" "$work/$program.c" "$@"
     run "$program as C99: $*" "$work/$program"
+    # In C++ a function of the same name as a struct shadows its constructor.
+    [ "$program" = abi ] || set -- -Wno-shadow "$@"
     "$cxx" -std=c++17 "${warnings[@]}" -o "$work/$program" "$work/$program.cpp" "$@"
     run "$program as C++17: $*" "$work/$program"
 }

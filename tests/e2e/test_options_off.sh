@@ -31,6 +31,11 @@ import json, sys
 for name, state in json.load(open(sys.argv[1]))["features"].items():
     print(name, state)' "$work/$1.json"; }
 
+# must_say NAME FEATURE STATE
+must_say() {
+    states "$1" | grep -qx "$2 $3" || { echo "$1: $2 is not $3:"; states "$1"; exit 1; }
+}
+
 # must_not_link NAME LIBRARY...
 must_not_link() {
     local name=$1 library
@@ -53,12 +58,12 @@ fi
 must_not_link everything sqlite3 microhttpd curl pq mosquitto gnutls
 
 build_without http "sqlite3" EDS_TRANSPORT_HTTP
-states http | grep -qx 'transport-http off'
-states http | grep -qx 'store-sqlite on'
+must_say http transport-http off
+must_say http store-sqlite on
 must_not_link http microhttpd curl
 
 build_without sqlite "libmicrohttpd libcurl" EDS_STORE_SQLITE EDS_BUFFER_SQLITE
-states sqlite | grep -qx 'store-sqlite off'
-states sqlite | grep -qx 'transport-http on'
+must_say sqlite store-sqlite off
+must_say sqlite transport-http on
 must_not_link sqlite sqlite3
 echo "built without: $(tr '\n' ' ' <<<"$optional")"
