@@ -1,0 +1,120 @@
+/* bench.c - see bench.h. */
+#include "bench.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define ROUND_COUNT 21
+#define ROUND_NS    20000000u /* 20 ms: short enough to share a machine's mood */
+
+static FILE *json_file;
+
+uint64_t bench_now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static int compare_doubles(const void *left, const void *right)
+{
+    double a = *(const double *)left, b = *(const double *)right;
+
+    return (a > b) - (a < b);
+}
+
+double bench_median(double *values, size_t count)
+{
+    qsort(values, count, sizeof *values, compare_doubles);
+    return values[count / 2];
+}
+
+uint64_t bench_percentile(const uint64_t *sorted, size_t count, double share)
+{
+    size_t at = (size_t)(share * (double)count);
+
+    return count == 0 ? 0 : sorted[at < count ? at : count - 1];
+}
+
+void bench_begin(const char *title)
+{
+    const char *path = getenv("EDS_BENCH_JSON");
+
+    if (path != NULL && json_file == NULL) {
+        json_file = fopen(path, "a");
+        if (json_file == NULL) {
+            perror(path);
+            exit(1);
+        }
+    }
+    printf("\n%-44s %14s %-10s %8s  %s\n", title, "value", "unit", "ratio", "reference");
+    fflush(stdout);
+}
+
+static double time_once(const struct bench_case *it, size_t times)
+{
+    uint64_t start = bench_now_ns();
+
+    it->run(it->context, times);
+    return (double)(bench_now_ns() - start) / (double)times;
+}
+
+/* Finds how many times fill a round, and warms caches on the way. */
+static size_t calibrate(const struct bench_case *it)
+{
+    size_t times = 1;
+
+    for (;;) {
+        double each = time_once(it, times);
+
+        if (each * (double)times >= ROUND_NS / 4.0 || times > 1u << 30)
+            return (size_t)(ROUND_NS / each) + 1;
+        times *= 2;
+    }
+}
+
+void bench_pair(const struct bench_case *ours, const struct bench_case *reference)
+{
+    double our_ns[ROUND_COUNT], reference_ns[ROUND_COUNT], ratios[ROUND_COUNT];
+    size_t our_times = calibrate(ours), reference_times = calibrate(reference);
+
+    for (size_t i = 0; i < ROUND_COUNT; i++) {
+        our_ns[i] = time_once(ours, our_times);
+        reference_ns[i] = time_once(reference, reference_times);
+        ratios[i] = reference_ns[i] / our_ns[i];
+    }
+    double value = bench_median(our_ns, ROUND_COUNT);
+    double ratio = bench_median(ratios, ROUND_COUNT);
+
+    /* The reference is reported so that value, reference and ratio agree. */
+    bench_report(ours->name, value, "ns", reference->name, value * ratio, false);
+}
+
+void bench_report(const char *name, double value, const char *unit, const char *reference_name,
+                  double reference, bool higher_is_better)
+{
+    double ratio = higher_is_better ? value / reference : reference / value;
+
+    if (reference_name == NULL)
+        printf("%-44s %14.1f %-10s %8s  -\n", name, value, unit, "-");
+    else
+        printf("%-44s %14.1f %-10s %8.2f  %s (%.1f)\n", name, value, unit, ratio, reference_name,
+               reference);
+    fflush(stdout);
+    if (json_file == NULL)
+        return;
+    if (reference_name == NULL)
+        fprintf(json_file,
+                "{\"name\":\"%s\",\"value\":%.3f,\"unit\":\"%s\",\"reference\":null,"
+                "\"ratio\":null}\n",
+                name, value, unit);
+    else
+        fprintf(json_file,
+                "{\"name\":\"%s\",\"value\":%.3f,\"unit\":\"%s\",\"reference\":{\"name\":\"%s\","
+                "\"value\":%.3f},\"ratio\":%.4f}\n",
+                name, value, unit, reference_name, reference, ratio);
+    fflush(json_file);
+}

@@ -1,0 +1,220 @@
+/* http_load.c - see http_load.h. */
+#include "http_load.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "edgesentry/json.h"
+
+#define ANSWER_SIZE 4096
+#define SILENCE_MS  10000
+
+struct connection {
+    int fd;
+    const struct http_requests *requests;
+    size_t next;      /* request to be sent, or being answered */
+    size_t sent;      /* bytes of it */
+    uint64_t sent_ns; /* when it was begun */
+    char answer[ANSWER_SIZE];
+    size_t answer_size;
+};
+
+static int open_connection(struct connection *it, unsigned port)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    int one = 1;
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    it->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (it->fd < 0 || connect(it->fd, (struct sockaddr *)&address, sizeof address) != 0) {
+        perror("connect");
+        return -1;
+    }
+    setsockopt(it->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    return 0;
+}
+
+/* A request is a kilobyte: it goes into an empty socket buffer in one write. */
+static int send_next(struct connection *it)
+{
+    size_t start = it->next == 0 ? 0 : it->requests->ends[it->next - 1];
+    size_t size = it->requests->ends[it->next] - start;
+
+    it->sent_ns = bench_now_ns();
+    while (it->sent < size) {
+        ssize_t got =
+            send(it->fd, it->requests->text + start + it->sent, size - it->sent, MSG_NOSIGNAL);
+
+        if (got < 0) {
+            perror("send");
+            return -1;
+        }
+        it->sent += (size_t)got;
+    }
+    it->sent = 0;
+    return 0;
+}
+
+/* Returns the status of a complete answer, 0 if there is more to come. */
+static unsigned complete_status(const struct connection *it)
+{
+    const char *body = memmem(it->answer, it->answer_size, "\r\n\r\n", 4);
+    const char *length;
+
+    if (body == NULL)
+        return 0;
+    length = strcasestr(it->answer, "content-length:");
+    if (length == NULL || length > body)
+        return 599;
+    if ((size_t)(it->answer + it->answer_size - body - 4) < strtoul(length + 15, NULL, 10))
+        return 0;
+    return (unsigned)strtoul(it->answer + 9, NULL, 10);
+}
+
+/* Takes what came; 1 if this connection has finished, 0 if not, -1 broken. */
+static int take_answer(struct connection *it, struct http_load_result *result, unsigned wanted)
+{
+    ssize_t got = recv(it->fd, it->answer + it->answer_size, ANSWER_SIZE - 1 - it->answer_size, 0);
+    unsigned status;
+
+    if (got <= 0) {
+        fprintf(stderr, "connection lost at request %zu: %s\n", it->next,
+                got == 0 ? "closed by the server" : strerror(errno));
+        return -1;
+    }
+    it->answer_size += (size_t)got;
+    it->answer[it->answer_size] = '\0';
+    status = complete_status(it);
+    if (status == 0)
+        return 0;
+    if (status != wanted && result->refused == 0)
+        fprintf(stderr, "unexpected answer: %.300s\n", it->answer);
+    result->latency_ns[result->answered + result->refused] = bench_now_ns() - it->sent_ns;
+    if (status == wanted)
+        result->answered++;
+    else
+        result->refused++;
+    it->answer_size = 0;
+    if (++it->next == it->requests->count)
+        return 1;
+    return send_next(it);
+}
+
+static int compare_u64(const void *left, const void *right)
+{
+    uint64_t a = *(const uint64_t *)left, b = *(const uint64_t *)right;
+
+    return (a > b) - (a < b);
+}
+
+static int pump(struct http_load_result *result, int poller, unsigned wanted, size_t open_count)
+{
+    struct epoll_event events[64];
+
+    while (open_count > 0) {
+        int ready = epoll_wait(poller, events, 64, SILENCE_MS);
+
+        if (ready == 0) {
+            fprintf(stderr, "no answer for %d ms\n", SILENCE_MS);
+            return -1;
+        }
+        for (int i = 0; i < ready; i++) {
+            int outcome = take_answer(events[i].data.ptr, result, wanted);
+
+            if (outcome < 0)
+                return -1;
+            open_count -= (size_t)outcome;
+        }
+    }
+    return 0;
+}
+
+int http_load_run(struct http_load_result *result, unsigned port, unsigned wanted_status,
+                  const struct http_requests *connections, size_t connection_count)
+{
+    struct connection *all = calloc(connection_count, sizeof *all);
+    int poller = epoll_create1(EPOLL_CLOEXEC), rc = -1;
+    size_t total = 0;
+    uint64_t start;
+
+    memset(result, 0, sizeof *result);
+    for (size_t i = 0; i < connection_count; i++)
+        total += connections[i].count;
+    result->latency_ns = calloc(total, sizeof *result->latency_ns);
+    if (all == NULL || result->latency_ns == NULL || poller < 0)
+        goto out;
+    for (size_t i = 0; i < connection_count; i++) {
+        struct epoll_event event = {.events = EPOLLIN, .data.ptr = &all[i]};
+
+        all[i].requests = &connections[i];
+        if (open_connection(&all[i], port) != 0 ||
+            epoll_ctl(poller, EPOLL_CTL_ADD, all[i].fd, &event) != 0)
+            goto out;
+    }
+    start = bench_now_ns();
+    for (size_t i = 0; i < connection_count; i++)
+        if (send_next(&all[i]) != 0)
+            goto out;
+    rc = pump(result, poller, wanted_status, connection_count);
+    result->elapsed_ns = bench_now_ns() - start;
+    qsort(result->latency_ns, result->answered + result->refused, sizeof *result->latency_ns,
+          compare_u64);
+out:
+    for (size_t i = 0; all != NULL && i < connection_count; i++)
+        if (all[i].fd > 0)
+            close(all[i].fd);
+    close(poller);
+    free(all);
+    return rc;
+}
+
+void http_requests_make(struct http_requests *out, const char *device_id, const uint8_t seed[32],
+                        size_t count)
+{
+    static const char payload[] = "scenario=lift-inspection,device=bench,check=vibration,status=ok,"
+                                  "peak_mm_s=3.2,rms_mm_s=1.1";
+    size_t body_size = eds_json_envelope_size(sizeof payload), used = 0;
+    char *body = malloc(body_size);
+    uint8_t previous[EDS_HASH_SIZE] = {0};
+
+    out->count = count;
+    out->text = malloc(count * (body_size + 160));
+    out->ends = malloc(count * sizeof *out->ends);
+    if (body == NULL || out->text == NULL || out->ends == NULL)
+        abort();
+    for (size_t i = 0; i < count; i++) {
+        struct eds_entry entry = {.attestation.present = false};
+        char reference[128];
+        size_t size;
+
+        snprintf(reference, sizeof reference, "s3://bucket/%s/%zu.bin", device_id, i + 1);
+        if (eds_record_sign(&entry.record, device_id, i + 1, 1700000000000u + i, payload,
+                            sizeof payload - 1, previous, reference, seed, NULL) != EDS_OK ||
+            eds_record_digest(previous, &entry.record) != EDS_OK)
+            abort();
+        size = eds_json_envelope_encode(body, body_size, &entry, payload, sizeof payload - 1);
+        used += (size_t)sprintf(out->text + used,
+                                "POST /api/v1/ingest HTTP/1.1\r\nHost: localhost\r\n"
+                                "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
+                                size);
+        memcpy(out->text + used, body, size);
+        used += size;
+        out->ends[i] = used;
+    }
+    out->text = realloc(out->text, used);
+    free(body);
+}
+
+void http_requests_free(struct http_requests *requests)
+{
+    free(requests->text);
+    free(requests->ends);
+}
