@@ -190,7 +190,7 @@ const char *eds_chain_unchecked(enum eds_strength strength)
         return "signatures, attestations, payloads, whether all records are of one device, "
                "whether records before the first or after the last one are missing";
     case EDS_STRENGTH_SIGNATURES:
-        return "payloads, attestations that are absent, "
+        return "attestations and payloads that are not there, "
                "whether records after the last one are missing";
     case EDS_STRENGTH_FULL:
         break;

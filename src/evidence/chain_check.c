@@ -29,7 +29,7 @@ static int32_t take_payload(struct walk *walk, struct eds_inspection_item *item)
     const struct eds_chain_check *check = walk->check;
     int32_t rc;
 
-    if (check->payload == NULL || check->rules.strength < EDS_STRENGTH_FULL)
+    if (check->payload == NULL)
         return EDS_OK;
     rc = check->payload(check->context, walk->chain.count - 1, &item->entry, &item->payload,
                         &item->payload_size, walk->err);

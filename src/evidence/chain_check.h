@@ -13,9 +13,9 @@ struct eds_chain_check {
     struct eds_chain_rules rules;
     unsigned thread_count; /* 0: one per core */
     /* Gives the payload of the entry at index; called in order by the reading
-     * thread at EDS_STRENGTH_FULL.  The memory (never NULL, even for no bytes) is
-     * freed with free().  EDS_OK, EDS_ERR_NOT_FOUND (no payload), else the check
-     * ends with that error.  NULL: no payloads. */
+     * thread, from EDS_STRENGTH_SIGNATURES on.  The memory (never NULL, even for no
+     * bytes) is freed with free().  EDS_OK, EDS_ERR_NOT_FOUND (no payload), else the
+     * check ends with that error.  NULL: no payloads. */
     int32_t (*payload)(void *context, uint64_t index, const struct eds_entry *entry, void **out,
                        size_t *out_size, struct eds_error *err);
     /* Called now and then with what is done; NULL: not. */
