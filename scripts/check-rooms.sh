@@ -54,8 +54,7 @@ fault() {
 check() {
     local file=$1 room=$2 line text name target
     while IFS=: read -r line text; do
-        [[ $text =~ [\"\<]([^\"\>]*)[\"\>] ]] || continue
-        name=${BASH_REMATCH[1]}
+        name=$(sed -E 's/^[^"<]*["<]([^">]*)[">].*$/\1/' <<<"$text")
         if [[ $text == *"<"* ]]; then
             if [ -n "${library[$name]:-}" ]; then
                 [[ " ${library[$name]} " == *" $room "* ]] ||
@@ -82,8 +81,7 @@ check() {
 count=0
 for file in src/*/*.c src/*/*.h src/*.c; do
     [ -e "$file" ] || continue
-    room=${file%/*}
-    room=${room##*/}
+    room=$(basename "$(dirname "$file")")
     [ "$room" != src ] || room=cli
     if [ -z "${left[$room]+known}" ]; then
         fault "$file" 1 "no such room: $room"

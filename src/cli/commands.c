@@ -5,10 +5,13 @@
 
 #include "cli/suggest.h"
 
+/* clang-format off: one a line, in the order of the help */
 static const struct eds_command *const audit_children[] = {
     &eds_command_keygen,        &eds_command_inspect_key,          &eds_command_sign_record,
-    &eds_command_verify_record, &eds_command_demo_lift_inspection, NULL,
+    &eds_command_verify_record, &eds_command_verify_chain,         &eds_command_export,
+    &eds_command_ledger,        &eds_command_demo_lift_inspection, NULL,
 };
+/* clang-format on */
 
 static const struct eds_command audit = {
     .name = "audit",

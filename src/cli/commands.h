@@ -8,8 +8,10 @@ extern const struct eds_command eds_command_root; /* "eds" */
 
 /* Each in the file of its name. */
 extern const struct eds_command eds_command_demo_lift_inspection;
+extern const struct eds_command eds_command_export;
 extern const struct eds_command eds_command_inspect_key;
 extern const struct eds_command eds_command_keygen;
+extern const struct eds_command eds_command_ledger;
 extern const struct eds_command eds_command_sign_record;
 extern const struct eds_command eds_command_verify_chain;
 extern const struct eds_command eds_command_verify_record;

@@ -6,6 +6,7 @@
 #include "base/hex.h"
 #include "base/wipe.h"
 #include "cli/commands.h"
+#include "cli/file.h"
 #include "cli/json_out.h"
 #include "cli/key_arg.h"
 #include "cli/output.h"
@@ -159,6 +160,8 @@ static void report(const struct eds_args *args, const struct demo *demo)
     struct eds_json_out json;
     uint8_t hash[EDS_HASH_SIZE];
 
+    if (eds_is_standard_stream(eds_args_text(args, "out-file")))
+        return; /* the records stand there */
     if (!eds_args_flag(args, "json")) {
         printf("DEMO_CREATED:%s\nCHAIN_VALID\n", eds_args_text(args, "out-file"));
         return;

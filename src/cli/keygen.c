@@ -4,6 +4,7 @@
 #include "base/hex.h"
 #include "base/wipe.h"
 #include "cli/commands.h"
+#include "cli/file.h"
 #include "cli/json_out.h"
 #include "cli/key_arg.h"
 #include "cli/output.h"
@@ -108,7 +109,7 @@ static int run(const struct eds_args *args)
             text[size++] = '\n';
         rc = eds_output_file(path != NULL ? path : "-", kind, text, size, &err);
     }
-    if (rc == EDS_OK && path != NULL)
+    if (rc == EDS_OK && path != NULL && !eds_is_standard_stream(path))
         report(args, &key, path);
     eds_wipe(text, sizeof text);
     eds_wipe(&key, sizeof key);

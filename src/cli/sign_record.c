@@ -197,7 +197,7 @@ static int run(const struct eds_args *args)
     }
     if (rc != EDS_OK)
         return eds_say_error(args, before, &err);
-    if (out != NULL)
+    if (out != NULL && !eds_is_standard_stream(out))
         report(args, &entry);
     return EDS_EXIT_OK;
 }

@@ -18,11 +18,12 @@
 
 /* eds_store_open opens the ledger that args name; the caller closes it.
  *
- *   must_exist  a SQLite file that is not there is an error, not made
+ *   read_only  for looking only: a SQLite file that is not there is an error,
+ *              and nothing is made or changed
  *
  * EDS_ERR_USAGE if both or neither option is given, EDS_ERR_NOT_FOUND, and the
  * errors of eds_ledger_open. */
-int32_t eds_store_open(struct eds_ledger **out, const struct eds_args *args, bool must_exist,
+int32_t eds_store_open(struct eds_ledger **out, const struct eds_args *args, bool read_only,
                        struct eds_error *err);
 
 #endif

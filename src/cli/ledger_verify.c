@@ -1,0 +1,228 @@
+/* ledger_verify.c - eds audit ledger verify: is a whole ledger as it was left? */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/device_arg.h"
+#include "cli/json_out.h"
+#include "cli/progress.h"
+#include "cli/say.h"
+#include "cli/store_arg.h"
+#include "evidence/ledger_check.h"
+
+#define FINDINGS_SHOWN_MAX 20u /* the others are counted */
+#define FINDING_TEXT_SIZE  EDS_ERROR_TEXT_SIZE
+
+static const struct eds_option options[] = {
+    EDS_OPTION_DATA_DIR(NULL),
+    EDS_OPTION_STORE,
+    {.name = "device",
+     .value = "ID=PUBKEY_HEX",
+     .help = "Check the signatures of this device under this key",
+     .repeatable = true},
+    EDS_OPTION_JSON,
+    EDS_OPTIONS_END,
+};
+
+static const struct eds_example examples[] = {
+    {"Records, links, heads and payloads of the ledger in ./data",
+     "eds audit ledger verify --data-dir data"},
+    {"Signatures of one device as well",
+     "eds audit ledger verify --data-dir data --device "
+     "lift-01=8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"},
+    {NULL, NULL},
+};
+
+static const struct eds_exit_line exits[] = {
+    {EDS_EXIT_OK, "LEDGER_VALID"},
+    {EDS_EXIT_FAILED, "the ledger or a key could not be read"},
+    {EDS_EXIT_NOT_VALID, "LEDGER_INVALID: something in it was changed or is missing"},
+    {0, NULL},
+};
+
+struct job {
+    const struct eds_args *args;
+    struct eds_device_arg *devices;
+    size_t device_count;
+    uint8_t keys[64][EDS_PUBLIC_KEY_SIZE]; /* of the device being walked */
+    struct eds_progress progress;
+    char findings[FINDINGS_SHOWN_MAX][FINDING_TEXT_SIZE];
+    size_t finding_count; /* kept in findings */
+    struct eds_ledger_summary summary;
+};
+
+static size_t give_keys(void *context, const char *device_id,
+                        const uint8_t (**out)[EDS_PUBLIC_KEY_SIZE])
+{
+    struct job *job = context;
+    size_t count = 0;
+
+    for (size_t i = 0; i < job->device_count; i++)
+        if (strcmp(job->devices[i].device_id, device_id) == 0 &&
+            count < sizeof job->keys / sizeof job->keys[0])
+            memcpy(job->keys[count++], job->devices[i].public_key, EDS_PUBLIC_KEY_SIZE);
+    *out = (const uint8_t(*)[EDS_PUBLIC_KEY_SIZE])job->keys;
+    return count;
+}
+
+static void keep(struct job *job, const char *text)
+{
+    if (job->finding_count < FINDINGS_SHOWN_MAX)
+        snprintf(job->findings[job->finding_count++], FINDING_TEXT_SIZE, "%s", text);
+}
+
+static void found(void *context, const struct eds_ledger_finding *finding)
+{
+    char text[FINDING_TEXT_SIZE];
+
+    eds_ledger_finding_text(text, sizeof text, finding);
+    keep(context, text);
+}
+
+static void show_progress(void *context, uint64_t records, uint64_t bytes)
+{
+    struct job *job = context;
+
+    eds_progress_update(&job->progress, records, bytes);
+}
+
+static int32_t take_devices(struct job *job, struct eds_error *err)
+{
+    size_t count = eds_args_count(job->args, "device");
+
+    job->devices = calloc(count + 1, sizeof *job->devices);
+    if (job->devices == NULL)
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory");
+    for (; job->device_count < count; job->device_count++) {
+        int32_t rc = eds_device_arg_parse(&job->devices[job->device_count],
+                                          eds_args_at(job->args, "device", job->device_count), err);
+        if (rc != EDS_OK)
+            return rc;
+    }
+    return EDS_OK;
+}
+
+static void print_json(const struct job *job)
+{
+    const struct eds_ledger_summary *summary = &job->summary;
+    struct eds_json_out json;
+
+    eds_out_begin(&json);
+    eds_out_bool(&json, "valid", summary->finding_count == 0);
+    eds_out_u64(&json, "record_count", summary->record_count);
+    eds_out_u64(&json, "device_count", summary->device_count);
+    eds_out_u64(&json, "verified_count", summary->verified_count);
+    eds_out_u64(&json, "attested_count", summary->attested_count);
+    eds_out_u64(&json, "payload_count", summary->payload_count);
+    eds_out_u64(&json, "payload_absent_count", summary->payload_absent_count);
+    eds_out_u64(&json, "conflict_count", summary->conflict_count);
+    eds_out_u64(&json, "finding_count", summary->finding_count);
+    eds_out_array_begin(&json, "findings");
+    for (size_t i = 0; i < job->finding_count; i++) {
+        eds_out_object_begin(&json);
+        eds_out_string(&json, "text", job->findings[i]);
+        eds_out_object_end(&json);
+    }
+    eds_out_array_end(&json);
+    eds_out_end(&json);
+}
+
+static int report(const struct job *job)
+{
+    const struct eds_ledger_summary *summary = &job->summary;
+    bool valid = summary->finding_count == 0;
+
+    if (eds_args_flag(job->args, "json"))
+        print_json(job);
+    else
+        puts(valid ? "LEDGER_VALID" : "LEDGER_INVALID");
+    for (size_t i = 0; i < job->finding_count; i++)
+        fprintf(stderr, "not valid: %s\n", job->findings[i]);
+    if (summary->finding_count > job->finding_count)
+        fprintf(stderr, "not valid: and %" PRIu64 " more\n",
+                summary->finding_count - job->finding_count);
+    eds_say_note("%" PRIu64 " records of %" PRIu64 " devices, %" PRIu64 " payloads, %" PRIu64
+                 " forks kept",
+                 summary->record_count, summary->device_count, summary->payload_count,
+                 summary->conflict_count);
+    if (summary->verified_count < summary->record_count)
+        eds_say_note("not checked: the signatures of %" PRIu64
+                     " records (no --device for their devices)",
+                     summary->record_count - summary->verified_count);
+    if (summary->payload_absent_count > 0)
+        eds_say_note("not checked: %" PRIu64 " payloads that are not kept in this ledger",
+                     summary->payload_absent_count);
+    return valid ? EDS_EXIT_OK : EDS_EXIT_NOT_VALID;
+}
+
+/* A row that is no record any more ends the walk: that too is a finding. */
+static int32_t verify(struct job *job, struct eds_ledger *ledger, struct eds_error *err)
+{
+    struct eds_ledger_check check = {
+        .ledger = ledger,
+        .keys = give_keys,
+        .found = found,
+        .progress = show_progress,
+        .context = job,
+    };
+    int32_t rc;
+
+    eds_progress_begin(&job->progress);
+    rc = eds_ledger_check_run(&check, &job->summary, err);
+    eds_progress_end(&job->progress);
+    if (rc != EDS_ERR_MALFORMED)
+        return rc;
+    job->summary.finding_count++;
+    keep(job, err->text);
+    return EDS_OK;
+}
+
+static int run(const struct eds_args *args)
+{
+    struct job *job = calloc(1, sizeof *job);
+    struct eds_ledger *ledger = NULL;
+    struct eds_error err;
+    int code;
+    int32_t rc;
+
+    if (job == NULL) {
+        eds_error_set(&err, EDS_ERR_NO_MEMORY, "out of memory");
+        return eds_say_error(args, "", &err);
+    }
+    job->args = args;
+    rc = take_devices(job, &err);
+    if (rc == EDS_OK)
+        rc = eds_store_open(&ledger, args, true, &err);
+    if (rc == EDS_OK)
+        rc = verify(job, ledger, &err);
+    code = rc == EDS_OK ? report(job) : eds_say_error(args, "", &err);
+    if (ledger != NULL)
+        ledger->ops->close(ledger);
+    free(job->devices);
+    free(job);
+    return code;
+}
+
+static const struct eds_command verify_command = {
+    .name = "verify",
+    .summary = "Verify a whole ledger: records, links, heads, payloads",
+    .description =
+        "Recomputes every record's hash and every link, compares each device's head with its "
+        "last record and each payload with its hash, and checks the signatures of the devices "
+        "that are given. Prints LEDGER_VALID, or LEDGER_INVALID and every fault. Changes "
+        "nothing, and may run beside the server.",
+    .options = options,
+    .examples = examples,
+    .exits = exits,
+    .run = run,
+};
+
+static const struct eds_command *const children[] = {&verify_command, NULL};
+
+const struct eds_command eds_command_ledger = {
+    .name = "ledger",
+    .summary = "Look after a ledger",
+    .children = children,
+};

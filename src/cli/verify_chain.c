@@ -1,0 +1,344 @@
+/* verify_chain.c - eds audit verify-chain: is this file a whole chain? */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/hex.h"
+#include "cli/chain_input.h"
+#include "cli/commands.h"
+#include "cli/device_arg.h"
+#include "cli/file.h"
+#include "cli/json_out.h"
+#include "cli/progress.h"
+#include "cli/say.h"
+#include "evidence/chain_check.h"
+#include "evidence/payload_file.h"
+
+static const struct eds_option options[] = {
+    {.name = "records-file",
+     .value = "RECORDS_FILE",
+     .help = "The records in their order, '-' for standard input",
+     .required = true},
+    EDS_OPTION_FORMAT("A JSON array, one JSON record a line, or compact binary records"),
+    {.name = "public-key-hex",
+     .value = "PUBLIC_KEY_HEX",
+     .help = "Check signatures under this key of the device",
+     .repeatable = true},
+    {.name = "device",
+     .value = "ID=PUBKEY_HEX",
+     .help = "The same, and the chain must be of a device so named",
+     .repeatable = true},
+    {.name = "payloads-file",
+     .value = "PAYLOADS_FILE",
+     .help = "Check the payloads: a JSON array of hex strings, one per record"},
+    {.name = "full", .help = "Want every record attested and every payload there"},
+    {.name = "expect-last-hash",
+     .value = "HASH_HEX",
+     .help = "Want the last record to have this hash, so that a cut end shows"},
+    EDS_OPTION_JSON,
+    EDS_OPTIONS_END,
+};
+
+static const struct eds_example examples[] = {
+    {"Links alone, as edgesentry-rs checks them",
+     "eds audit verify-chain --records-file lift_inspection_records.json"},
+    {"Signatures too, and whose chain it is",
+     "eds audit verify-chain lift_inspection_records.json --device "
+     "lift-01=8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"},
+    {"Everything: attestations and payloads as well",
+     "eds audit verify-chain attested.json --full --payloads-file "
+     "lift_inspection_payloads.json --public-key-hex "
+     "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"},
+    {NULL, NULL},
+};
+
+static const struct eds_exit_line exits[] = {
+    {EDS_EXIT_OK, "CHAIN_VALID"},
+    {EDS_EXIT_FAILED, "a file or key could not be read; without keys also a broken link"},
+    {EDS_EXIT_NOT_VALID, "CHAIN_INVALID: checked with keys, and something is wrong"},
+    {0, NULL},
+};
+
+/* Everything that one run holds. */
+struct job {
+    const struct eds_args *args;
+    struct eds_chain_input input;
+    struct eds_chain_check check;
+    struct eds_payload_reader payloads;
+    int payloads_fd;
+    struct eds_progress progress;
+    struct eds_chain_summary summary;
+    char fault[256]; /* "" if the chain holds */
+};
+
+static int32_t next_payload(void *context, uint64_t index, const struct eds_entry *entry,
+                            void **out, size_t *out_size, struct eds_error *err)
+{
+    struct job *job = context;
+
+    (void)index;
+    (void)entry;
+    return eds_payload_reader_next(&job->payloads, out, out_size, err);
+}
+
+static void show_progress(void *context, uint64_t records, uint64_t bytes)
+{
+    struct job *job = context;
+
+    eds_progress_update(&job->progress, records, bytes);
+}
+
+static const char *contradiction(const struct eds_args *args)
+{
+    bool keys = eds_args_given(args, "public-key-hex") || eds_args_given(args, "device");
+    const char *payloads = eds_args_text(args, "payloads-file");
+
+    if (payloads != NULL && eds_is_standard_stream(payloads) &&
+        eds_is_standard_stream(eds_args_text(args, "records-file")))
+        return "only one input can be standard input";
+    if (payloads != NULL && !keys)
+        return "--payloads-file needs a key: --public-key-hex or --device";
+    if (eds_args_flag(args, "full") && (!keys || payloads == NULL))
+        return "--full needs --payloads-file and a key: --public-key-hex or --device";
+    return NULL;
+}
+
+/* The keys that may have signed this chain.  Those of other devices do not
+ * count, or one device could speak for another. */
+static int32_t take_keys(struct job *job, uint8_t (*keys)[EDS_PUBLIC_KEY_SIZE],
+                         struct eds_error *err)
+{
+    const struct eds_args *args = job->args;
+    const char *device_id = (const char *)job->input.first.record.device_id;
+    size_t named = eds_args_count(args, "public-key-hex");
+    size_t count = 0;
+    bool known = !eds_args_given(args, "device") || !job->input.has_first;
+
+    for (size_t i = 0; i < named; i++) {
+        int32_t rc =
+            eds_public_key_parse(keys[count++], eds_args_at(args, "public-key-hex", i), err);
+        if (rc != EDS_OK)
+            return rc;
+    }
+    for (size_t i = 0; i < eds_args_count(args, "device"); i++) {
+        struct eds_device_arg device;
+        int32_t rc = eds_device_arg_parse(&device, eds_args_at(args, "device", i), err);
+
+        if (rc != EDS_OK)
+            return rc;
+        if (!job->input.has_first || strcmp(device.device_id, device_id) != 0)
+            continue;
+        memcpy(keys[count++], device.public_key, EDS_PUBLIC_KEY_SIZE);
+        known = true;
+    }
+    if (!known)
+        snprintf(job->fault, sizeof job->fault,
+                 "the chain is of device %.200s, which is none of "
+                 "--device",
+                 device_id);
+    job->check.rules.public_keys = (const uint8_t(*)[EDS_PUBLIC_KEY_SIZE])keys;
+    job->check.rules.public_key_count = count;
+    return EDS_OK;
+}
+
+static int32_t open_payloads(struct job *job, struct eds_error *err)
+{
+    const char *path = eds_args_text(job->args, "payloads-file");
+    int32_t rc;
+
+    if (path == NULL)
+        return EDS_OK;
+    rc = eds_file_open(&job->payloads_fd, path, err);
+    eds_payload_reader_init(&job->payloads, eds_file_read_some, &job->payloads_fd);
+    job->check.payload = next_payload;
+    return rc;
+}
+
+/* What the walk over the records cannot see: payloads left over or missing,
+ * and another end than the expected one. */
+static int32_t check_end(struct job *job, struct eds_error *err)
+{
+    const char *expected = eds_args_text(job->args, "expect-last-hash");
+    uint8_t hash[EDS_HASH_SIZE];
+    void *payload = NULL;
+    size_t size;
+    int32_t rc = EDS_ERR_NOT_FOUND;
+
+    if (job->check.payload != NULL)
+        rc = eds_payload_reader_next(&job->payloads, &payload, &size, err);
+    free(payload);
+    if (rc == EDS_OK)
+        strcpy(job->fault, "there are more payloads than records");
+    else if (rc != EDS_ERR_NOT_FOUND)
+        return rc;
+    else if (job->check.payload != NULL && job->summary.payload_count < job->summary.record_count)
+        snprintf(job->fault, sizeof job->fault, "no payload at index %" PRIu64,
+                 job->summary.payload_count);
+    if (expected == NULL || job->fault[0] != '\0')
+        return EDS_OK;
+    rc = eds_hex_decode_exactly(hash, sizeof hash, expected, strlen(expected), err);
+    if (rc == EDS_OK && memcmp(hash, job->summary.last_record_hash, sizeof hash) != 0)
+        strcpy(job->fault, "the last record has another hash than the expected one");
+    return rc;
+}
+
+static int32_t verify(struct job *job, struct eds_error *err)
+{
+    struct eds_chain_finding finding;
+    int32_t rc = open_payloads(job, err);
+
+    if (rc != EDS_OK || job->fault[0] != '\0')
+        return rc;
+    eds_progress_begin(&job->progress);
+    rc = eds_chain_check_run(&job->check, &job->input.reader, &job->summary, &finding, err);
+    eds_progress_end(&job->progress);
+    if (rc == EDS_OK)
+        return check_end(job, err);
+    if (rc == EDS_ERR_CHAIN_INVALID) {
+        eds_chain_finding_text(job->fault, sizeof job->fault, &finding);
+        rc = EDS_OK;
+    }
+    return rc;
+}
+
+static void print_json(const struct job *job)
+{
+    static const char *const names[] = {
+        [EDS_STRENGTH_LINKS] = "links",
+        [EDS_STRENGTH_SIGNATURES] = "signatures",
+        [EDS_STRENGTH_FULL] = "full",
+    };
+    const struct eds_chain_summary *summary = &job->summary;
+    bool valid = job->fault[0] == '\0';
+    struct eds_json_out json;
+
+    eds_out_begin(&json);
+    eds_out_bool(&json, "valid", valid);
+    eds_out_string(&json, "reason", valid ? NULL : job->fault);
+    eds_out_string(&json, "strength", names[job->check.rules.strength]);
+    eds_out_string(&json, "not_checked", eds_chain_unchecked(job->check.rules.strength));
+    if (valid) {
+        eds_out_u64(&json, "record_count", summary->record_count);
+        eds_out_u64(&json, "attested_count", summary->attested_count);
+        eds_out_u64(&json, "payload_count", summary->payload_count);
+        eds_out_string(&json, "device_id", summary->record_count > 0 ? summary->device_id : NULL);
+        eds_out_u64(&json, "first_sequence", summary->first_sequence);
+        eds_out_u64(&json, "last_sequence", summary->last_sequence);
+        eds_out_hex(&json, "last_record_hash", summary->last_record_hash, EDS_HASH_SIZE);
+    }
+    eds_out_end(&json);
+}
+
+/* A valid chain's end and the limits of the check, for the auditor's notes. */
+static void say_what_was_checked(const struct job *job)
+{
+    const struct eds_chain_summary *summary = &job->summary;
+    char digits[2 * EDS_HASH_SIZE + 1];
+
+    eds_hex_encode(digits, summary->last_record_hash, EDS_HASH_SIZE);
+    if (summary->record_count == 0)
+        eds_say_note("the file holds no records");
+    else
+        eds_say_note("%" PRIu64 " records, the last one's hash is %s", summary->record_count,
+                     digits);
+    if (job->check.rules.strength > EDS_STRENGTH_LINKS)
+        eds_say_note("checked %" PRIu64 " signatures, %" PRIu64 " attestations, %" PRIu64
+                     " payloads",
+                     summary->record_count, summary->attested_count, summary->payload_count);
+    eds_say_note("not checked: %s", eds_chain_unchecked(job->check.rules.strength));
+}
+
+static int report(const struct job *job)
+{
+    bool links_only = job->check.rules.strength == EDS_STRENGTH_LINKS;
+    bool valid = job->fault[0] == '\0';
+
+    if (eds_args_flag(job->args, "json"))
+        print_json(job);
+    else if (valid || !links_only)
+        puts(valid ? "CHAIN_VALID" : "CHAIN_INVALID");
+    if (valid) {
+        say_what_was_checked(job);
+        return EDS_EXIT_OK;
+    }
+    fprintf(stderr, "error: chain verification failed: %s\n", job->fault);
+    return links_only ? EDS_EXIT_FAILED : EDS_EXIT_NOT_VALID; /* 1: as the original */
+}
+
+static int32_t prepare(struct job *job, uint8_t (**keys)[EDS_PUBLIC_KEY_SIZE],
+                       struct eds_error *err)
+{
+    const struct eds_args *args = job->args;
+    size_t key_count = eds_args_count(args, "public-key-hex") + eds_args_count(args, "device");
+    int32_t rc;
+
+    job->check.progress = show_progress;
+    job->check.context = job;
+    job->check.rules.strength = eds_args_flag(args, "full") ? EDS_STRENGTH_FULL
+                                : key_count > 0             ? EDS_STRENGTH_SIGNATURES
+                                                            : EDS_STRENGTH_LINKS;
+    rc = eds_chain_input_open(&job->input, eds_args_text(args, "records-file"),
+                              eds_chain_format_parse(eds_args_text(args, "format")), err);
+    if (rc != EDS_OK)
+        return rc;
+    *keys = calloc(key_count + 1, sizeof **keys);
+    if (*keys == NULL)
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory");
+    return take_keys(job, *keys, err);
+}
+
+/* The original's word in front of an error, by what failed. */
+static const char *error_kind(int32_t rc)
+{
+    switch (rc) {
+    case EDS_ERR_IO:
+        return "io error: ";
+    case EDS_ERR_MALFORMED:
+    case EDS_ERR_TRUNCATED:
+    case EDS_ERR_TOO_LARGE:
+        return "json error: ";
+    default:
+        return "";
+    }
+}
+
+static int run(const struct eds_args *args)
+{
+    struct job job = {.args = args, .payloads_fd = -1, .input = {.fd = -1}};
+    uint8_t(*keys)[EDS_PUBLIC_KEY_SIZE] = NULL;
+    struct eds_error err;
+    const char *before = "";
+    int32_t rc;
+
+    if (contradiction(args) != NULL)
+        return eds_args_usage(args, "%s", contradiction(args));
+    rc = prepare(&job, &keys, &err);
+    if (rc == EDS_OK) {
+        rc = verify(&job, &err);
+        before = error_kind(rc);
+    } else if (rc == EDS_ERR_IO) {
+        before = error_kind(rc);
+    }
+    eds_chain_input_close(&job.input);
+    eds_file_close(job.payloads_fd);
+    free(keys);
+    return rc == EDS_OK ? report(&job) : eds_say_error(args, before, &err);
+}
+
+const struct eds_command eds_command_verify_chain = {
+    .name = "verify-chain",
+    .summary = "Verify an entire hash-chained records file",
+    .description =
+        "Prints CHAIN_VALID, or an error that names the first wrong record. What was not checked "
+        "is said on standard error.\n\nWithout a key only the links are checked: each record "
+        "carries the hash of the one before and the next sequence. With a key also who signed, "
+        "that all records are of one device from sequence 1 on, and attestations and payloads "
+        "where they are there. With --full they must be there.\n\nThe file is read once from "
+        "front to end in constant memory.",
+    .options = options,
+    .positional = "records-file",
+    .examples = examples,
+    .exits = exits,
+    .run = run,
+};

@@ -1,0 +1,62 @@
+/* ledger_check.h - is everything in a ledger as ingest left it?
+ *
+ * Walks all records once, in constant memory, and holds against each other
+ * what is stored more than once: each record and its stored hash, each link
+ * and the record before, each reference and its payload, each head and the
+ * last record.  It goes on after a fault and reports every one. */
+#ifndef EDS_EVIDENCE_LEDGER_CHECK_H
+#define EDS_EVIDENCE_LEDGER_CHECK_H
+
+#include "edgesentry/chain.h"
+#include "store/ledger.h"
+
+enum eds_ledger_fault {
+    EDS_LEDGER_CHAIN,          /* a fault of the chain or a signature: see chain */
+    EDS_LEDGER_HASH,           /* the stored hash is not the record's */
+    EDS_LEDGER_OBJECT,         /* the reference stands for another payload */
+    EDS_LEDGER_OBJECT_ABSENT,  /* the reference stands for nothing */
+    EDS_LEDGER_PAYLOAD,        /* the payload kept here has another hash */
+    EDS_LEDGER_HEAD,           /* the head is not the device's last record */
+    EDS_LEDGER_RECORDS_ABSENT, /* the head's record is not there: the end was cut */
+    EDS_LEDGER_CONFLICT,       /* a kept fork is no other record than the accepted one */
+};
+
+/* One fault; pointers hold during the call. */
+struct eds_ledger_finding {
+    enum eds_ledger_fault fault;
+    const char *device_id;
+    uint64_t sequence;
+    struct eds_chain_finding chain; /* for EDS_LEDGER_CHAIN; index counts per device */
+};
+
+struct eds_ledger_check {
+    struct eds_ledger *ledger; /* may be in use by a server meanwhile */
+    /* Gives the keys of a device, which live until the next call; returns their
+     * number, 0 for a device whose signatures cannot be checked.  NULL: none. */
+    size_t (*keys)(void *context, const char *device_id,
+                   const uint8_t (**out)[EDS_PUBLIC_KEY_SIZE]);
+    void (*found)(void *context, const struct eds_ledger_finding *finding);
+    void (*progress)(void *context, uint64_t records, uint64_t bytes); /* NULL: not */
+    void *context;
+};
+
+struct eds_ledger_summary {
+    uint64_t record_count, device_count;
+    uint64_t verified_count;       /* records whose signature was checked */
+    uint64_t attested_count;       /* attestations that were checked */
+    uint64_t payload_count;        /* payloads checked */
+    uint64_t payload_absent_count; /* payloads that are not kept in this ledger */
+    uint64_t conflict_count;       /* forks kept */
+    uint64_t finding_count;
+};
+
+/* eds_ledger_check_run walks the ledger.  EDS_OK when it reached the end, with
+ * findings or without; else a store's error, EDS_ERR_MALFORMED among them for
+ * a row that is no record any more. */
+int32_t eds_ledger_check_run(const struct eds_ledger_check *check,
+                             struct eds_ledger_summary *summary, struct eds_error *err);
+
+/* eds_ledger_finding_text says a finding in words.  512 bytes are enough. */
+void eds_ledger_finding_text(char *out, size_t size, const struct eds_ledger_finding *finding);
+
+#endif

@@ -1,0 +1,33 @@
+/* ledger_export.h - a device's chain out of a ledger, in a form that
+ * verify-chain and edgesentry-rs read. */
+#ifndef EDS_EVIDENCE_LEDGER_EXPORT_H
+#define EDS_EVIDENCE_LEDGER_EXPORT_H
+
+#include "edgesentry/json.h"
+#include "store/ledger.h"
+
+/* Takes the next bytes of a file; errors end the export. */
+typedef int32_t eds_export_write(void *file, const void *bytes, size_t size, struct eds_error *err);
+
+struct eds_ledger_export {
+    struct eds_ledger *ledger;
+    const char *device_id;
+    enum eds_chain_format format;
+    eds_export_write *write;
+    void *records;  /* passed to write: where the records go */
+    void *payloads; /* where the payloads go, as in payload_file.h; NULL: nowhere */
+};
+
+struct eds_export_summary {
+    uint64_t record_count;
+    uint64_t first_sequence, last_sequence;
+    uint8_t last_record_hash[EDS_HASH_SIZE]; /* as stored */
+};
+
+/* eds_ledger_export_run writes the whole chain, one record in memory.
+ * EDS_ERR_NOT_FOUND if the device has no record here, or if payloads are
+ * wanted and one is not kept here; else a store's or write's error. */
+int32_t eds_ledger_export_run(const struct eds_ledger_export *job,
+                              struct eds_export_summary *summary, struct eds_error *err);
+
+#endif
