@@ -261,7 +261,10 @@ static const struct harm harms[] = {
      unknown_attestation_key,
      {0, GOOD, EDS_CHAIN_ATTESTATION, EDS_CHAIN_ATTESTATION},
      {0, 0, 2, 2}},
-    {"payload changed", change_payload, {0, GOOD, GOOD, EDS_CHAIN_PAYLOAD}, {0, 0, 0, 2}},
+    {"payload changed",
+     change_payload,
+     {0, GOOD, EDS_CHAIN_PAYLOAD, EDS_CHAIN_PAYLOAD},
+     {0, 0, 2, 2}},
     {"payload lost", lose_payload, {0, GOOD, GOOD, EDS_CHAIN_PAYLOAD_ABSENT}, {0, 0, 0, 2}},
     {"string no UTF-8",
      bad_string,
@@ -308,7 +311,7 @@ static void test_unchecked(void **state)
     (void)state;
     assert_non_null(strstr(links, "signatures, attestations, payloads"));
     assert_null(strstr(signatures, "signatures"));
-    assert_non_null(strstr(signatures, "payloads, attestations that are absent"));
+    assert_non_null(strstr(signatures, "attestations and payloads that are not there"));
     assert_null(strstr(full, "payloads"));
     assert_non_null(strstr(links, "after the last one are missing"));
     assert_non_null(strstr(signatures, "after the last one are missing"));
