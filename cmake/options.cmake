@@ -35,7 +35,7 @@ eds_feature(EDS_S3 "payloads in an S3-compatible store (libcurl)" store/s3)
 eds_feature(EDS_BUFFER_SQLITE "device's offline buffer in a SQLite file (libsqlite3)"
             device/sqlite)
 eds_feature(EDS_TRANSPORT_HTTP "HTTP ingest server and sender (libmicrohttpd, libcurl)"
-            transport/http USERS cli/serve.c cli/send.c)
+            transport/http USERS cli/serve.c cli/send.c transport/tls_options.c)
 eds_feature(EDS_TRANSPORT_TLS "TLS on the ingest server (GnuTLS)" transport/tls)
 eds_feature(EDS_TRANSPORT_MQTT "ingest by MQTT (libmosquitto)" transport/mqtt)
 

@@ -15,25 +15,29 @@ struct eds_http_config {
     const struct eds_netpolicy *netpolicy;
     struct eds_ingest *ingest;
     size_t body_size_max;     /* bytes; 0: 2 MiB (2097152), as the original */
+    size_t body_memory_max;   /* bytes of all bodies at once, 503 past it; 0: 256 MiB */
     unsigned thread_count;    /* 0: one per core */
-    unsigned connection_max;  /* 0: 1024 */
+    unsigned connection_max;  /* more wait in the backlog; 0: 1024 */
     unsigned idle_timeout_s;  /* of a connection that says nothing; 0: 30 */
-    const char *tls_cert_pem; /* NULL: plain HTTP */
+    unsigned drain_timeout_s; /* at stop, for requests still being sent; 0: 5 */
+    const char *tls_cert_pem; /* the chain, leaf first; NULL: plain HTTP */
     const char *tls_key_pem;
 };
 
 /* eds_http_server_start binds, listens and serves.  The pointers in config
  * outlive the server.  EDS_OK; EDS_ERR_USAGE for a bad address ("invalid
- * socket address syntax"); EDS_ERR_IO ("server error: Address already in use
- * (os error 98)"); EDS_ERR_NO_MEMORY. */
+ * socket address syntax") or for PEM texts without certificate or key;
+ * EDS_ERR_IO ("server error: Address already in use (os error 98)", with "TLS "
+ * in front over TLS); EDS_ERR_UNSUPPORTED for TLS in a build without;
+ * EDS_ERR_NO_MEMORY. */
 int32_t eds_http_server_start(struct eds_http_server **out, const struct eds_http_config *config,
                               struct eds_error *err);
 
 /* eds_http_server_port tells the port it listens on. */
 unsigned eds_http_server_port(const struct eds_http_server *server);
 
-/* eds_http_server_stop takes no new connection, answers what was taken, closes
- * and frees.  Call before eds_ingest_stop. */
+/* eds_http_server_stop takes no new connection, answers what was taken (new
+ * requests on old connections with 503), closes and frees.  Call before eds_ingest_stop. */
 void eds_http_server_stop(struct eds_http_server *server);
 
 #endif

@@ -1,0 +1,116 @@
+/* http_answer.c - statuses, bodies and log lines of what was decided. */
+#include "transport/http_connection.h"
+
+#include <string.h>
+
+#include "base/log.h"
+
+/* Six characters for one byte at most ("\u001f"), and the frame around it. */
+#define BODY_SIZE (6 * EDS_ERROR_TEXT_SIZE + 64)
+
+#define RETRY_AFTER_S "1"
+
+int32_t http_answer_init(struct eds_http_server *server, struct eds_error *err)
+{
+    static const char body[] = "{\"status\":\"accepted\"}";
+
+    server->accepted = MHD_create_response_from_buffer(strlen(body), (void *)(uintptr_t)body,
+                                                       MHD_RESPMEM_PERSISTENT);
+    if (server->accepted == NULL ||
+        MHD_add_response_header(server->accepted, MHD_HTTP_HEADER_CONTENT_TYPE,
+                                "application/json") != MHD_YES)
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for the HTTP server");
+    return EDS_OK;
+}
+
+void http_answer_destroy(struct eds_http_server *server)
+{
+    if (server->accepted != NULL)
+        MHD_destroy_response(server->accepted);
+}
+
+/* Makes an answer other than "accepted"; NULL without memory. */
+static struct MHD_Response *make_answer(const struct http_connection *connection, unsigned status,
+                                        const char *error)
+{
+    struct eds_answer answer = {.accepted = status == MHD_HTTP_ACCEPTED};
+    char body[BODY_SIZE];
+    size_t size = 0;
+    struct MHD_Response *response;
+    enum MHD_Result ok = MHD_YES;
+
+    if (*error != '\0' || answer.accepted) {
+        strncpy(answer.error, error, sizeof answer.error - 1);
+        size = eds_json_answer_encode(body, sizeof body, &answer);
+    }
+    response = MHD_create_response_from_buffer(size, body, MHD_RESPMEM_MUST_COPY);
+    if (response == NULL)
+        return NULL;
+    if (size > 0)
+        ok &= MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
+    if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
+        ok &= MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, MHD_HTTP_METHOD_POST);
+    if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
+        ok &= MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, RETRY_AFTER_S);
+    if (atomic_load(&connection->server->stopping))
+        ok &= MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    if (ok == MHD_YES)
+        return response;
+    MHD_destroy_response(response);
+    return NULL;
+}
+
+enum MHD_Result http_answer(struct http_connection *connection, unsigned status, const char *error)
+{
+    struct eds_http_server *server = connection->server;
+    bool is_common = status == MHD_HTTP_ACCEPTED && !atomic_load(&server->stopping);
+    struct MHD_Response *response =
+        is_common ? server->accepted : make_answer(connection, status, error);
+    enum MHD_Result result;
+
+    if (response == NULL)
+        return MHD_NO;
+    http_connection_rest(connection);
+    atomic_fetch_add(&server->answered_count, 1);
+    result = MHD_queue_response(connection->mhd, status, response);
+    if (!is_common)
+        MHD_destroy_response(response); /* the queue holds its own reference */
+    return result;
+}
+
+void http_log_refusal(struct http_connection *connection, unsigned status, const char *reason)
+{
+    uint64_t suppressed;
+
+    if (!eds_log_throttle_pass(&connection->server->rejected_log, http_now_ms(), &suppressed))
+        return;
+    EDS_LOG(EDS_LOG_WARN, "request_refused", EDS_LOG_STRING("source", connection->source),
+            EDS_LOG_NUMBER("status", status), EDS_LOG_STRING("reason", reason),
+            EDS_LOG_NUMBER("suppressed", suppressed));
+}
+
+void http_log_verdict(struct http_connection *connection)
+{
+    const struct eds_submission *submission = &connection->submission;
+    const EdsAuditRecord *record = &connection->envelope.entry.record;
+    bool deferred = http_is_undecided(submission->verdict);
+    struct eds_log_throttle *throttle =
+        deferred ? &connection->server->deferred_log : &connection->server->rejected_log;
+    uint64_t suppressed;
+
+    if (submission->verdict == EDS_VERDICT_ACCEPTED) {
+        EDS_LOG(EDS_LOG_DEBUG, "ingest_accepted",
+                EDS_LOG_STRING("device", (const char *)record->device_id),
+                EDS_LOG_NUMBER("sequence", record->sequence),
+                EDS_LOG_STRING("source", connection->source));
+        return;
+    }
+    if (!eds_log_throttle_pass(throttle, http_now_ms(), &suppressed))
+        return;
+    EDS_LOG(EDS_LOG_WARN, deferred ? "ingest_deferred" : "ingest_rejected",
+            EDS_LOG_STRING("device", (const char *)record->device_id),
+            EDS_LOG_NUMBER("sequence", record->sequence),
+            EDS_LOG_STRING("verdict", eds_verdict_name(submission->verdict)),
+            EDS_LOG_STRING("reason", submission->message),
+            EDS_LOG_STRING("source", connection->source), EDS_LOG_NUMBER("suppressed", suppressed));
+}

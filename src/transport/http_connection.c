@@ -1,0 +1,221 @@
+/* http_connection.c - a connection's state, its time limits, its body. */
+#include "transport/http_connection.h"
+
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#define BODY_ROOM_FIRST 4096u /* bytes */
+
+uint64_t http_now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void list_add(struct eds_http_server *server, struct http_connection *connection)
+{
+    pthread_mutex_lock(&server->connections_mutex);
+    connection->next = server->connections;
+    if (connection->next != NULL)
+        connection->next->previous = connection;
+    server->connections = connection;
+    pthread_mutex_unlock(&server->connections_mutex);
+}
+
+static void list_remove(struct eds_http_server *server, struct http_connection *connection)
+{
+    pthread_mutex_lock(&server->connections_mutex);
+    if (connection->next != NULL)
+        connection->next->previous = connection->previous;
+    if (connection->previous != NULL)
+        connection->previous->next = connection->next;
+    else
+        server->connections = connection->next;
+    pthread_mutex_unlock(&server->connections_mutex);
+}
+
+static struct http_connection *open_connection(struct eds_http_server *server,
+                                               struct MHD_Connection *mhd)
+{
+    struct http_connection *connection = calloc(1, sizeof *connection);
+    const union MHD_ConnectionInfo *peer =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    const union MHD_ConnectionInfo *fd =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+    struct eds_address address;
+
+    if (connection == NULL)
+        return NULL;
+    connection->server = server;
+    connection->mhd = mhd;
+    connection->fd = fd->connect_fd;
+    connection->denied = !eds_socket_address_peer(&address, peer->client_addr) ||
+                         eds_netpolicy_check(server->config.netpolicy, &address, NULL) != EDS_OK;
+    eds_address_text(connection->source, &address);
+    http_connection_rest(connection);
+    if (connection->denied)
+        atomic_fetch_add(&server->denied_count, 1);
+    list_add(server, connection);
+    return connection;
+}
+
+static void close_connection(struct http_connection *connection)
+{
+    struct eds_http_server *server = connection->server;
+
+    list_remove(server, connection); /* before the descriptor is closed */
+    if (connection->denied)
+        atomic_fetch_sub(&server->denied_count, 1);
+    atomic_fetch_sub(&server->body_memory, connection->body_room);
+    free(connection->body);
+    free(connection);
+}
+
+void http_connection_notify(void *context, struct MHD_Connection *mhd, void **socket_context,
+                            enum MHD_ConnectionNotificationCode code)
+{
+    struct eds_http_server *server = context;
+
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        atomic_fetch_add(&server->connection_count, 1);
+        *socket_context = open_connection(server, mhd); /* NULL: http_handle closes it */
+        atomic_fetch_add(&server->started_count, 1);
+    } else {
+        atomic_fetch_sub(&server->connection_count, 1);
+        if (*socket_context != NULL)
+            close_connection(*socket_context);
+        *socket_context = NULL;
+    }
+}
+
+void http_connection_rest(struct http_connection *connection)
+{
+    uint64_t seconds = connection->server->config.idle_timeout_s;
+
+    if (connection->denied && seconds > HTTP_DENIED_TIMEOUT_S)
+        seconds = HTTP_DENIED_TIMEOUT_S;
+    atomic_store(&connection->deadline_ms, http_now_ms() + seconds * 1000);
+}
+
+/* Says whether the peer has closed its side and all it sent has been read. */
+static bool has_hung_up(const struct http_connection *connection)
+{
+    struct pollfd fd = {.fd = connection->fd, .events = POLLRDHUP};
+    int unread = 0;
+
+    return poll(&fd, 1, 0) == 1 && ioctl(connection->fd, FIONREAD, &unread) == 0 && unread == 0;
+}
+
+/* libmicrohttpd does not see the end of a connection that came together with
+ * its last bytes, if they were not a whole request (0.9.75, with epoll).  It
+ * would stay until its deadline, and so would the memory of its body. */
+static bool is_dead(struct http_connection *connection, uint64_t now_ms)
+{
+    if (!has_hung_up(connection)) {
+        connection->hung_up_ms = 0;
+        return false;
+    }
+    if (connection->hung_up_ms == 0)
+        connection->hung_up_ms = now_ms;
+    return now_ms - connection->hung_up_ms >= HTTP_HUNG_UP_MS; /* its thread had time to answer */
+}
+
+void http_connection_sweep(struct eds_http_server *server)
+{
+    uint64_t now_ms = http_now_ms();
+
+    pthread_mutex_lock(&server->connections_mutex);
+    for (struct http_connection *at = server->connections; at != NULL; at = at->next) {
+        uint64_t deadline_ms = atomic_load(&at->deadline_ms);
+
+        if (deadline_ms != 0 && (now_ms >= deadline_ms || is_dead(at, now_ms)))
+            shutdown(at->fd, SHUT_RDWR);
+    }
+    pthread_mutex_unlock(&server->connections_mutex);
+}
+
+/* Takes size more bytes from the budget of all bodies. */
+static bool reserve(struct eds_http_server *server, size_t size)
+{
+    size_t before = atomic_fetch_add(&server->body_memory, size);
+
+    if (before + size <= server->config.body_memory_max)
+        return true;
+    atomic_fetch_sub(&server->body_memory, size);
+    return false;
+}
+
+static int32_t grow(struct http_connection *connection, size_t needed)
+{
+    size_t room = connection->body_room > 0 ? connection->body_room : BODY_ROOM_FIRST;
+    char *body;
+
+    while (room < needed)
+        room *= 2;
+    if (connection->body_announced >= needed && connection->body_announced < room)
+        room = (size_t)connection->body_announced; /* the last step need not double */
+    if (!reserve(connection->server, room - connection->body_room))
+        return EDS_ERR_BUSY;
+    body = realloc(connection->body, room);
+    if (body == NULL) {
+        atomic_fetch_sub(&connection->server->body_memory, room - connection->body_room);
+        return EDS_ERR_NO_MEMORY;
+    }
+    connection->body = body;
+    connection->body_room = room;
+    return EDS_OK;
+}
+
+/* While bytes come, the connection may stay: idle_timeout_s after the last
+ * ones, but not below HTTP_BODY_RATE_MIN over all. */
+static void extend_deadline(struct http_connection *connection)
+{
+    uint64_t grace_ms = (uint64_t)connection->server->config.idle_timeout_s * 1000;
+    uint64_t received = connection->body_size + connection->discarded;
+    uint64_t by_rate_ms = connection->begun_ms + grace_ms + received * 1000 / HTTP_BODY_RATE_MIN;
+    uint64_t by_silence_ms = http_now_ms() + grace_ms;
+
+    atomic_store(&connection->deadline_ms, by_rate_ms < by_silence_ms ? by_rate_ms : by_silence_ms);
+}
+
+int32_t http_body_append(struct http_connection *connection, const char *bytes, size_t size)
+{
+    int32_t rc = EDS_OK;
+
+    if (size > connection->server->config.body_size_max - connection->body_size)
+        return EDS_ERR_TOO_LARGE;
+    if (size > connection->body_room - connection->body_size)
+        rc = grow(connection, connection->body_size + size);
+    if (rc != EDS_OK)
+        return rc;
+    memcpy(connection->body + connection->body_size, bytes, size);
+    connection->body_size += size;
+    extend_deadline(connection);
+    return EDS_OK;
+}
+
+bool http_body_discard(struct http_connection *connection, size_t size)
+{
+    /* A body of known size ends by itself; one in chunks needs an end. */
+    connection->discarded += size;
+    extend_deadline(connection);
+    return connection->body_announced > 0 ||
+           connection->discarded <= connection->server->config.body_size_max;
+}
+
+void http_body_clear(struct http_connection *connection)
+{
+    connection->body_size = 0;
+    if (connection->body_room <= HTTP_BODY_KEPT_MAX)
+        return;
+    free(connection->body);
+    connection->body = NULL;
+    atomic_fetch_sub(&connection->server->body_memory, connection->body_room);
+    connection->body_room = 0;
+}

@@ -1,0 +1,163 @@
+/* http_connection.h - what the files of the HTTP server share.
+ *
+ * One struct http_connection goes with each connection from its first byte to
+ * its close, and is used again for every request on it: the body's buffer, the
+ * decoded envelope and the submission are parts of it, so that a record on a
+ * kept connection costs no allocation of ours.
+ *
+ * Threads: a connection belongs to one of libmicrohttpd's threads for life.
+ * While its request is being decided (state DECIDING) it is suspended there,
+ * and the committer owns the submission until it resumes the connection.  The
+ * door's thread looks at nothing but fd, deadline_ms and hung_up_ms, under the
+ * list's mutex. */
+#ifndef EDS_TRANSPORT_HTTP_CONNECTION_H
+#define EDS_TRANSPORT_HTTP_CONNECTION_H
+
+#include <microhttpd.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "edgesentry/json.h"
+#include "ingest/ingest.h"
+#include "transport/http_head.h"
+#include "transport/http_server.h"
+#include "transport/log_throttle.h"
+#include "transport/socket_address.h"
+
+/* A body bigger than this gives its memory back once it is answered. */
+#define HTTP_BODY_KEPT_MAX (16u * 1024u) /* bytes */
+
+/* A refused body up to this size is read and dropped, so that the connection
+ * can go on; a bigger one is not read, and the connection closed. */
+#define HTTP_DISCARD_MAX (64u * 1024u) /* bytes */
+
+/* A body must come in at this rate at least, after idle_timeout_s of grace. */
+#define HTTP_BODY_RATE_MIN (4u * 1024u) /* bytes a second */
+
+/* A source that is not allowed has one answer to come and must not stay longer;
+ * past so many of them, connections of more are closed without a word. */
+#define HTTP_DENIED_TIMEOUT_S 5u
+#define HTTP_DENIED_MAX       32u
+
+/* How long a connection that its peer has closed may be left to its thread. */
+#define HTTP_HUNG_UP_MS 500u
+
+enum http_state {
+    HTTP_READING,  /* the body comes in */
+    HTTP_REFUSED,  /* the answer stands; the rest of the body is dropped */
+    HTTP_DECIDING, /* ingest has it */
+};
+
+struct http_connection {
+    struct eds_http_server *server;
+    struct http_connection *next, *previous; /* in the server's list */
+    struct MHD_Connection *mhd;
+    int fd;
+    bool denied;                        /* by the network policy */
+    char source[EDS_ADDRESS_TEXT_SIZE]; /* the peer's address */
+    _Atomic uint64_t deadline_ms;       /* monotonic; 0: none */
+
+    uint64_t hung_up_ms; /* since when the peer is known to have closed; 0: it has not */
+
+    /* The request that is being read or decided. */
+    enum http_state state;
+    unsigned status;                 /* HTTP_REFUSED: with it */
+    char error[EDS_ERROR_TEXT_SIZE]; /* and this text */
+    uint64_t begun_ms;               /* when its head was there */
+    uint64_t body_announced;         /* Content-Length; 0: unknown */
+    uint64_t discarded;              /* bytes */
+    char *body;
+    size_t body_size, body_room; /* bytes used, bytes there */
+    struct eds_envelope envelope;
+    struct eds_submission submission;
+};
+
+struct eds_http_server {
+    struct eds_http_config config; /* defaults filled in */
+    struct eds_socket_address address;
+    struct MHD_Daemon *daemon;
+    struct MHD_Response *accepted; /* the answer most asked for, made once */
+
+    int listen_fd, wake_fd;
+    pthread_t door;
+    bool has_door;
+    atomic_bool closing;  /* the door: take no more connections */
+    atomic_bool stopping; /* take no more requests */
+    atomic_bool ended;    /* submit nothing more to ingest */
+
+    atomic_uint started_count; /* connections ever; wraps */
+    atomic_uint connection_count, denied_count;
+    atomic_uint request_count;    /* begun and not yet answered */
+    atomic_uint submission_count; /* not yet given back by ingest */
+    _Atomic uint64_t answered_count;
+    atomic_size_t body_memory; /* bytes of all bodies */
+
+    pthread_mutex_t connections_mutex;
+    struct http_connection *connections;
+
+    struct eds_log_throttle rejected_log, deferred_log;
+};
+
+/* http_now_ms tells the monotonic time. */
+uint64_t http_now_ms(void);
+
+/* http_connection_notify makes and frees the state of a connection; for
+ * MHD_OPTION_NOTIFY_CONNECTION. */
+void http_connection_notify(void *context, struct MHD_Connection *mhd, void **socket_context,
+                            enum MHD_ConnectionNotificationCode code);
+
+/* http_connection_rest gives the connection time for its next request (or for
+ * taking its answer). */
+void http_connection_rest(struct http_connection *connection);
+
+/* http_connection_sweep shuts down connections that are past their deadline or
+ * dead; their thread then closes them. */
+void http_connection_sweep(struct eds_http_server *server);
+
+/* http_body_append adds bytes.  EDS_OK; EDS_ERR_TOO_LARGE past body_size_max;
+ * EDS_ERR_BUSY past body_memory_max; EDS_ERR_NO_MEMORY. */
+int32_t http_body_append(struct http_connection *connection, const char *bytes, size_t size);
+
+/* http_body_discard counts bytes of a refused body.  False when that has been
+ * enough and the connection should be closed without an answer. */
+bool http_body_discard(struct http_connection *connection, size_t size);
+
+/* http_body_clear empties the body; what is bigger than HTTP_BODY_KEPT_MAX is
+ * given back. */
+void http_body_clear(struct http_connection *connection);
+
+/* http_handle is the MHD_AccessHandlerCallback, http_completed goes with
+ * MHD_OPTION_NOTIFY_COMPLETED; context is the server. */
+enum MHD_Result http_handle(void *context, struct MHD_Connection *mhd, const char *url,
+                            const char *method, const char *version, const char *data,
+                            size_t *data_size, void **request);
+void http_completed(void *context, struct MHD_Connection *mhd, void **request,
+                    enum MHD_RequestTerminationCode code);
+
+/* http_answer queues the answer of that status; error goes into a JSON body
+ * unless it is "".  MHD_NO without memory: the connection is then closed. */
+enum MHD_Result http_answer(struct http_connection *connection, unsigned status, const char *error);
+
+/* http_answer_init makes what answers have in common; http_answer_destroy
+ * frees it. */
+int32_t http_answer_init(struct eds_http_server *server, struct eds_error *err);
+void http_answer_destroy(struct eds_http_server *server);
+
+/* http_is_undecided says whether the same record may come again. */
+static inline bool http_is_undecided(enum eds_verdict verdict)
+{
+    return verdict == EDS_VERDICT_STORE || verdict == EDS_VERDICT_OVERLOADED;
+}
+
+/* http_log_refusal writes the line of a request that got no further than the
+ * transport; http_log_verdict that of a decided one. */
+void http_log_refusal(struct http_connection *connection, unsigned status, const char *reason);
+void http_log_verdict(struct http_connection *connection);
+
+/* http_door_start binds, listens and takes connections in; http_door_stop ends
+ * that.  Errors as eds_http_server_start. */
+int32_t http_door_bind(struct eds_http_server *server, struct eds_error *err);
+int32_t http_door_start(struct eds_http_server *server, struct eds_error *err);
+void http_door_stop(struct eds_http_server *server);
+
+#endif

@@ -1,0 +1,217 @@
+/* http_handler.c - one request, from its head to its answer.
+ *
+ * libmicrohttpd calls http_handle when the head is there, then for pieces of
+ * the body, then for the answer.  begin decides what the head can decide, so
+ * that a refused body is never kept; submit hands the record to ingest and
+ * suspends the connection; decided, on the committer's thread, resumes it. */
+#include "transport/http_connection.h"
+
+#include <string.h>
+
+#define INGEST_PATH "/api/v1/ingest"
+#define STOPPING    "the server is stopping; send the record again"
+#define TOO_LARGE   "Failed to buffer the request body: length limit exceeded"
+
+static enum MHD_Result take_field(void *head, enum MHD_ValueKind kind, const char *name,
+                                  const char *value)
+{
+    (void)kind;
+    eds_http_head_take(head, name, value != NULL ? value : "");
+    return MHD_YES;
+}
+
+/* Refuses a request; the answer goes out when its body is over. */
+static void refuse(struct http_connection *connection, unsigned status, const char *error)
+{
+    http_body_clear(connection);
+    connection->state = HTTP_REFUSED;
+    connection->status = status;
+    memset(connection->error, 0, sizeof connection->error);
+    strncpy(connection->error, error, sizeof connection->error - 1);
+}
+
+/* Decides all that needs no body, in the original's order but for the source,
+ * which comes first. */
+static void judge_head(struct http_connection *connection, const struct eds_http_head *head,
+                       const char *url, const char *method, bool is_http_1_0)
+{
+    char denied[EDS_ADDRESS_TEXT_SIZE + 40] = "source ";
+
+    if (connection->denied) {
+        strcat(strcat(denied, connection->source), " is not in the allowlist");
+        refuse(connection, MHD_HTTP_FORBIDDEN, denied);
+    } else if (atomic_load(&connection->server->stopping)) {
+        refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE, STOPPING);
+    } else if (!eds_http_head_trusted(head, is_http_1_0)) {
+        refuse(connection, MHD_HTTP_BAD_REQUEST, "ambiguous message framing");
+    } else if (strcmp(url, INGEST_PATH) != 0) {
+        refuse(connection, MHD_HTTP_NOT_FOUND, "");
+    } else if (strcmp(method, MHD_HTTP_METHOD_POST) != 0) {
+        refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "");
+    } else if (head->content_type == NULL || !eds_http_is_json(head->content_type)) {
+        refuse(connection, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
+               "Expected request with `Content-Type: application/json`");
+    } else if (head->content_length > connection->server->config.body_size_max) {
+        refuse(connection, MHD_HTTP_CONTENT_TOO_LARGE, TOO_LARGE);
+    }
+}
+
+/* Says whether the rest of a refused request is little enough to be read, so
+ * that the connection can be used again. */
+static bool is_worth_reading(const struct http_connection *connection,
+                             const struct eds_http_head *head)
+{
+    switch (connection->status) {
+    case MHD_HTTP_NOT_FOUND:
+    case MHD_HTTP_METHOD_NOT_ALLOWED:
+    case MHD_HTTP_UNSUPPORTED_MEDIA_TYPE:
+        return !head->expects_continue && head->transfer_encoding_count == 0 &&
+               head->content_length <= HTTP_DISCARD_MAX;
+    default:
+        return false;
+    }
+}
+
+static enum MHD_Result begin(struct http_connection *connection, const char *url,
+                             const char *method, const char *version)
+{
+    struct eds_http_head head = {.content_type = NULL};
+
+    MHD_get_connection_values(connection->mhd, MHD_HEADER_KIND, take_field, &head);
+    connection->state = HTTP_READING;
+    connection->begun_ms = http_now_ms();
+    connection->body_announced = head.content_length;
+    connection->discarded = 0;
+    http_connection_rest(connection);
+    judge_head(connection, &head, url, method, strcmp(version, MHD_HTTP_VERSION_1_0) == 0);
+    if (connection->state != HTTP_REFUSED)
+        return MHD_YES;
+    http_log_refusal(connection, connection->status,
+                     *connection->error != '\0' ? connection->error : "no such path or method");
+    if (is_worth_reading(connection, &head))
+        return MHD_YES;
+    return http_answer(connection, connection->status, connection->error); /* and closes */
+}
+
+static enum MHD_Result take_body(struct http_connection *connection, const char *data, size_t size)
+{
+    if (connection->state == HTTP_READING) {
+        switch (http_body_append(connection, data, size)) {
+        case EDS_OK:
+            return MHD_YES;
+        case EDS_ERR_TOO_LARGE:
+            refuse(connection, MHD_HTTP_CONTENT_TOO_LARGE, TOO_LARGE);
+            break;
+        default:
+            refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "too many bodies at once; send again");
+        }
+        http_log_refusal(connection, connection->status, connection->error);
+    }
+    return http_body_discard(connection, size) ? MHD_YES : MHD_NO;
+}
+
+/* Called by ingest, on its thread or on this one.  The connection may be gone
+ * as soon as it is resumed, and the server as soon as it is counted off. */
+static void decided(struct eds_submission *submission)
+{
+    struct http_connection *connection = submission->context;
+    struct eds_http_server *server = connection->server;
+
+    MHD_resume_connection(connection->mhd);
+    atomic_fetch_sub(&server->submission_count, 1);
+}
+
+static enum MHD_Result submit(struct http_connection *connection)
+{
+    struct eds_http_server *server = connection->server;
+    struct eds_submission *submission = &connection->submission;
+    struct eds_error err;
+    char nothing[] = "";
+    int32_t rc = eds_json_envelope_decode(&connection->envelope,
+                                          connection->body_size > 0 ? connection->body : nothing,
+                                          connection->body_size, &err);
+
+    if (rc != EDS_OK) {
+        http_log_refusal(connection, MHD_HTTP_BAD_REQUEST, err.text);
+        http_body_clear(connection);
+        return http_answer(connection, MHD_HTTP_BAD_REQUEST, err.text);
+    }
+    atomic_fetch_add(&server->submission_count, 1);
+    if (atomic_load(&server->ended)) {
+        atomic_fetch_sub(&server->submission_count, 1);
+        return http_answer(connection, MHD_HTTP_SERVICE_UNAVAILABLE, STOPPING);
+    }
+    submission->request = (struct eds_request){.entry = &connection->envelope.entry,
+                                               .payload = connection->envelope.payload,
+                                               .payload_size = connection->envelope.payload_size};
+    submission->done = decided;
+    submission->context = connection;
+    connection->state = HTTP_DECIDING;
+    atomic_store(&connection->deadline_ms, 0); /* now it waits for us */
+    MHD_suspend_connection(connection->mhd);
+    eds_ingest_submit(server->config.ingest, submission);
+    return MHD_YES;
+}
+
+static enum MHD_Result answer_verdict(struct http_connection *connection)
+{
+    char error[EDS_ERROR_TEXT_SIZE] = "";
+
+    http_log_verdict(connection);
+    http_body_clear(connection);
+    if (connection->submission.verdict == EDS_VERDICT_ACCEPTED)
+        return http_answer(connection, MHD_HTTP_ACCEPTED, error);
+    eds_ingest_answer_text(error, &connection->submission);
+    return http_answer(connection,
+                       http_is_undecided(connection->submission.verdict)
+                           ? MHD_HTTP_SERVICE_UNAVAILABLE
+                           : MHD_HTTP_UNPROCESSABLE_CONTENT,
+                       error);
+}
+
+enum MHD_Result http_handle(void *context, struct MHD_Connection *mhd, const char *url,
+                            const char *method, const char *version, const char *data,
+                            size_t *data_size, void **request)
+{
+    struct eds_http_server *server = context;
+    struct http_connection *connection =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    size_t size = *data_size;
+
+    if (connection == NULL)
+        return MHD_NO;
+    if (*request == NULL) {
+        *request = connection;
+        atomic_fetch_add(&server->request_count, 1);
+        return begin(connection, url, method, version);
+    }
+    if (size > 0) {
+        *data_size = 0;
+        return take_body(connection, data, size);
+    }
+    switch (connection->state) {
+    case HTTP_READING:
+        return submit(connection);
+    case HTTP_REFUSED:
+        return http_answer(connection, connection->status, connection->error);
+    case HTTP_DECIDING:
+        return answer_verdict(connection);
+    }
+    return MHD_NO;
+}
+
+void http_completed(void *context, struct MHD_Connection *mhd, void **request,
+                    enum MHD_RequestTerminationCode code)
+{
+    struct eds_http_server *server = context;
+    struct http_connection *connection = *request;
+
+    (void)mhd;
+    (void)code;
+    if (connection == NULL)
+        return;
+    http_body_clear(connection); /* of an upload that broke off */
+    http_connection_rest(connection);
+    *request = NULL;
+    atomic_fetch_sub(&server->request_count, 1);
+}

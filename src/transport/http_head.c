@@ -1,0 +1,79 @@
+/* http_head.c - see http_head.h. */
+#include "transport/http_head.h"
+
+#include <string.h>
+#include <strings.h>
+
+static bool is_token_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr("!#$%&'*+-.^_`|~", c) != NULL);
+}
+
+static size_t token_size(const char *text)
+{
+    size_t size = 0;
+
+    while (is_token_char(text[size]))
+        size++;
+    return size;
+}
+
+static void take_length(struct eds_http_head *head, const char *value)
+{
+    uint64_t length = 0;
+
+    head->content_length_count++;
+    if (*value == '\0')
+        head->malformed = true;
+    for (; *value != '\0'; value++) {
+        if (*value < '0' || *value > '9' || length > (UINT64_MAX - 9) / 10) {
+            head->malformed = true;
+            return;
+        }
+        length = length * 10 + (uint64_t)(*value - '0');
+    }
+    head->content_length = length;
+}
+
+void eds_http_head_take(struct eds_http_head *head, const char *name, const char *value)
+{
+    if (*name == '\0' || name[token_size(name)] != '\0') {
+        head->malformed = true;
+    } else if (strcasecmp(name, "Content-Length") == 0) {
+        take_length(head, value);
+    } else if (strcasecmp(name, "Transfer-Encoding") == 0) {
+        head->transfer_encoding_count++;
+        if (strcasecmp(value, "chunked") != 0)
+            head->malformed = true;
+    } else if (strcasecmp(name, "Content-Type") == 0) {
+        if (head->content_type == NULL)
+            head->content_type = value;
+    } else if (strcasecmp(name, "Expect") == 0) {
+        head->expects_continue = true;
+    }
+}
+
+bool eds_http_head_trusted(const struct eds_http_head *head, bool is_http_1_0)
+{
+    return !head->malformed && head->content_length_count + head->transfer_encoding_count <= 1 &&
+           !(is_http_1_0 && head->transfer_encoding_count > 0);
+}
+
+bool eds_http_is_json(const char *content_type)
+{
+    static const char prefix[] = "application/";
+    const char *subtype;
+    size_t size;
+
+    content_type += strspn(content_type, " \t");
+    if (strncasecmp(content_type, prefix, strlen(prefix)) != 0)
+        return false;
+    subtype = content_type + strlen(prefix);
+    size = token_size(subtype);
+    content_type = subtype + size + strspn(subtype + size, " \t");
+    if (*content_type != '\0' && *content_type != ';')
+        return false;
+    return (size == 4 && strncasecmp(subtype, "json", 4) == 0) ||
+           (size > 5 && strncasecmp(subtype + size - 5, "+json", 5) == 0);
+}

@@ -1,0 +1,181 @@
+/* http_server.c - see http_server.h.  Start, stop, and what holds the parts of
+ * the server together. */
+#include "transport/http_connection.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "transport/tls_options.h"
+
+#define HEAD_MEMORY_SIZE (32u * 1024u) /* bytes a connection; 431 past it */
+#define CONNECTION_SLACK 64u           /* above connection_max, which the door keeps */
+#define LINES_PER_SECOND 20u           /* of log, for what clients cause */
+
+static void set_defaults(struct eds_http_config *config)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+
+    if (config->body_size_max == 0)
+        config->body_size_max = 2097152;
+    if (config->body_memory_max == 0)
+        config->body_memory_max = (size_t)256 << 20;
+    if (config->thread_count == 0)
+        config->thread_count = cores > 0 ? (unsigned)cores : 1;
+    if (config->connection_max == 0)
+        config->connection_max = 1024;
+    if (config->idle_timeout_s == 0)
+        config->idle_timeout_s = 30;
+    if (config->drain_timeout_s == 0)
+        config->drain_timeout_s = 5;
+}
+
+/* Paths are compared as they came: "%2f" is not "/", and "%00" ends nothing. */
+static size_t keep_escapes(void *context, struct MHD_Connection *mhd, char *text)
+{
+    (void)context;
+    (void)mhd;
+    return strlen(text);
+}
+
+/* Fills options with what only some servers have. */
+static int32_t choose_options(const struct eds_http_config *config, unsigned *flags,
+                              struct MHD_OptionItem options[TLS_OPTION_COUNT + 2],
+                              struct eds_error *err)
+{
+    unsigned count = 0;
+    int32_t rc = EDS_OK;
+
+    if (config->thread_count > 1)
+        options[count++] = (struct MHD_OptionItem){MHD_OPTION_THREAD_POOL_SIZE,
+                                                   (intptr_t)config->thread_count, NULL};
+    if (config->tls_cert_pem != NULL) {
+#if EDS_TRANSPORT_TLS
+        rc = tls_options(options + count, config->tls_cert_pem, config->tls_key_pem, err);
+        count += TLS_OPTION_COUNT;
+        *flags |= MHD_USE_TLS;
+#else
+        (void)flags;
+        rc = eds_error_set(err, EDS_ERR_UNSUPPORTED,
+                           "TLS server error: this build has no TLS (EDS_TRANSPORT_TLS)");
+#endif
+    }
+    options[count] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
+    return rc;
+}
+
+static int32_t start_daemon(struct eds_http_server *server, struct eds_error *err)
+{
+    struct MHD_OptionItem options[TLS_OPTION_COUNT + 2];
+    unsigned flags =
+        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET;
+    int32_t rc = choose_options(&server->config, &flags, options, err);
+
+    if (rc != EDS_OK)
+        return rc;
+    server->daemon = MHD_start_daemon(
+        flags, 0, NULL, NULL, http_handle, server, MHD_OPTION_ARRAY, options,
+        MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_NOTIFY_COMPLETED, http_completed, server,
+        MHD_OPTION_NOTIFY_CONNECTION, http_connection_notify, server, MHD_OPTION_UNESCAPE_CALLBACK,
+        keep_escapes, NULL, MHD_OPTION_CONNECTION_LIMIT,
+        server->config.connection_max + CONNECTION_SLACK, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)HEAD_MEMORY_SIZE, MHD_OPTION_END);
+    if (server->daemon == NULL)
+        return eds_error_set(err, EDS_ERR_IO, "%s",
+                             server->config.tls_cert_pem != NULL
+                                 ? "TLS server error: certificate and key are not usable together"
+                                 : "server error: cannot start the HTTP daemon");
+    return EDS_OK;
+}
+
+static void destroy(struct eds_http_server *server)
+{
+    http_door_stop(server);
+    if (server->daemon != NULL)
+        MHD_stop_daemon(server->daemon);
+    http_answer_destroy(server);
+    eds_log_throttle_destroy(&server->rejected_log);
+    eds_log_throttle_destroy(&server->deferred_log);
+    pthread_mutex_destroy(&server->connections_mutex);
+    free(server);
+}
+
+int32_t eds_http_server_start(struct eds_http_server **out, const struct eds_http_config *config,
+                              struct eds_error *err)
+{
+    struct eds_http_server *server = calloc(1, sizeof *server);
+    char address[EDS_SOCKET_ADDRESS_TEXT_SIZE];
+    sigset_t all, before;
+    int32_t rc;
+
+    if (server == NULL)
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for the HTTP server");
+    server->config = *config;
+    set_defaults(&server->config);
+    server->listen_fd = server->wake_fd = -1;
+    pthread_mutex_init(&server->connections_mutex, NULL);
+    eds_log_throttle_init(&server->rejected_log, LINES_PER_SECOND);
+    eds_log_throttle_init(&server->deferred_log, LINES_PER_SECOND);
+
+    /* Signals are for the program's own threads. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, &before);
+    rc = http_door_bind(server, err);
+    if (rc == EDS_OK)
+        rc = http_answer_init(server, err);
+    if (rc == EDS_OK)
+        rc = start_daemon(server, err);
+    if (rc == EDS_OK)
+        rc = http_door_start(server, err);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (rc != EDS_OK) {
+        destroy(server);
+        return rc;
+    }
+    eds_socket_address_text(address, &server->address);
+    EDS_LOG(EDS_LOG_INFO, "listening", EDS_LOG_STRING("address", address),
+            EDS_LOG_STRING("tls", server->config.tls_cert_pem != NULL ? "yes" : "no"),
+            EDS_LOG_NUMBER("threads", server->config.thread_count));
+    *out = server;
+    return EDS_OK;
+}
+
+unsigned eds_http_server_port(const struct eds_http_server *server)
+{
+    return eds_socket_address_port(&server->address);
+}
+
+/* Waits until every request is answered: drain_timeout_s at most for those that
+ * are still being sent, and for those that ingest has as long as it takes. */
+static void drain(struct eds_http_server *server)
+{
+    uint64_t give_up_ms = http_now_ms() + (uint64_t)server->config.drain_timeout_s * 1000;
+    struct timespec moment = {.tv_nsec = 2000000};
+
+    while (atomic_load(&server->request_count) > 0 && http_now_ms() < give_up_ms) {
+        http_connection_sweep(server); /* the door has gone */
+        nanosleep(&moment, NULL);
+    }
+    /* A body that becomes complete from here on is not submitted: submit counts
+     * first and looks at this second, we the other way round. */
+    atomic_store(&server->ended, true);
+    while (atomic_load(&server->submission_count) > 0)
+        nanosleep(&moment, NULL);
+}
+
+void eds_http_server_stop(struct eds_http_server *server)
+{
+    uint64_t answered;
+
+    http_door_stop(server);
+    atomic_store(&server->stopping, true);
+    drain(server);
+    MHD_stop_daemon(server->daemon);
+    server->daemon = NULL;
+    answered = atomic_load(&server->answered_count);
+    destroy(server);
+    EDS_LOG(EDS_LOG_INFO, "stopped", EDS_LOG_NUMBER("answered", answered));
+}

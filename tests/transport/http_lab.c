@@ -1,0 +1,282 @@
+/* http_lab.c - see http_lab.h. */
+#include "transport/http_lab.h"
+
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <setjmp.h> /* for cmocka.h */
+#include <stddef.h>
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "edgesentry/json.h"
+
+#define PATIENCE_MS   5000
+#define LAB_LOG_LEVEL (getenv("EDS_TEST_LOG") != NULL ? EDS_LOG_DEBUG : EDS_LOG_ERROR)
+
+void lab_rest(unsigned ms)
+{
+    struct timespec rest = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+
+    nanosleep(&rest, NULL);
+}
+
+static int32_t lab_commit(struct eds_ledger *ledger, const struct eds_commit *commit,
+                          struct eds_error *err)
+{
+    struct lab_ledger *lab = (struct lab_ledger *)ledger;
+
+    while (atomic_load(&lab->waiting))
+        lab_rest(1);
+    if (atomic_load(&lab->failing))
+        return eds_error_set(err, EDS_ERR_IO, "the disk of the lab is gone");
+    return lab->memory->ops->commit(lab->memory, commit, err);
+}
+
+static int32_t lab_ledger_head(struct eds_ledger *ledger, const char *device_id,
+                               struct eds_head *out, struct eds_error *err)
+{
+    struct eds_ledger *memory = ((struct lab_ledger *)ledger)->memory;
+
+    return memory->ops->head(memory, device_id, out, err);
+}
+
+static int32_t lab_record_hash(struct eds_ledger *ledger, const char *device_id, uint64_t sequence,
+                               uint8_t out[EDS_HASH_SIZE], struct eds_error *err)
+{
+    struct eds_ledger *memory = ((struct lab_ledger *)ledger)->memory;
+
+    return memory->ops->record_hash(memory, device_id, sequence, out, err);
+}
+
+static int32_t lab_object(struct eds_ledger *ledger, const char *object_ref,
+                          uint8_t out[EDS_HASH_SIZE], struct eds_error *err)
+{
+    struct eds_ledger *memory = ((struct lab_ledger *)ledger)->memory;
+
+    return memory->ops->object(memory, object_ref, out, err);
+}
+
+/* The slots that the committer uses. */
+static const struct eds_ledger_ops lab_ops = {
+    .name = "lab",
+    .commit = lab_commit,
+    .head = lab_ledger_head,
+    .record_hash = lab_record_hash,
+    .object = lab_object,
+};
+
+void lab_start(struct http_lab *lab, const struct eds_http_config *config, const char *allowed)
+{
+    struct eds_http_config filled = *config;
+    struct eds_ingest_config ingest = {.ledger = &lab->ledger.ledger};
+    struct eds_error err = {.text = ""};
+
+    memset(lab, 0, sizeof *lab);
+    eds_log_configure(LAB_LOG_LEVEL, EDS_LOG_LOGFMT);
+    lab->ledger.ledger.ops = &lab_ops;
+    assert_int_equal(eds_ledger_open(&lab->ledger.memory, "memory:", &err), EDS_OK);
+    lab->registry = eds_registry_create();
+    assert_non_null(lab->registry);
+    ingest.registry = lab->registry;
+    assert_int_equal(eds_ingest_start(&lab->ingest, &ingest, &err), EDS_OK);
+    if (allowed == NULL)
+        allowed = "127.0.0.1";
+    assert_int_equal(eds_netpolicy_allow_list(&lab->netpolicy, allowed, &err), EDS_OK);
+    filled.netpolicy = &lab->netpolicy;
+    filled.ingest = lab->ingest;
+    if (filled.address == NULL)
+        filled.address = "127.0.0.1:0";
+    if (filled.thread_count == 0)
+        filled.thread_count = 2;
+    if (eds_http_server_start(&lab->server, &filled, &err) != EDS_OK)
+        fail_msg("%s", err.text);
+    lab->port = eds_http_server_port(lab->server);
+}
+
+void lab_stop(struct http_lab *lab)
+{
+    eds_http_server_stop(lab->server);
+    eds_ingest_stop(lab->ingest);
+    eds_registry_destroy(lab->registry);
+    lab->ledger.memory->ops->close(lab->ledger.memory);
+}
+
+uint64_t lab_head(struct http_lab *lab, const char *device_id)
+{
+    struct eds_head head;
+    struct eds_error err;
+
+    assert_int_equal(lab->ledger.memory->ops->head(lab->ledger.memory, device_id, &head, &err),
+                     EDS_OK);
+    return head.sequence;
+}
+
+void lab_device_make(struct lab_device *device, struct http_lab *lab, unsigned number)
+{
+    uint8_t public_key[EDS_PUBLIC_KEY_SIZE];
+    struct eds_error err;
+
+    memset(device, 0, sizeof *device);
+    snprintf(device->device_id, sizeof device->device_id, "lift-%03u", number);
+    for (size_t i = 0; i < sizeof device->seed; i++)
+        device->seed[i] = (uint8_t)(number >> (i % 2 * 8)) ^ (uint8_t)(i * 7);
+    eds_ed25519_public_key(public_key, device->seed);
+    assert_int_equal(
+        eds_registry_add_key(lab->registry, device->device_id, public_key, false, &err), EDS_OK);
+}
+
+size_t lab_envelope(struct lab_device *device, char *out, size_t out_size, size_t payload_size)
+{
+    struct eds_entry entry = {.attestation = {.present = false}};
+    uint8_t *payload = malloc(payload_size + 1);
+    char object_ref[EDS_OBJECT_REF_SIZE];
+    size_t size;
+
+    assert_non_null(payload);
+    for (size_t i = 0; i < payload_size; i++)
+        payload[i] = (uint8_t)(i % 251);
+    snprintf(object_ref, sizeof object_ref, "lab://%s/%llu", device->device_id,
+             (unsigned long long)device->sequence + 1);
+    assert_int_equal(eds_record_sign(&entry.record, device->device_id, device->sequence + 1,
+                                     1700000000000 + device->sequence, payload, payload_size,
+                                     device->sequence > 0 ? device->record_hash : NULL, object_ref,
+                                     device->seed, NULL),
+                     EDS_OK);
+    size = eds_json_envelope_encode(out, out_size, &entry, payload, payload_size);
+    assert_true(size > 0);
+    device->sequence++;
+    assert_int_equal(eds_record_digest(device->record_hash, &entry.record), EDS_OK);
+    free(payload);
+    return size;
+}
+
+void lab_connect(struct lab_peer *peer, const struct http_lab *lab)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_port = htons((uint16_t)lab->port),
+                                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int on = 1;
+
+    peer->used = 0;
+    peer->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(peer->fd >= 0);
+    assert_int_equal(connect(peer->fd, (struct sockaddr *)&address, sizeof address), 0);
+    setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+void lab_close(struct lab_peer *peer)
+{
+    close(peer->fd);
+    peer->fd = -1;
+}
+
+bool lab_send(struct lab_peer *peer, const void *bytes, size_t size)
+{
+    const char *at = bytes;
+
+    while (size > 0) {
+        ssize_t sent = send(peer->fd, at, size, MSG_NOSIGNAL);
+
+        if (sent <= 0)
+            return false;
+        at += sent;
+        size -= (size_t)sent;
+    }
+    return true;
+}
+
+bool lab_print(struct lab_peer *peer, const char *format, ...)
+{
+    char text[2048];
+    va_list arguments;
+    int size;
+
+    va_start(arguments, format);
+    size = vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    assert_true(size >= 0 && (size_t)size < sizeof text);
+    return lab_send(peer, text, (size_t)size);
+}
+
+bool lab_post(struct lab_peer *peer, const char *body, size_t body_size)
+{
+    return lab_print(peer,
+                     "POST /api/v1/ingest HTTP/1.1\r\nHost: lab\r\n"
+                     "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
+                     body_size) &&
+           lab_send(peer, body, body_size);
+}
+
+/* Reads more; false at the end, on an error, or when nothing comes. */
+static bool read_more(struct lab_peer *peer)
+{
+    struct pollfd fd = {.fd = peer->fd, .events = POLLIN};
+    ssize_t size;
+
+    if (peer->used == sizeof peer->buf || poll(&fd, 1, PATIENCE_MS) <= 0)
+        return false;
+    size = recv(peer->fd, peer->buf + peer->used, sizeof peer->buf - peer->used, 0);
+    if (size <= 0)
+        return false;
+    peer->used += (size_t)size;
+    return true;
+}
+
+static void consume(struct lab_peer *peer, size_t size)
+{
+    memmove(peer->buf, peer->buf + size, peer->used - size);
+    peer->used -= size;
+}
+
+static size_t body_size_of(const char *head)
+{
+    for (const char *line = strstr(head, "\r\n"); line != NULL; line = strstr(line + 2, "\r\n"))
+        if (strncasecmp(line + 2, "Content-Length:", 15) == 0)
+            return (size_t)strtoul(line + 17, NULL, 10);
+    return 0;
+}
+
+void lab_read(struct lab_peer *peer, struct lab_reply *reply, bool has_body)
+{
+    const char *end;
+    size_t head_size;
+
+    memset(reply, 0, sizeof *reply);
+    while ((end = memmem(peer->buf, peer->used, "\r\n\r\n", 4)) == NULL)
+        if (!read_more(peer))
+            return;
+    head_size = (size_t)(end - peer->buf) + 4;
+    assert_true(head_size < sizeof reply->head);
+    memcpy(reply->head, peer->buf, head_size);
+    consume(peer, head_size);
+    reply->body_size = has_body ? body_size_of(reply->head) : 0;
+    assert_true(reply->body_size < sizeof reply->body);
+    while (peer->used < reply->body_size)
+        if (!read_more(peer))
+            return;
+    memcpy(reply->body, peer->buf, reply->body_size);
+    consume(peer, reply->body_size);
+    if (strncmp(reply->head, "HTTP/1.", 7) == 0)
+        reply->status = (unsigned)strtoul(reply->head + 9, NULL, 10);
+}
+
+bool lab_closed(struct lab_peer *peer, int timeout_ms)
+{
+    struct pollfd fd = {.fd = peer->fd, .events = POLLIN};
+    char dropped[512];
+
+    while (poll(&fd, 1, timeout_ms) > 0)
+        if (recv(peer->fd, dropped, sizeof dropped, 0) <= 0)
+            return true;
+    return false;
+}

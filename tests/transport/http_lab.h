@@ -1,0 +1,95 @@
+/* http_lab.h - an ingest server in the test's own process, devices that make
+ * records for it, and a client that writes raw bytes to its socket. */
+#ifndef EDS_TESTS_TRANSPORT_HTTP_LAB_H
+#define EDS_TESTS_TRANSPORT_HTTP_LAB_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+
+#include "ingest/ingest.h"
+#include "ingest/netpolicy.h"
+#include "registry/registry.h"
+#include "store/ledger.h"
+#include "transport/http_server.h"
+
+#define LAB_BODY_SIZE 4096u /* holds the envelope of a lab_envelope */
+
+/* A memory ledger whose commits can be made to fail or to wait. */
+struct lab_ledger {
+    struct eds_ledger ledger;
+    struct eds_ledger *memory;
+    atomic_bool failing; /* commit answers EDS_ERR_IO */
+    atomic_bool waiting; /* commit does not return while this is set */
+};
+
+struct http_lab {
+    struct lab_ledger ledger;
+    struct eds_registry *registry;
+    struct eds_ingest *ingest;
+    struct eds_netpolicy netpolicy;
+    struct eds_http_server *server;
+    unsigned port;
+};
+
+/* lab_start starts a server with 127.0.0.1 allowed (or `allowed`, if it is not
+ * NULL); what config leaves 0 is the server's default, its address and
+ * pointers are filled in. */
+void lab_start(struct http_lab *lab, const struct eds_http_config *config, const char *allowed);
+void lab_stop(struct http_lab *lab);
+
+/* What the ledger holds of a device. */
+uint64_t lab_head(struct http_lab *lab, const char *device_id);
+
+/* A device, its key and its last record. */
+struct lab_device {
+    char device_id[EDS_DEVICE_ID_SIZE];
+    uint8_t seed[EDS_SEED_SIZE];
+    uint64_t sequence;
+    uint8_t record_hash[EDS_HASH_SIZE];
+};
+
+/* lab_device_make makes device number `number` and registers it. */
+void lab_device_make(struct lab_device *device, struct http_lab *lab, unsigned number);
+
+/* lab_envelope makes the device's next record, with a payload of that many
+ * bytes, and writes its envelope.  Returns the envelope's size. */
+size_t lab_envelope(struct lab_device *device, char *out, size_t out_size, size_t payload_size);
+
+struct lab_reply {
+    unsigned status; /* 0: the connection ended, or nothing came for 5 s */
+    char head[4096];
+    char body[8192];
+    size_t body_size;
+};
+
+/* A connection; what has been read and not yet used stays in buf. */
+struct lab_peer {
+    int fd;
+    char buf[16384];
+    size_t used;
+};
+
+void lab_connect(struct lab_peer *peer, const struct http_lab *lab);
+void lab_close(struct lab_peer *peer);
+
+/* lab_send writes all; false if the server closed meanwhile. */
+bool lab_send(struct lab_peer *peer, const void *bytes, size_t size);
+bool lab_print(struct lab_peer *peer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* lab_post writes a whole request with the usual head. */
+bool lab_post(struct lab_peer *peer, const char *body, size_t body_size);
+
+/* lab_read reads one answer; has_body is false for the answer to HEAD. */
+void lab_read(struct lab_peer *peer, struct lab_reply *reply, bool has_body);
+
+/* lab_closed says whether the server closed the connection, after at most
+ * timeout_ms; bytes that come before are dropped. */
+bool lab_closed(struct lab_peer *peer, int timeout_ms);
+
+/* lab_rest sleeps. */
+void lab_rest(unsigned ms);
+
+#define LAB_ACCEPTED "{\"status\":\"accepted\"}"
+
+#endif

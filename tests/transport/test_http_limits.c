@@ -1,0 +1,418 @@
+/* What a server bears: slow clients, many clients, bodies without end. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "base/log.h"
+#include "transport/http_lab.h"
+
+#define HEAD "POST /api/v1/ingest HTTP/1.1\r\nHost: lab\r\nContent-Type: application/json\r\n"
+
+static const struct eds_http_config defaults = {.address = NULL};
+
+/* Sends the device's next record on a fresh connection. */
+static unsigned send_one(struct http_lab *lab, struct lab_device *device)
+{
+    struct lab_peer peer;
+    struct lab_reply reply;
+    char body[LAB_BODY_SIZE];
+    size_t size = lab_envelope(device, body, sizeof body, 90);
+
+    lab_connect(&peer, lab);
+    lab_post(&peer, body, size);
+    lab_read(&peer, &reply, true);
+    lab_close(&peer);
+    return reply.status;
+}
+
+/* Clients that stop somewhere, and one that never stops but never ends its
+ * head: all are gone a second or two after their time, and a client that is
+ * only slow is not. */
+static void slow_clients(void **state)
+{
+    static const char *const beginnings[] = {
+        "",
+        "POST /api/v1",
+        "POST /api/v1/ingest HTTP/1.1\r\nHost: lab\r\nConten",
+        HEAD "Content-Length: 1000\r\n\r\n",
+        HEAD "Content-Length: 1000\r\n\r\n{\"record\":",
+        HEAD "Transfer-Encoding: chunked\r\n\r\n5\r\nabc",
+        "GET /nope HTTP/1.1\r\nHost: lab\r\n\r\n", /* answered, and then silence */
+    };
+    enum { COUNT = sizeof beginnings / sizeof beginnings[0] };
+    struct http_lab lab;
+    struct lab_device device;
+    struct lab_peer peers[COUNT], dripping, slow;
+    struct lab_reply reply;
+    char body[4 * LAB_BODY_SIZE];
+    size_t size, sent = 0;
+    bool dripping_open = true;
+
+    (void)state;
+    lab_start(&lab, &(struct eds_http_config){.idle_timeout_s = 1}, NULL);
+    lab_device_make(&device, &lab, 1);
+    for (size_t i = 0; i < COUNT; i++) {
+        lab_connect(&peers[i], &lab);
+        lab_send(&peers[i], beginnings[i], strlen(beginnings[i]));
+    }
+    lab_connect(&dripping, &lab);
+    lab_send(&dripping, HEAD, strlen(HEAD));
+    lab_connect(&slow, &lab);
+    size = lab_envelope(&device, body, sizeof body, 6000); /* some 5 kB a second */
+    lab_print(&slow, HEAD "Content-Length: %zu\r\n\r\n", size);
+    for (int i = 0; i < 12; i++) { /* 2.4 s */
+        size_t some = i < 11 ? size / 12 : size - sent;
+
+        lab_rest(200);
+        dripping_open = lab_send(&dripping, "X: y\r\n", 6) && dripping_open;
+        assert_true(lab_send(&slow, body + sent, some));
+        sent += some;
+    }
+    for (size_t i = 0; i < COUNT; i++) {
+        if (!lab_closed(&peers[i], 1000))
+            fail_msg("still open: '%s'", beginnings[i]);
+        lab_close(&peers[i]);
+    }
+    assert_false(dripping_open);
+    lab_read(&slow, &reply, true);
+    assert_int_equal(reply.status, 202);
+    lab_close(&dripping);
+    lab_close(&slow);
+    lab_stop(&lab);
+}
+
+static void aborted_uploads(void **state)
+{
+    struct http_lab lab;
+    struct lab_device device;
+    struct lab_peer peer;
+    char half[2000];
+
+    (void)state;
+    /* So little memory that it would be gone if broken uploads kept theirs. */
+    lab_start(&lab, &(struct eds_http_config){.body_memory_max = 256 * 1024}, NULL);
+    lab_device_make(&device, &lab, 1);
+    memset(half, ' ', sizeof half);
+    for (int i = 0; i < 200; i++) {
+        lab_connect(&peer, &lab);
+        lab_print(&peer, HEAD "Content-Length: 4000\r\n\r\n");
+        lab_send(&peer, half, sizeof half);
+        lab_close(&peer);
+    }
+    for (int tries = 0; tries < 300 && send_one(&lab, &device) != 202; tries++) {
+        device.sequence = 0; /* make the first record once more */
+        lab_rest(10);
+    }
+    assert_true(lab_head(&lab, device.device_id) == 1);
+    lab_stop(&lab);
+}
+
+static void body_memory(void **state)
+{
+    struct http_lab lab;
+    struct lab_device device;
+    struct lab_peer first, second;
+    struct lab_reply reply;
+    char *body = calloc(1, 100000);
+    size_t size;
+
+    (void)state;
+    assert_non_null(body);
+    lab_start(&lab, &(struct eds_http_config){.body_memory_max = 100000}, NULL);
+    lab_device_make(&device, &lab, 1);
+    size = lab_envelope(&device, body, 100000, 30000); /* over 60,000 bytes */
+
+    lab_connect(&first, &lab); /* has most of its body there */
+    lab_print(&first, HEAD "Content-Length: %zu\r\n\r\n", size);
+    lab_send(&first, body, size - 1);
+    lab_rest(100);
+    lab_connect(&second, &lab);
+    lab_print(&second, HEAD "Content-Length: %zu\r\n\r\n", size);
+    lab_send(&second, body, size);
+    lab_read(&second, &reply, true);
+    assert_int_equal(reply.status, 503);
+    assert_non_null(strstr(reply.head, "\r\nRetry-After: 1\r\n"));
+    lab_send(&first, body + size - 1, 1);
+    lab_read(&first, &reply, true);
+    assert_int_equal(reply.status, 202);
+
+    size = lab_envelope(&device, body, 100000, 30000);
+    assert_true(lab_post(&second, body, size)); /* the same connection, now that there is room */
+    lab_read(&second, &reply, true);
+    assert_int_equal(reply.status, 202);
+    lab_close(&first);
+    lab_close(&second);
+    lab_stop(&lab);
+    free(body);
+}
+
+/* A big announcement costs nothing until something comes of it. */
+static void announcements(void **state)
+{
+    struct http_lab lab;
+    struct lab_device device;
+    struct lab_peer peers[50];
+
+    (void)state;
+    lab_start(&lab, &(struct eds_http_config){.body_memory_max = 1000000}, NULL);
+    lab_device_make(&device, &lab, 1);
+    for (size_t i = 0; i < 50; i++) {
+        lab_connect(&peers[i], &lab);
+        lab_print(&peers[i], HEAD "Content-Length: 2097152\r\n\r\n{\"record\"");
+    }
+    lab_rest(50);
+    assert_int_equal(send_one(&lab, &device), 202);
+    for (size_t i = 0; i < 50; i++)
+        lab_close(&peers[i]);
+    lab_stop(&lab);
+}
+
+/* The longest body there may be, and one byte more, announced and in chunks. */
+static void body_sizes(void **state)
+{
+    enum { MOST = 2097152 };
+    struct http_lab lab;
+    struct lab_device device;
+    struct lab_peer peer;
+    struct lab_reply reply;
+    char *body = malloc(MOST + 1);
+    size_t size;
+
+    (void)state;
+    assert_non_null(body);
+    lab_start(&lab, &defaults, NULL);
+    lab_device_make(&device, &lab, 1);
+    size = lab_envelope(&device, body, MOST, 1048000);
+    memset(body + size, ' ', MOST + 1 - size);
+    lab_connect(&peer, &lab);
+    assert_true(lab_post(&peer, body, MOST));
+    lab_read(&peer, &reply, true);
+    assert_int_equal(reply.status, 202);
+
+    for (int extra = 0; extra <= 1; extra++) { /* a duplicate if it is read at all */
+        lab_print(&peer, HEAD "Transfer-Encoding: chunked\r\n\r\n%X\r\n", MOST + extra);
+        assert_true(lab_send(&peer, body, (size_t)MOST + (size_t)extra));
+        lab_print(&peer, "\r\n0\r\n\r\n");
+        lab_read(&peer, &reply, true);
+        assert_int_equal(reply.status, extra == 0 ? 422 : 413);
+    }
+    lab_close(&peer);
+    lab_stop(&lab);
+    free(body);
+}
+
+/* Chunks that never end are not read for ever. */
+static void endless_chunks(void **state)
+{
+    struct http_lab lab;
+    struct lab_device device;
+    struct lab_peer peer;
+    char chunk[65536 + 2];
+    size_t sent = 0;
+
+    (void)state;
+    lab_start(&lab, &defaults, NULL);
+    lab_device_make(&device, &lab, 1);
+    memset(chunk, 'x', 65536);
+    memcpy(chunk + 65536, "\r\n", 2);
+    lab_connect(&peer, &lab);
+    lab_print(&peer, HEAD "Transfer-Encoding: chunked\r\n\r\n");
+    while (sent < 64 * sizeof chunk * 4 && lab_print(&peer, "10000\r\n") &&
+           lab_send(&peer, chunk, sizeof chunk))
+        sent += sizeof chunk;
+    assert_true(sent < 64 * sizeof chunk * 4);
+    lab_close(&peer);
+    assert_int_equal(send_one(&lab, &device), 202);
+    lab_stop(&lab);
+}
+
+static void many_connections(void **state)
+{
+    enum { COUNT = 200, EACH = 3 };
+    static struct lab_peer peers[COUNT];
+    static struct lab_device devices[COUNT];
+    struct http_lab lab;
+    struct lab_reply reply;
+    char body[LAB_BODY_SIZE];
+
+    (void)state;
+    lab_start(&lab, &defaults, NULL);
+    for (unsigned i = 0; i < COUNT; i++) {
+        lab_device_make(&devices[i], &lab, i);
+        lab_connect(&peers[i], &lab);
+    }
+    for (int round = 0; round < EACH; round++) {
+        for (size_t i = 0; i < COUNT; i++) {
+            size_t size = lab_envelope(&devices[i], body, sizeof body, 90);
+
+            assert_true(lab_post(&peers[i], body, size));
+        }
+        for (size_t i = 0; i < COUNT; i++) {
+            lab_read(&peers[i], &reply, true);
+            assert_int_equal(reply.status, 202);
+        }
+    }
+    for (size_t i = 0; i < COUNT; i++) {
+        assert_true(lab_head(&lab, devices[i].device_id) == EACH);
+        lab_close(&peers[i]);
+    }
+    lab_stop(&lab);
+}
+
+/* More clients than connection_max: they wait for their turn, and get it. */
+static void full_house(void **state)
+{
+    enum { COUNT = 40 };
+    struct http_lab lab;
+    struct lab_device devices[COUNT];
+    struct lab_peer peers[COUNT];
+    struct lab_reply reply;
+    char body[LAB_BODY_SIZE];
+
+    (void)state;
+    lab_start(&lab, &(struct eds_http_config){.connection_max = 4}, NULL);
+    for (unsigned i = 0; i < COUNT; i++) {
+        size_t size;
+
+        lab_device_make(&devices[i], &lab, i);
+        lab_connect(&peers[i], &lab);
+        size = lab_envelope(&devices[i], body, sizeof body, 90);
+        assert_true(lab_post(&peers[i], body, size));
+    }
+    for (size_t i = 0; i < COUNT; i++) {
+        lab_read(&peers[i], &reply, true);
+        if (reply.status != 202)
+            fail_msg("client %zu: %u", i, reply.status);
+        lab_close(&peers[i]);
+    }
+    lab_stop(&lab);
+}
+
+/* Strangers who stay cannot keep a friend out. */
+static void many_strangers(void **state)
+{
+    enum { COUNT = 100 };
+    struct http_lab lab;
+    struct lab_peer peers[COUNT];
+    unsigned answered = 0, dropped = 0;
+    struct lab_reply reply;
+
+    (void)state;
+    lab_start(&lab, &(struct eds_http_config){.connection_max = 60}, "10.0.0.1");
+    for (size_t i = 0; i < COUNT; i++)
+        lab_connect(&peers[i], &lab);
+    lab_rest(100);
+    for (size_t i = 0; i < COUNT; i++) {
+        lab_print(&peers[i], "GET / HTTP/1.1\r\nHost: lab\r\n\r\n");
+        lab_read(&peers[i], &reply, true);
+        assert_true(reply.status == 403 || reply.status == 0);
+        *(reply.status == 403 ? &answered : &dropped) += 1;
+        lab_close(&peers[i]);
+    }
+    assert_true(answered >= 32); /* HTTP_DENIED_MAX, and they could not have more at once */
+    assert_true(dropped > 0);
+    lab_stop(&lab);
+}
+
+/* With no descriptor left the server waits, and goes on when there is one. */
+static void no_descriptors(void **state)
+{
+    struct http_lab lab;
+    struct lab_device device;
+    struct lab_peer peer, waiting;
+    struct lab_reply reply;
+    struct rlimit before, tight;
+    char body[LAB_BODY_SIZE];
+    size_t size;
+
+    (void)state;
+    lab_start(&lab, &defaults, NULL);
+    lab_device_make(&device, &lab, 1);
+    lab_connect(&peer, &lab);
+    lab_print(&peer, "GET / HTTP/1.1\r\nHost: lab\r\n\r\n");
+    lab_read(&peer, &reply, true);
+    lab_connect(&waiting, &lab); /* perhaps taken in before the limit: then this is easy */
+    lab_close(&waiting);
+    getrlimit(RLIMIT_NOFILE, &before);
+    tight = before;
+    waiting.fd = dup(peer.fd);
+    tight.rlim_cur = (rlim_t)waiting.fd; /* nothing from here on */
+    close(waiting.fd);
+    lab_rest(20);
+    lab_connect(&waiting, &lab); /* uses the last one below the limit */
+    setrlimit(RLIMIT_NOFILE, &tight);
+    size = lab_envelope(&device, body, sizeof body, 90);
+    lab_post(&waiting, body, size);
+    lab_rest(150);
+    setrlimit(RLIMIT_NOFILE, &before);
+    lab_read(&waiting, &reply, true);
+    assert_int_equal(reply.status, 202);
+    lab_close(&waiting);
+    lab_close(&peer);
+    lab_stop(&lab);
+}
+
+/* What is logged of a flood: some lines, no byte of a payload, and a count. */
+static void log_lines(void **state)
+{
+    struct http_lab lab;
+    struct lab_device device;
+    struct lab_peer peer;
+    struct lab_reply reply;
+    char body[LAB_BODY_SIZE], line[4096];
+    size_t size;
+    unsigned lines = 0;
+    FILE *log = tmpfile();
+    int before = dup(STDERR_FILENO);
+
+    (void)state;
+    assert_non_null(log);
+    lab_start(&lab, &defaults, NULL);
+    eds_log_configure(EDS_LOG_WARN, EDS_LOG_LOGFMT);
+    lab_device_make(&device, &lab, 1);
+    size = lab_envelope(&device, body, sizeof body, 40);
+    memcpy(strstr(body, "\"raw_payload_hex\":\"") + 19, "decade", 6);
+    fflush(stderr);
+    dup2(fileno(log), STDERR_FILENO);
+    lab_connect(&peer, &lab);
+    for (int i = 0; i < 300; i++) {
+        lab_post(&peer, body, size);
+        lab_read(&peer, &reply, true);
+        assert_int_equal(reply.status, 422);
+        assert_null(strstr(reply.body, "decade"));
+    }
+    lab_close(&peer);
+    lab_stop(&lab);
+    dup2(before, STDERR_FILENO);
+    close(before);
+    rewind(log);
+    while (fgets(line, sizeof line, log) != NULL) {
+        lines++;
+        assert_null(strstr(line, "decade"));
+        assert_non_null(strstr(line, "event=ingest_rejected device=lift-001 sequence=1"));
+        assert_non_null(strstr(line, "source=127.0.0.1"));
+    }
+    assert_in_range(lines, 1, 200); /* 20 a second, and a slow machine has many seconds */
+    fclose(log);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(slow_clients),     cmocka_unit_test(aborted_uploads),
+        cmocka_unit_test(body_memory),      cmocka_unit_test(announcements),
+        cmocka_unit_test(body_sizes),       cmocka_unit_test(endless_chunks),
+        cmocka_unit_test(many_connections), cmocka_unit_test(full_house),
+        cmocka_unit_test(many_strangers),   cmocka_unit_test(no_descriptors),
+        cmocka_unit_test(log_lines),
+    };
+
+    return cmocka_run_group_tests_name("http_limits", tests, NULL, NULL);
+}

@@ -1,0 +1,282 @@
+/* Stores that fail, clients that leave, servers that stop: what was answered
+ * "accepted" is in the ledger, and what is not in the ledger can come again. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "support/alloc.h"
+#include "transport/http_lab.h"
+
+static const struct eds_http_config defaults = {.address = NULL};
+
+/* Posts a body on a fresh connection; 0 if there was no answer. */
+static unsigned post(const struct http_lab *lab, const char *body, size_t size,
+                     struct lab_reply *reply)
+{
+    struct lab_peer peer;
+
+    lab_connect(&peer, lab);
+    lab_post(&peer, body, size);
+    lab_read(&peer, reply, true);
+    lab_close(&peer);
+    return reply->status;
+}
+
+static void failing_store(void **state)
+{
+    struct http_lab lab;
+    struct lab_device device;
+    struct lab_reply reply;
+    char body[LAB_BODY_SIZE];
+
+    (void)state;
+    lab_start(&lab, &defaults, NULL);
+    lab_device_make(&device, &lab, 1);
+    for (int i = 0; i < 3; i++) {
+        size_t size = lab_envelope(&device, body, sizeof body, 90);
+
+        atomic_store(&lab.ledger.failing, true);
+        for (int tries = 0; tries < 2; tries++) {
+            assert_int_equal(post(&lab, body, size, &reply), 503);
+            assert_non_null(strstr(reply.head, "\r\nRetry-After: 1\r\n"));
+            assert_string_equal(reply.body,
+                                "{\"status\":\"rejected\",\"error\":\"the record could not be "
+                                "stored: send it again\"}");
+        }
+        assert_true(lab_head(&lab, device.device_id) == (uint64_t)i);
+        atomic_store(&lab.ledger.failing, false);
+        assert_int_equal(post(&lab, body, size, &reply), 202);
+        assert_int_equal(post(&lab, body, size, &reply), 422);
+        assert_non_null(strstr(reply.body, "ingest verification failed: duplicate record for "
+                                           "device=lift-001 sequence="));
+    }
+    lab_stop(&lab);
+}
+
+/* A client that leaves while its record is being stored: stored it is, and
+ * sent again it is a duplicate. */
+static void leaving_clients(void **state)
+{
+    enum { COUNT = 20 };
+    struct http_lab lab;
+    struct lab_device devices[COUNT];
+    struct lab_peer peers[COUNT];
+    struct lab_reply reply;
+    char bodies[COUNT][LAB_BODY_SIZE];
+    size_t sizes[COUNT];
+
+    (void)state;
+    lab_start(&lab, &defaults, NULL);
+    atomic_store(&lab.ledger.waiting, true);
+    for (unsigned i = 0; i < COUNT; i++) {
+        lab_device_make(&devices[i], &lab, i);
+        sizes[i] = lab_envelope(&devices[i], bodies[i], LAB_BODY_SIZE, 90);
+        lab_connect(&peers[i], &lab);
+        lab_post(&peers[i], bodies[i], sizes[i]);
+    }
+    lab_rest(100); /* they are with ingest, the first one with the store */
+    for (size_t i = 0; i < COUNT; i++)
+        lab_close(&peers[i]);
+    atomic_store(&lab.ledger.waiting, false);
+    for (size_t i = 0; i < COUNT; i++) {
+        assert_int_equal(post(&lab, bodies[i], sizes[i], &reply), 422);
+        assert_non_null(strstr(reply.body, "duplicate record"));
+        assert_true(lab_head(&lab, devices[i].device_id) == 1);
+    }
+    lab_stop(&lab);
+}
+
+static void *stop_lab(void *lab)
+{
+    lab_stop(lab);
+    return NULL;
+}
+
+/* Stopping waits for what is with the store, and answers it. */
+static void stopping_while_storing(void **state)
+{
+    struct http_lab lab;
+    struct lab_device device;
+    struct lab_peer stored, idle;
+    struct lab_reply reply;
+    char body[LAB_BODY_SIZE];
+    pthread_t stopper;
+    size_t size;
+
+    (void)state;
+    lab_start(&lab, &defaults, NULL);
+    lab_device_make(&device, &lab, 1);
+    lab_connect(&idle, &lab);
+    lab_print(&idle, "GET / HTTP/1.1\r\nHost: lab\r\n\r\n");
+    lab_read(&idle, &reply, true);
+    atomic_store(&lab.ledger.waiting, true);
+    lab_connect(&stored, &lab);
+    size = lab_envelope(&device, body, sizeof body, 90);
+    lab_post(&stored, body, size);
+    lab_rest(50);
+    assert_int_equal(pthread_create(&stopper, NULL, stop_lab, &lab), 0);
+    lab_rest(50);
+
+    lab_post(&idle, body, size); /* on an open connection, but too late */
+    lab_read(&idle, &reply, true);
+    assert_int_equal(reply.status, 503);
+    assert_non_null(strstr(reply.head, "\r\nRetry-After: 1\r\n"));
+    assert_true(lab_closed(&idle, 1000));
+
+    atomic_store(&lab.ledger.waiting, false);
+    lab_read(&stored, &reply, true);
+    assert_int_equal(reply.status, 202);
+    assert_non_null(strstr(reply.head, "\r\nConnection: close\r\n"));
+    assert_true(lab_closed(&stored, 1000));
+    pthread_join(stopper, NULL);
+    lab_close(&stored);
+    lab_close(&idle);
+}
+
+/* An upload that does not come to its end holds a stop up for drain_timeout_s
+ * and no longer, even if its end comes just then. */
+static void stopping_while_sending(void **state)
+{
+    struct http_lab lab;
+    struct lab_device devices[8];
+    struct lab_peer peers[8];
+    char body[LAB_BODY_SIZE], last[8];
+    pthread_t stopper;
+
+    (void)state;
+    lab_start(&lab, &(struct eds_http_config){.drain_timeout_s = 1}, NULL);
+    for (unsigned i = 0; i < 8; i++) {
+        size_t size;
+
+        lab_device_make(&devices[i], &lab, i);
+        lab_connect(&peers[i], &lab);
+        size = lab_envelope(&devices[i], body, sizeof body, 90);
+        last[i] = body[size - 1];
+        lab_print(&peers[i],
+                  "POST /api/v1/ingest HTTP/1.1\r\nHost: lab\r\n"
+                  "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
+                  size);
+        lab_send(&peers[i], body, size - 1);
+    }
+    lab_rest(50);
+    assert_int_equal(pthread_create(&stopper, NULL, stop_lab, &lab), 0);
+    lab_rest(985);
+    for (size_t i = 0; i < 8; i++) {
+        lab_rest(5);
+        lab_send(&peers[i], &last[i], 1);
+    }
+    for (size_t i = 0; i < 8; i++) {
+        assert_true(lab_closed(&peers[i], 2000));
+        lab_close(&peers[i]);
+    }
+    pthread_join(stopper, NULL);
+}
+
+struct sender {
+    struct http_lab *lab;
+    struct lab_device device;
+    pthread_t thread;
+    uint64_t acknowledged;
+};
+
+/* Sends one record after the other until the server is gone. */
+static void *run_sender(void *context)
+{
+    struct sender *sender = context;
+    struct lab_peer peer;
+    struct lab_reply reply = {.status = 202};
+    char body[LAB_BODY_SIZE];
+
+    lab_connect(&peer, sender->lab);
+    while (reply.status == 202) {
+        size_t size = lab_envelope(&sender->device, body, sizeof body, 90);
+
+        lab_post(&peer, body, size);
+        lab_read(&peer, &reply, true);
+        if (reply.status == 202)
+            sender->acknowledged++;
+    }
+    lab_close(&peer);
+    return NULL;
+}
+
+static void stopping_under_load(void **state)
+{
+    enum { COUNT = 6, ROUNDS = 5 };
+    struct http_lab lab;
+    struct sender senders[COUNT];
+    uint64_t acknowledged = 0;
+
+    (void)state;
+    for (int round = 0; round < ROUNDS; round++) {
+        lab_start(&lab, &defaults, NULL);
+        for (unsigned i = 0; i < COUNT; i++) {
+            senders[i] = (struct sender){.lab = &lab};
+            lab_device_make(&senders[i].device, &lab, i);
+            assert_int_equal(pthread_create(&senders[i].thread, NULL, run_sender, &senders[i]), 0);
+        }
+        lab_rest(60);
+        eds_http_server_stop(lab.server);
+        eds_ingest_stop(lab.ingest);
+        for (size_t i = 0; i < COUNT; i++) {
+            uint64_t stored = lab_head(&lab, senders[i].device.device_id);
+
+            pthread_join(senders[i].thread, NULL);
+            if (stored < senders[i].acknowledged || stored > senders[i].acknowledged + 1)
+                fail_msg("%llu acknowledged, %llu stored",
+                         (unsigned long long)senders[i].acknowledged, (unsigned long long)stored);
+            acknowledged += senders[i].acknowledged;
+        }
+        eds_registry_destroy(lab.registry);
+        lab.ledger.memory->ops->close(lab.ledger.memory);
+    }
+    assert_true(acknowledged > COUNT * ROUNDS);
+}
+
+/* Whatever allocation of the server fails: no crash, no false answer, and the
+ * next request is as good as if nothing had been. */
+static void out_of_memory(void **state)
+{
+    struct http_lab lab;
+    struct lab_device device;
+    struct lab_reply reply;
+    char body[2 * LAB_BODY_SIZE];
+    unsigned refused = 0;
+
+    (void)state;
+    lab_start(&lab, &defaults, NULL);
+    lab_device_make(&device, &lab, 1);
+    for (uint64_t n = 1; n < 40; n++) {
+        size_t size = lab_envelope(&device, body, sizeof body, 2500); /* the body must grow once */
+        uint64_t before = device.sequence - 1;
+        unsigned status;
+
+        alloc_fail_at(n);
+        status = post(&lab, body, size, &reply);
+        alloc_fail_at(0);
+        if (status != 202) {
+            assert_true(status == 503 || status == 0);
+            refused++;
+            assert_true(lab_head(&lab, device.device_id) == before);
+            assert_int_equal(post(&lab, body, size, &reply), 202);
+        }
+        assert_true(lab_head(&lab, device.device_id) == device.sequence);
+    }
+    assert_true(refused >= 3); /* connection, body, body again: so much was there to fail */
+    lab_stop(&lab);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(failing_store),          cmocka_unit_test(leaving_clients),
+        cmocka_unit_test(stopping_while_storing), cmocka_unit_test(stopping_while_sending),
+        cmocka_unit_test(stopping_under_load),    cmocka_unit_test(out_of_memory),
+    };
+
+    return cmocka_run_group_tests_name("http_stop", tests, NULL, NULL);
+}
