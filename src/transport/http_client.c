@@ -1,0 +1,342 @@
+/* http_client.c - see http_client.h.
+ *
+ * A record may be posted any number of times: the server takes it once and
+ * calls the others duplicates.  So whatever leaves the outcome open (a broken
+ * connection, a 5xx, an answer that is none) is tried again, after a pause with
+ * decorrelated jitter: devices that lost the server together do not come back
+ * together. */
+#include "transport/http_client.h"
+
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/port.h"
+
+#define INGEST_PATH        "/api/v1/ingest"
+#define ANSWER_SIZE_MAX    65536u /* bytes; of what a server says */
+#define BACKOFF_MS_MAX     10000u
+#define RETRY_AFTER_MS_MAX 60000u /* a server cannot send us to sleep for a day */
+
+struct eds_http_client {
+    CURL *easy;
+    struct curl_slist *headers;
+    char *url;      /* where records go */
+    char *url_text; /* the same without user and password, for messages */
+    unsigned attempt_max, backoff_ms_first;
+    char curl_error[CURL_ERROR_SIZE];
+    char answer[ANSWER_SIZE_MAX];
+    size_t answer_size;
+};
+
+/* What one attempt came to. */
+enum outcome { DECIDED, TRY_AGAIN, HOPELESS };
+
+static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
+
+static void init_curl(void)
+{
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+}
+
+static size_t take_answer(char *bytes, size_t unit, size_t count, void *context)
+{
+    struct eds_http_client *client = context;
+    size_t size = unit * count;
+
+    if (size > sizeof client->answer - client->answer_size)
+        return 0; /* ends the transfer with CURLE_WRITE_ERROR */
+    memcpy(client->answer + client->answer_size, bytes, size);
+    client->answer_size += size;
+    return size;
+}
+
+/* Takes a URL apart, adds the path if there is none, and keeps it twice. */
+static int32_t take_url(struct eds_http_client *client, const char *url, struct eds_error *err)
+{
+    CURLU *parts = curl_url();
+    char *scheme = NULL, *path = NULL, *full = NULL, *text = NULL;
+    CURLUcode code = CURLUE_OUT_OF_MEMORY;
+    int32_t rc = EDS_ERR_USAGE;
+
+    if (parts != NULL)
+        code = curl_url_set(parts, CURLUPART_URL, url, 0);
+    if (code == CURLUE_OK)
+        code = curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0);
+    if (code == CURLUE_OK && strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)
+        code = CURLUE_UNSUPPORTED_SCHEME;
+    if (code == CURLUE_OK)
+        code = curl_url_get(parts, CURLUPART_PATH, &path, 0);
+    if (code == CURLUE_OK && strcmp(path, "/") == 0)
+        code = curl_url_set(parts, CURLUPART_PATH, INGEST_PATH, 0);
+    if (code == CURLUE_OK)
+        code = curl_url_get(parts, CURLUPART_URL, &full, 0);
+    if (code == CURLUE_OK) {
+        curl_url_set(parts, CURLUPART_USER, NULL, 0);
+        curl_url_set(parts, CURLUPART_PASSWORD, NULL, 0);
+        code = curl_url_get(parts, CURLUPART_URL, &text, 0);
+    }
+    if (code == CURLUE_OUT_OF_MEMORY) {
+        rc = eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for the HTTP client");
+    } else if (code != CURLUE_OK) {
+        eds_error_set(err, rc, "bad URL: %s; expected http://HOST:PORT or https://HOST:PORT",
+                      curl_url_strerror(code));
+    } else {
+        client->url = strdup(full);
+        client->url_text = strdup(text);
+        rc = client->url != NULL && client->url_text != NULL
+                 ? EDS_OK
+                 : eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for the HTTP client");
+    }
+    curl_free(scheme);
+    curl_free(path);
+    curl_free(full);
+    curl_free(text);
+    curl_url_cleanup(parts);
+    return rc;
+}
+
+static int32_t add_headers(struct eds_http_client *client)
+{
+    /* No "Expect: 100-continue": it costs a round trip, or a second of waiting
+     * at a server that does not know it. */
+    static const char *const headers[] = {"Content-Type: application/json",
+                                          "Accept: application/json", "Expect:"};
+
+    for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
+        struct curl_slist *longer = curl_slist_append(client->headers, headers[i]);
+
+        if (longer == NULL)
+            return EDS_ERR_NO_MEMORY;
+        client->headers = longer;
+    }
+    return EDS_OK;
+}
+
+static int32_t set_options(struct eds_http_client *client,
+                           const struct eds_http_client_config *config, struct eds_error *err)
+{
+    long timeout_ms = config->timeout_ms > 0 ? (long)config->timeout_ms : 30000;
+    CURL *easy = client->easy;
+    CURLcode code = CURLE_OK;
+
+#define SET(option, value)                                                                         \
+    if (code == CURLE_OK)                                                                          \
+    code = curl_easy_setopt(easy, option, value)
+    SET(CURLOPT_URL, client->url);
+    SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_HTTPHEADER, client->headers);
+    SET(CURLOPT_USERAGENT, "edgesentry/" EDS_VERSION);
+    SET(CURLOPT_TIMEOUT_MS, timeout_ms);
+    SET(CURLOPT_CONNECTTIMEOUT_MS, timeout_ms < 10000 ? timeout_ms : 10000);
+    SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_TCP_KEEPALIVE, 1L);
+    SET(CURLOPT_ERRORBUFFER, client->curl_error);
+    SET(CURLOPT_WRITEFUNCTION, take_answer);
+    SET(CURLOPT_WRITEDATA, client);
+    if (config->ca_file != NULL)
+        SET(CURLOPT_CAINFO, config->ca_file);
+#undef SET
+    if (code != CURLE_OK)
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "cannot set up the HTTP client: %s",
+                             curl_easy_strerror(code));
+    return EDS_OK;
+}
+
+int32_t eds_http_client_open(struct eds_http_client **out,
+                             const struct eds_http_client_config *config, struct eds_error *err)
+{
+    struct eds_http_client *client;
+    int32_t rc = EDS_ERR_NO_MEMORY;
+
+    pthread_once(&curl_once, init_curl);
+    client = calloc(1, sizeof *client);
+    if (client == NULL)
+        return eds_error_set(err, rc, "out of memory for the HTTP client");
+    client->attempt_max = config->attempt_max > 0 ? config->attempt_max : 8;
+    client->backoff_ms_first = config->backoff_ms_first > 0 ? config->backoff_ms_first : 100;
+    client->easy = curl_easy_init();
+    if (client->easy == NULL || add_headers(client) != EDS_OK) {
+        eds_error_set(err, rc, "out of memory for the HTTP client");
+        goto out;
+    }
+    rc = take_url(client, config->url, err);
+    if (rc == EDS_OK)
+        rc = set_options(client, config, err);
+out:
+    if (rc == EDS_OK)
+        *out = client;
+    else
+        eds_http_client_close(client);
+    return rc;
+}
+
+void eds_http_client_close(struct eds_http_client *client)
+{
+    if (client == NULL)
+        return;
+    curl_easy_cleanup(client->easy);
+    curl_slist_free_all(client->headers);
+    free(client->url);
+    free(client->url_text);
+    free(client);
+}
+
+/* A number in [low, high]. */
+static unsigned random_between(unsigned low, unsigned high)
+{
+    uint32_t random = 0;
+
+    if (eds_port_random(&random, sizeof random) != 0 || high <= low)
+        return low;
+    return low + random % (high - low + 1);
+}
+
+/* Sleeps before the next attempt and returns for how long it meant to. */
+static unsigned pause_ms(const struct eds_http_client *client, unsigned previous_ms)
+{
+    unsigned most_ms = previous_ms < BACKOFF_MS_MAX / 3 ? previous_ms * 3 : BACKOFF_MS_MAX;
+    unsigned ms = random_between(client->backoff_ms_first, most_ms);
+    unsigned backoff_ms = ms;
+    curl_off_t retry_after_s = 0;
+    struct timespec rest;
+
+    curl_easy_getinfo(client->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
+    if (retry_after_s > 0) { /* not before then; and not all just then */
+        unsigned asked_ms = retry_after_s < RETRY_AFTER_MS_MAX / 1000
+                                ? (unsigned)retry_after_s * 1000
+                                : RETRY_AFTER_MS_MAX;
+
+        if (asked_ms > ms)
+            ms = asked_ms + random_between(0, asked_ms / 4);
+    }
+    rest = (struct timespec){.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+    nanosleep(&rest, NULL);
+    return backoff_ms;
+}
+
+/* Says what a refusal without a readable body means. */
+static void explain_refusal(struct eds_delivery *out)
+{
+    const char *hint = "";
+
+    if (out->status == 404 || out->status == 405)
+        hint = "; is this the URL of an ingest server?";
+    else if (out->status == 401 || out->status == 403)
+        hint = "; may this address send?";
+    out->answer.accepted = false;
+    snprintf(out->answer.error, sizeof out->answer.error, "the server answered HTTP %u%s",
+             out->status, hint);
+}
+
+static enum outcome judge_answer(struct eds_http_client *client, struct eds_delivery *out,
+                                 struct eds_error *err)
+{
+    struct eds_error unreadable;
+    const char *location = NULL;
+    bool is_answer = eds_json_answer_decode(&out->answer, client->answer, client->answer_size,
+                                            &unreadable) == EDS_OK;
+
+    if (out->status == 202 && is_answer && out->answer.accepted)
+        return DECIDED;
+    if (is_answer && out->answer.accepted) /* an "accepted" under another status is none */
+        is_answer = false;
+    if (out->status >= 300 && out->status < 400) {
+        curl_easy_getinfo(client->easy, CURLINFO_REDIRECT_URL, &location);
+        eds_error_set(err, EDS_ERR_IO, "%s redirects (HTTP %u) to %s; give that URL instead",
+                      client->url_text, out->status, location != NULL ? location : "elsewhere");
+        return HOPELESS;
+    }
+    if (out->status >= 400 && out->status < 500 && out->status != 408 && out->status != 429) {
+        if (!is_answer)
+            explain_refusal(out);
+        return DECIDED;
+    }
+    if (out->status >= 400)
+        eds_error_set(err, EDS_ERR_IO,
+                      "%s answered HTTP %u%s%s; it cannot take records now, send again later",
+                      client->url_text, out->status, is_answer ? ": " : "",
+                      is_answer ? out->answer.error : "");
+    else
+        eds_error_set(err, EDS_ERR_IO,
+                      "%s answered HTTP %u without a verdict; is this the URL of an ingest server?",
+                      client->url_text, out->status);
+    return TRY_AGAIN;
+}
+
+static enum outcome judge_failure(struct eds_http_client *client, CURLcode code,
+                                  struct eds_error *err)
+{
+    const char *reason =
+        client->curl_error[0] != '\0' ? client->curl_error : curl_easy_strerror(code);
+
+    switch (code) {
+    case CURLE_OUT_OF_MEMORY:
+        eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for the HTTP client");
+        return HOPELESS;
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+        eds_error_set(err, EDS_ERR_IO,
+                      "%s is not trusted: %s; check the certificate, its name and the CA file",
+                      client->url_text, reason);
+        return HOPELESS;
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+        eds_error_set(err, EDS_ERR_IO,
+                      "cannot reach %s: %s; check that the server runs and listens there",
+                      client->url_text, reason);
+        return TRY_AGAIN;
+    case CURLE_WRITE_ERROR:
+        eds_error_set(err, EDS_ERR_IO,
+                      "%s answered more than %u bytes; is this the URL of an ingest server?",
+                      client->url_text, ANSWER_SIZE_MAX);
+        return TRY_AGAIN;
+    default:
+        eds_error_set(err, EDS_ERR_IO, "no verdict from %s: %s; the record may be sent again",
+                      client->url_text, reason);
+        return TRY_AGAIN;
+    }
+}
+
+static enum outcome attempt(struct eds_http_client *client, const char *body, size_t body_size,
+                            struct eds_delivery *out, struct eds_error *err)
+{
+    CURLcode code;
+    long status = 0;
+
+    client->answer_size = 0;
+    client->curl_error[0] = '\0';
+    out->status = 0;
+    curl_easy_setopt(client->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_size);
+    curl_easy_setopt(client->easy, CURLOPT_POSTFIELDS, body);
+    code = curl_easy_perform(client->easy);
+    if (code != CURLE_OK)
+        return judge_failure(client, code, err);
+    curl_easy_getinfo(client->easy, CURLINFO_RESPONSE_CODE, &status);
+    out->status = (unsigned)status;
+    return judge_answer(client, out, err);
+}
+
+int32_t eds_http_client_send(struct eds_http_client *client, const char *body, size_t body_size,
+                             struct eds_delivery *out, struct eds_error *err)
+{
+    unsigned backoff_ms = client->backoff_ms_first;
+    enum outcome outcome = TRY_AGAIN;
+    struct eds_error reason = {.code = EDS_ERR_IO};
+
+    *out = (struct eds_delivery){.status = 0};
+    while (outcome == TRY_AGAIN && out->attempts < client->attempt_max) {
+        if (out->attempts > 0)
+            backoff_ms = pause_ms(client, backoff_ms);
+        out->attempts++;
+        outcome = attempt(client, body, body_size, out, &reason);
+    }
+    if (outcome == DECIDED)
+        return EDS_OK;
+    if (out->attempts > 1)
+        return eds_error_set(err, reason.code, "%s (%u attempts)", reason.text, out->attempts);
+    return eds_error_set(err, reason.code, "%s", reason.text);
+}
