@@ -147,14 +147,14 @@ static struct eds_http_client *open_client(unsigned port, const struct eds_http_
     return client;
 }
 
-static const struct row {
+static const struct exchange {
     const char *name;
     const char *steps[STEPS_MAX];
     int32_t rc;
     unsigned status, attempts;
     bool accepted;
     const char *says; /* in the answer's or the client's error */
-} rows[] = {
+} exchanges[] = {
     {"accepted", {ACCEPTED}, EDS_OK, 202, 1, true, ""},
     {"rejected", {REJECTED}, EDS_OK, 422, 1, false, "no no"},
     {"403 without a body", {ANSWER("403 X", "", "0", "")}, EDS_OK, 403, 1, false, "HTTP 403"},
@@ -206,7 +206,7 @@ static const struct row {
     {"never answering", {SILENT}, EDS_ERR_IO, 0, 3, false, "no verdict"},
 };
 
-static void try_row(const struct row *row)
+static void try_exchange(const struct exchange *row)
 {
     struct script script = {.listen_fd = -1};
     struct eds_http_client *client;
@@ -232,8 +232,8 @@ static void try_row(const struct row *row)
 static void scripts(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        try_row(&rows[i]);
+    for (size_t i = 0; i < sizeof exchanges / sizeof exchanges[0]; i++)
+        try_exchange(&exchanges[i]);
 }
 
 static void request_head(void **state)
