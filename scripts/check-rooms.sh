@@ -54,7 +54,8 @@ fault() {
 check() {
     local file=$1 room=$2 line text name target
     while IFS=: read -r line text; do
-        name=$(sed -E 's/^[^"<]*["<]([^">]*)[">].*$/\1/' <<<"$text")
+        [[ $text =~ [\"\<]([^\"\>]*)[\"\>] ]] || continue
+        name=${BASH_REMATCH[1]}
         if [[ $text == *"<"* ]]; then
             if [ -n "${library[$name]:-}" ]; then
                 [[ " ${library[$name]} " == *" $room "* ]] ||
@@ -81,7 +82,8 @@ check() {
 count=0
 for file in src/*/*.c src/*/*.h src/*.c; do
     [ -e "$file" ] || continue
-    room=$(basename "$(dirname "$file")")
+    room=${file%/*}
+    room=${room##*/}
     [ "$room" != src ] || room=cli
     if [ -z "${left[$room]+known}" ]; then
         fault "$file" 1 "no such room: $room"

@@ -15,6 +15,7 @@ static const char *after_prefix(const char *text, const char *prefix)
     return strncmp(text, prefix, size) == 0 ? text + size : NULL;
 }
 
+#if EDS_STORE_SQLITE
 static int32_t open_sqlite(struct eds_ledger **out, const char *path, struct eds_error *err)
 {
     static const char read_only[] = "?mode=ro";
@@ -33,6 +34,14 @@ static int32_t open_sqlite(struct eds_ledger **out, const char *path, struct eds
     free(file);
     return rc;
 }
+#else
+static int32_t open_sqlite(struct eds_ledger **out, const char *path, struct eds_error *err)
+{
+    (void)out;
+    return eds_error_set(err, EDS_ERR_UNSUPPORTED,
+                         "cannot open '%s': this build has no SQLite (EDS_STORE_SQLITE)", path);
+}
+#endif
 
 int32_t eds_ledger_open(struct eds_ledger **out, const char *url, struct eds_error *err)
 {
