@@ -40,6 +40,22 @@ static void test_keygen(void **state)
     }
 }
 
+/* Both strings are looked at as UTF-8 before either is measured. */
+static void test_sign_order(void **state)
+{
+    char long_id[300] = "";
+    EdsAuditRecord record;
+
+    (void)state;
+    memset(long_id, 'd', 299);
+    assert_int_equal(eds_sign_record(long_id, 1, 2, payload, 3, NULL, "\xff", seed, &record),
+                     EDS_ERR_INVALID_UTF8);
+    assert_string_equal(eds_last_error_message(), "eds_sign_record: object_ref is not valid UTF-8");
+    long_id[298] = '\xff'; /* far behind what would fit */
+    assert_int_equal(eds_sign_record(long_id, 1, 2, payload, 3, NULL, "r", seed, &record),
+                     EDS_ERR_INVALID_UTF8);
+}
+
 /* No byte of what was in *out before comes through. */
 static void test_sign_fills_everything(void **state)
 {
@@ -268,6 +284,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_keygen),
+        cmocka_unit_test(test_sign_order),
         cmocka_unit_test(test_sign_fills_everything),
         cmocka_unit_test(test_sign_into_its_own_arguments),
         cmocka_unit_test(test_lossy_hash),

@@ -351,6 +351,26 @@ static void test_anchor(void **state)
     }
 }
 
+/* At 2^64 - 1 a chain is full; links alone wrap, as the original does. */
+static void test_last_sequence(void **state)
+{
+    static const uint8_t anchor[EDS_HASH_SIZE] = {0};
+    EdsAuditRecord record = {.sequence = 0};
+    struct eds_chain_finding finding;
+    struct eds_chain chain;
+    uint8_t hash[EDS_HASH_SIZE];
+
+    (void)state;
+    eds_chain_begin_after(&chain, EDS_STRENGTH_LINKS, UINT64_MAX, anchor);
+    assert_int_equal(eds_chain_link(&chain, &record, hash, &finding), EDS_OK);
+    eds_chain_begin_after(&chain, EDS_STRENGTH_SIGNATURES, UINT64_MAX, anchor);
+    assert_int_equal(eds_chain_link(&chain, &record, hash, &finding), EDS_ERR_CHAIN_INVALID);
+    assert_int_equal(finding.fault, SEQ);
+    eds_chain_begin_after(&chain, EDS_STRENGTH_SIGNATURES, UINT64_MAX - 1, anchor);
+    record.sequence = UINT64_MAX;
+    assert_int_equal(eds_chain_link(&chain, &record, hash, &finding), EDS_OK);
+}
+
 /* A walk that met a fault stands where it stood, and takes the right record. */
 static void test_fault_does_not_move(void **state)
 {
@@ -470,6 +490,7 @@ int main(void)
         cmocka_unit_test(test_cut_tail),
         cmocka_unit_test(test_unchecked),
         cmocka_unit_test(test_anchor),
+        cmocka_unit_test(test_last_sequence),
         cmocka_unit_test(test_fault_does_not_move),
         cmocka_unit_test(test_several_keys),
         cmocka_unit_test(test_empty_payload),
