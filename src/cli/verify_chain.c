@@ -240,8 +240,8 @@ static void say_what_was_checked(const struct job *job)
     if (summary->record_count == 0)
         eds_say_note("the file holds no records");
     else
-        eds_say_note("%" PRIu64 " records, the last one's hash is %s", summary->record_count,
-                     digits);
+        eds_say_note("%" PRIu64 " record%s; the last one's hash is %s", summary->record_count,
+                     summary->record_count == 1 ? "" : "s", digits);
     if (job->check.rules.strength > EDS_STRENGTH_LINKS)
         eds_say_note("checked %" PRIu64 " signatures, %" PRIu64 " attestations, %" PRIu64
                      " payloads",
