@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,14 +26,17 @@ static void note_signal(int number)
 }
 
 /* Reads one line, the newline left out.  False at the end, on an error, a
- * signal or too long a line. */
-static bool read_line(int fd, char *out, size_t out_size, size_t *size)
+ * signal or too long a line.  Signals are let in only while we wait: one that
+ * came just before a read would else be noticed only after it. */
+static bool read_line(int fd, const sigset_t *while_waiting, char *out, size_t out_size,
+                      size_t *size)
 {
+    struct pollfd ready = {.fd = fd, .events = POLLIN};
     char byte;
 
     for (*size = 0; *size < out_size; out[(*size)++] = byte) {
-        if (read(fd, &byte, 1) != 1)
-            return false; /* EINTR too: a signal was caught */
+        if (ppoll(&ready, 1, NULL, while_waiting) != 1 || read(fd, &byte, 1) != 1)
+            return false;
         if (byte == '\n') {
             out[*size] = '\0';
             return true;
@@ -47,6 +51,7 @@ static bool ask(int tty, const char *prompt, char out[EDS_PASSPHRASE_SIZE], size
 {
     struct sigaction action = {.sa_handler = note_signal}, before[CAUGHT_COUNT];
     struct termios shown, hidden;
+    sigset_t held, while_waiting;
     bool ok = false;
 
     caught = 0;
@@ -54,15 +59,20 @@ static bool ask(int tty, const char *prompt, char out[EDS_PASSPHRASE_SIZE], size
         return false;
     hidden = shown;
     hidden.c_lflag = (hidden.c_lflag & ~(tcflag_t)ECHO) | ECHONL;
+    sigemptyset(&held);
+    for (size_t i = 0; i < CAUGHT_COUNT; i++)
+        sigaddset(&held, caught_signals[i]);
+    sigprocmask(SIG_BLOCK, &held, &while_waiting);
     for (size_t i = 0; i < CAUGHT_COUNT; i++)
         sigaction(caught_signals[i], &action, &before[i]);
     if (tcsetattr(tty, TCSAFLUSH, &hidden) == 0) {
         ok = write(tty, prompt, strlen(prompt)) >= 0 &&
-             read_line(tty, out, EDS_PASSPHRASE_SIZE, size);
+             read_line(tty, &while_waiting, out, EDS_PASSPHRASE_SIZE, size);
         tcsetattr(tty, TCSAFLUSH, &shown);
     }
     for (size_t i = 0; i < CAUGHT_COUNT; i++)
         sigaction(caught_signals[i], &before[i], NULL);
+    sigprocmask(SIG_SETMASK, &while_waiting, NULL);
     if (caught != 0)
         raise(caught);
     return ok;

@@ -1,0 +1,190 @@
+#!/usr/bin/env python3
+"""Every command explains itself, and what it says is true: options exist,
+examples run, exit codes are those, mistakes are met with a suggestion."""
+
+import json
+import os
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+import tempfile
+
+EDS = os.environ["EDS"]
+SEED = "01" * 32
+USAGE = 64
+
+# Commands whose examples need a server that runs: tested where one does.
+NEEDS_SERVER = {"serve", "send"}
+# Groups whose examples need a ledger in ./data.
+NEEDS_LEDGER = {"export", "ledger verify"}
+
+failures = 0
+
+
+def fail(what):
+    global failures
+    failures += 1
+    print("FAIL", what)
+
+
+def eds(*args, environment=None):
+    return subprocess.run([EDS, *args], stdin=subprocess.DEVNULL, capture_output=True, timeout=60,
+                          env={**os.environ, **(environment or {})})
+
+
+def commands_of(path):
+    """All leaf commands under a group, as lists of words."""
+    text = eds(*path, "--help").stdout.decode()
+    if "\nCommands:\n" not in text:
+        return [path]
+    names = re.findall(r"^  ([a-z-]+)  ", text.split("\nCommands:\n")[1].split("\n\n")[0], re.M)
+    if not names:
+        fail(f"{path} lists no commands")
+    return [leaf for name in names for leaf in commands_of([*path, name])]
+
+
+def options_of(text):
+    return re.findall(r"^      --([a-z0-9-]+)( <[^>]+>)?\n {10}(\S.*)$", text, re.M)
+
+
+def check_help(path):
+    done = eds(*path, "--help")
+    text = done.stdout.decode()
+    if done.returncode != 0 or done.stderr:
+        fail(f"{path} --help: exit {done.returncode}, {done.stderr!r}")
+    for same in ([*path, "-h"], ["help", *path], [*path, "--help", "--no-such-option"]):
+        if eds(*same).stdout != done.stdout:
+            fail(f"{same} differs from --help")
+    for part in ("Usage: eds ", "\nOptions:\n", "\nExamples:\n", "\nExit codes:\n", "\n  64  "):
+        if part not in text:
+            fail(f"{path}: help has no {part!r}")
+    if len(options_of(text)) != len(re.findall(r"^      --", text, re.M)):
+        fail(f"{path}: an option without help")
+    for line in text.split("\n"):
+        if len(line) > 80 and not line.startswith(("  $ ", "  # ", "Usage:")):
+            fail(f"{path}: a line of {len(line)} columns: {line}")
+    return text
+
+
+def check_mistakes(path, text):
+    done = eds(*path, "--no-such-option")
+    if done.returncode != USAGE or done.stdout or b"--no-such-option" not in done.stderr:
+        fail(f"{path} --no-such-option: exit {done.returncode}")
+    for name, value, _ in options_of(text):
+        typo = name[:-2] + name[-1] + name[-2] if name[-1] != name[-2] else name + "x"
+        done = eds(*path, f"--{typo}")
+        if done.returncode != USAGE or b"a similar argument exists: '--" not in done.stderr:
+            fail(f"{path} --{typo}: nothing suggested: {done.stderr.decode()}")
+        if value:
+            done = eds(*path, f"--{name}")
+            if done.returncode != USAGE or b"a value is required" not in done.stderr:
+                fail(f"{path} --{name} without a value: exit {done.returncode}")
+    if b"\nUsage: eds " not in done.stderr:
+        fail(f"{path}: a usage error without the usage line")
+
+
+def examples_of(text):
+    return [line[4:] for line in text.split("\n") if line.startswith("  $ ")]
+
+
+def run_example(line, *more):
+    words = shlex.split(line)
+    if words[0] != "eds":
+        fail(f"example does not begin with eds: {line}")
+    return eds(*words[1:], *more)
+
+
+def run_examples(leaves, directory):
+    """All examples one after the other; demos first, because others read what
+    they write."""
+    count = 0
+    os.chdir(directory)
+    pathlib.Path("passphrase.txt").write_text("correct horse\n")
+    pathlib.Path("passphrase.txt").chmod(0o600)
+    pathlib.Path("scan.bin").write_bytes(bytes(range(256)))
+    eds("sign-record", "--device-id", "lift-01", "--sequence", "1", "--timestamp-ms", "1",
+        "--payload", "x", "--object-ref", "y", "--out", "lift_single_record.json",
+        environment={"DEVICE_PRIVATE_KEY_HEX": SEED})
+    for path, text in sorted(leaves, key=lambda leaf: "demo" not in leaf[0][-1]):
+        name = " ".join(path[1:])
+        if name in NEEDS_SERVER or (name in NEEDS_LEDGER and not os.path.exists("data")):
+            continue
+        for line in examples_of(text):
+            done = run_example(line)
+            count += 1
+            if done.returncode != 0:
+                fail(f"example: {line}: exit {done.returncode}: {done.stderr.decode()}")
+            if "      --json\n" in text:
+                check_json(line)
+    os.chdir("/")
+    return count
+
+
+def check_json(line):
+    """With --json there is one object on standard output, whatever happens
+    (a second keygen meets its own file)."""
+    done = run_example(line, "--json")
+    try:
+        if not isinstance(json.loads(done.stdout), dict):
+            fail(f"{line} --json: no object")
+    except ValueError:
+        fail(f"{line} --json: {done.stdout[:200]!r}")
+
+
+def check_names():
+    for typo, meant in (("keygn", "keygen"), ("verfy-chain", "verify-chain"), ("audti", "audit"),
+                        ("sign", "sign-record")):
+        for prefix in ([], ["audit"]):
+            if meant == "audit" and prefix:
+                continue
+            done = eds(*prefix, typo)
+            if (done.returncode != USAGE or done.stdout
+                    or f"similar subcommand exists: '{meant}'".encode() not in done.stderr):
+                fail(f"{prefix} {typo}: {done.stderr.decode()}")
+    done = eds("frobnicate")
+    if done.returncode != USAGE or b"similar" in done.stderr:
+        fail("a word that is near nothing")
+    for group in ([], ["audit"]):
+        done = eds(*group)
+        if done.returncode != USAGE or done.stdout or b"Commands:" not in done.stderr:
+            fail(f"{group} alone")
+
+
+def check_version():
+    line = eds("--version").stdout.decode()
+    if eds("-V").stdout.decode() != line or not re.fullmatch(r"eds \d+\.\d+\.\d+\n", line):
+        fail(f"--version: {line!r}")
+    got = json.loads(eds("--version", "--json").stdout)
+    if got["version"] != line.split()[1] or not got["features"]:
+        fail(f"--version --json: {got}")
+
+
+def check_full_disk():
+    """Output that did not arrive is a failure, not a success."""
+    with open("/dev/full", "w") as full:
+        for args in (["--help"], ["--version"], ["keygen"]):
+            code = subprocess.run([EDS, *args], stdout=full, stderr=subprocess.DEVNULL).returncode
+            if code != 1:
+                fail(f"{args} on a full disk: exit {code}")
+
+
+def main():
+    leaves = [(path, check_help(path)) for path in commands_of(["audit"])]
+    leaves += [([word], check_help([word])) for word in ("completions",)
+               if eds(word, "--help").returncode == 0]
+    for path, text in leaves:
+        check_mistakes(path, text)
+    check_names()
+    check_version()
+    if os.path.exists("/dev/full"):
+        check_full_disk()
+    with tempfile.TemporaryDirectory(prefix="eds-help-") as directory:
+        count = run_examples(leaves, directory)
+    print(f"{len(leaves)} commands explained, {count} examples run, {failures} failures")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
