@@ -39,6 +39,7 @@ eds_feature(EDS_TRANSPORT_HTTP "HTTP ingest server and sender (libmicrohttpd, li
 eds_feature(EDS_TRANSPORT_TLS "TLS on the ingest server (GnuTLS)" transport/tls)
 eds_feature(EDS_TRANSPORT_MQTT "ingest by MQTT (libmosquitto)" transport/mqtt)
 
+option(EDS_VERIFY_LIBSODIUM_ONLY "verify every signature with libsodium, no tables" OFF)
 option(EDS_BUILD_TESTS "build the tests (CMocka, jansson)" ON)
 set(EDS_TEST_ROOMS "base;core;bridge;codec;registry;store;ingest;transport;evidence;cli;fuzz;e2e"
     CACHE STRING "folders of tests/ to build and run")

@@ -27,6 +27,7 @@ declare -A public=(
     [edgesentry/record.h]=core
     [edgesentry/attest.h]=core
     [edgesentry/chain.h]=core
+    [edgesentry/verifier.h]=core
     [edgesentry/json.h]=codec
 )
 # Which rooms may know a library.  (sodium: registry, store and ingest hash ids
@@ -40,7 +41,7 @@ declare -A library=(
 )
 # Rooms that also run without an OS, and the only headers of C they may use.
 freestanding=" core codec bridge base "
-freestanding_headers=" assert.h limits.h stdalign.h stdarg.h stdbool.h stddef.h stdint.h string.h errno.h "
+freestanding_headers=" assert.h limits.h stdalign.h stdarg.h stdatomic.h stdbool.h stddef.h stdint.h string.h errno.h "
 # Of base, these are for systems with an OS.
 hosted=" src/base/log.c src/base/error.c src/base/port_posix.c src/base/wipe.c "
 

@@ -108,6 +108,11 @@ static size_t find_small_order(const uint8_t key[EDS_PUBLIC_KEY_SIZE])
     return i;
 }
 
+bool eds_ed25519_small_order(const uint8_t point[EDS_PUBLIC_KEY_SIZE])
+{
+    return find_small_order(point) != NOT_SMALL;
+}
+
 bool eds_ed25519_on_curve(const uint8_t public_key[EDS_PUBLIC_KEY_SIZE])
 {
     /* libsodium has no function for just this question; adding the base point

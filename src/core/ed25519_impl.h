@@ -16,4 +16,8 @@ void eds_ed25519_sign_pair(uint8_t signature[EDS_SIGNATURE_SIZE], const void *me
  * whatever spelling and of whatever order. */
 bool eds_ed25519_on_curve(const uint8_t public_key[EDS_PUBLIC_KEY_SIZE]);
 
+/* eds_ed25519_small_order says whether the bytes spell a point whose order
+ * divides 8, y below p; a spelling above p is not looked for. */
+bool eds_ed25519_small_order(const uint8_t point[EDS_PUBLIC_KEY_SIZE]);
+
 #endif

@@ -1,0 +1,226 @@
+/* verifier.c - the contract of edgesentry/verifier.h: levels, jobs, verdicts. */
+#include "edgesentry/verifier.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "core/verifier_batch.h"
+#include "core/verifier_impl.h"
+#include "core/verifier_selftest.h"
+#include "edgesentry/error.h"
+
+static bool decide_alone(const struct eds_verify_job *job)
+{
+    const uint8_t *key = job->table != NULL ? job->table->public_key : job->public_key;
+
+    return eds_ed25519_verify(job->signature, job->message, job->message_size, key);
+}
+
+const char *eds_verifier_level_name(enum eds_verifier_level level)
+{
+    static const char *const names[EDS_VERIFIER_LEVEL_COUNT] = {"libsodium", "portable", "avx2",
+                                                                "ifma"};
+
+    return (unsigned)level < EDS_VERIFIER_LEVEL_COUNT ? names[level] : "unknown";
+}
+
+#if EDS_VERIFIER_TABLES
+
+_Static_assert(sizeof(struct eds_batch) + 64 + EDS_BATCH_ROOM_SIZE(EDS_BATCH_MAX) <=
+                   EDS_VERIFIER_WORK_SIZE,
+               "the public size of the work room");
+
+/* The work room from inside. */
+struct eds_verifier_work {
+    struct eds_batch batch;
+    _Alignas(64) uint8_t room[EDS_BATCH_ROOM_SIZE(EDS_BATCH_MAX)];
+};
+
+eds_table_point eds_base_table[EDS_BASE_POINTS];
+
+/* What the init found, published by `level`: whoever reads a level other than
+ * libsodium there also sees the base table and the healths. */
+static enum eds_verifier_health health[EDS_VERIFIER_LEVEL_COUNT];
+static atomic_int level_in_use = EDS_VERIFIER_LIBSODIUM;
+static atomic_int init_state; /* 0 nobody came yet, 1 somebody is in it, 2 done */
+
+const struct eds_verifier_arithmetic *eds_verifier_arithmetic(enum eds_verifier_level level)
+{
+    switch (level) {
+    case EDS_VERIFIER_PORTABLE:
+        return &eds_verifier_portable;
+    case EDS_VERIFIER_AVX2:
+    case EDS_VERIFIER_IFMA:
+    case EDS_VERIFIER_LIBSODIUM:
+        break;
+    }
+    return NULL;
+}
+
+/* The arithmetic for a batch of so many: eight lanes for one job are a waste. */
+static const struct eds_verifier_arithmetic *choose(enum eds_verifier_level level, size_t count)
+{
+    return eds_verifier_arithmetic(count == 1 ? EDS_VERIFIER_PORTABLE : level);
+}
+
+/* Minus the base point, because a table holds the multiples of minus its key. */
+static const uint8_t minus_base[EDS_PUBLIC_KEY_SIZE] = {
+    0x58, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
+    0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0xe6};
+
+/* Tests the levels, slowest first, and returns the last that is ready. */
+static enum eds_verifier_level test_levels(void)
+{
+    enum eds_verifier_level best = EDS_VERIFIER_LIBSODIUM;
+
+    health[EDS_VERIFIER_LIBSODIUM] = EDS_VERIFIER_READY;
+    if (!eds_verifier_table_make(eds_base_table, EDS_BASE_WINDOWS, EDS_BASE_WINDOW_BITS,
+                                 minus_base)) {
+        health[EDS_VERIFIER_PORTABLE] = EDS_VERIFIER_FAILED;
+        return best;
+    }
+    for (int level = EDS_VERIFIER_PORTABLE; level <= EDS_VERIFIER_IFMA; level++) {
+        const struct eds_verifier_arithmetic *arithmetic =
+            eds_verifier_arithmetic((enum eds_verifier_level)level);
+
+        if (arithmetic == NULL)
+            continue;
+        if (eds_verifier_selftest(arithmetic)) {
+            health[level] = EDS_VERIFIER_READY;
+            best = (enum eds_verifier_level)level;
+        } else {
+            health[level] = EDS_VERIFIER_FAILED;
+        }
+    }
+    return best;
+}
+
+enum eds_verifier_level eds_verifier_init(void)
+{
+    int nobody = 0;
+
+    if (atomic_compare_exchange_strong(&init_state, &nobody, 1)) {
+        atomic_store(&level_in_use, (int)test_levels());
+        atomic_store(&init_state, 2);
+    }
+    return eds_verifier_get_level();
+}
+
+enum eds_verifier_level eds_verifier_get_level(void)
+{
+    return (enum eds_verifier_level)atomic_load(&level_in_use);
+}
+
+enum eds_verifier_health eds_verifier_level_health(enum eds_verifier_level level)
+{
+    if (level == EDS_VERIFIER_LIBSODIUM)
+        return EDS_VERIFIER_READY;
+    if (atomic_load(&init_state) != 2 || (unsigned)level >= EDS_VERIFIER_LEVEL_COUNT)
+        return EDS_VERIFIER_ABSENT;
+    return health[level];
+}
+
+int32_t eds_verifier_set_level(enum eds_verifier_level level)
+{
+    if (eds_verifier_level_health(level) != EDS_VERIFIER_READY)
+        return EDS_ERR_UNSUPPORTED;
+    atomic_store(&level_in_use, (int)level);
+    return EDS_OK;
+}
+
+int32_t eds_verifier_table_build(struct eds_verifier_table *table,
+                                 const uint8_t public_key[EDS_PUBLIC_KEY_SIZE])
+{
+    if (eds_ed25519_check_key(public_key) != EDS_KEY_GOOD)
+        return EDS_ERR_INVALID_KEY;
+    if (!eds_verifier_table_make(table->point, EDS_KEY_WINDOWS, EDS_KEY_WINDOW_BITS, public_key))
+        return EDS_ERR_INVALID_KEY;
+    memcpy(table->public_key, public_key, EDS_PUBLIC_KEY_SIZE);
+    return EDS_OK;
+}
+
+void eds_verify_many(struct eds_verifier_work *work, const struct eds_verify_job *jobs,
+                     size_t count, bool *verdicts)
+{
+    const enum eds_verifier_level level = eds_verifier_get_level();
+    struct eds_batch *batch = &work->batch;
+    size_t index[EDS_BATCH_MAX];
+
+    batch->count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (level == EDS_VERIFIER_LIBSODIUM || jobs[i].table == NULL) {
+            verdicts[i] = decide_alone(&jobs[i]);
+        } else {
+            verdicts[i] = false;
+            index[batch->count] = i;
+            (void)eds_batch_take(batch, &jobs[i]);
+        }
+        if (batch->count == EDS_BATCH_MAX || i + 1 == count) {
+            eds_batch_decide(batch, choose(level, batch->count), work->room);
+            for (size_t k = 0; k < batch->count; k++)
+                verdicts[index[k]] = batch->verdict[k] == EDS_BATCH_GOOD;
+            batch->count = 0;
+        }
+    }
+}
+
+bool eds_verify_one(const struct eds_verify_job *job)
+{
+    struct eds_batch batch;
+    _Alignas(64) uint8_t room[EDS_BATCH_ROOM_SIZE(1)];
+
+    if (job->table == NULL || eds_verifier_get_level() == EDS_VERIFIER_LIBSODIUM)
+        return decide_alone(job);
+    batch.count = 0;
+    if (!eds_batch_take(&batch, job))
+        return false;
+    eds_batch_decide(&batch, &eds_verifier_portable, room);
+    return batch.verdict[0] == EDS_BATCH_GOOD;
+}
+
+#else /* libsodium alone */
+
+enum eds_verifier_level eds_verifier_init(void)
+{
+    return EDS_VERIFIER_LIBSODIUM;
+}
+
+enum eds_verifier_level eds_verifier_get_level(void)
+{
+    return EDS_VERIFIER_LIBSODIUM;
+}
+
+enum eds_verifier_health eds_verifier_level_health(enum eds_verifier_level level)
+{
+    return level == EDS_VERIFIER_LIBSODIUM ? EDS_VERIFIER_READY : EDS_VERIFIER_ABSENT;
+}
+
+int32_t eds_verifier_set_level(enum eds_verifier_level level)
+{
+    return level == EDS_VERIFIER_LIBSODIUM ? EDS_OK : EDS_ERR_UNSUPPORTED;
+}
+
+int32_t eds_verifier_table_build(struct eds_verifier_table *table,
+                                 const uint8_t public_key[EDS_PUBLIC_KEY_SIZE])
+{
+    (void)table;
+    if (eds_ed25519_check_key(public_key) != EDS_KEY_GOOD)
+        return EDS_ERR_INVALID_KEY;
+    return EDS_ERR_UNSUPPORTED;
+}
+
+void eds_verify_many(struct eds_verifier_work *work, const struct eds_verify_job *jobs,
+                     size_t count, bool *verdicts)
+{
+    (void)work;
+    for (size_t i = 0; i < count; i++)
+        verdicts[i] = decide_alone(&jobs[i]);
+}
+
+bool eds_verify_one(const struct eds_verify_job *job)
+{
+    return decide_alone(job);
+}
+
+#endif
