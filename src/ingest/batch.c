@@ -71,21 +71,27 @@ static enum eds_verdict store_failed(struct eds_submission *submission)
     return EDS_VERDICT_STORE;
 }
 
+static void load_head(struct eds_batch *batch, struct eds_pending_device *device)
+{
+    struct eds_error err;
+
+    device->fresh = true;
+    if (batch->ledger->ops->head(batch->ledger, device->device_id, &device->head, &err) == EDS_OK)
+        return;
+    device->failed = true;
+    log_failure(batch, "head", &err);
+}
+
 /* Finds the device among those of the batch, with its head. */
 static struct eds_pending_device *find_device(struct eds_batch *batch, const char *device_id)
 {
     struct eds_head_key key = eds_heads_key(&batch->heads, device_id);
     struct eds_pending_device *device;
-    struct eds_error err;
     bool added;
 
     device = eds_pending_device(&batch->pending, device_id, key, &added);
-    if (!added || eds_heads_get(&batch->heads, key, &device->head))
-        return device;
-    if (batch->ledger->ops->head(batch->ledger, device_id, &device->head, &err) != EDS_OK) {
-        device->failed = true;
-        log_failure(batch, "head", &err);
-    }
+    if (added && !eds_heads_get(&batch->heads, key, &device->head))
+        load_head(batch, device);
     return device;
 }
 
@@ -149,6 +155,16 @@ static enum eds_verdict check_object(struct eds_batch *batch, struct eds_batch_i
     return eds_gate_check_object(s->request.entry, taken_by, s->message);
 }
 
+/* Whether a rejection may be for the only reason that the head is an old one
+ * from the cache, because another node has taken records of the device.  What
+ * is accepted needs no such doubt: the commit compares heads itself. */
+static bool may_be_stale(const struct eds_pending_device *device, enum eds_verdict verdict)
+{
+    return !device->fresh && device->append_count == 0 &&
+           (verdict == EDS_VERDICT_SEQUENCE || verdict == EDS_VERDICT_PREVIOUS_HASH ||
+            verdict == EDS_VERDICT_ATTESTATION_ABSENT);
+}
+
 /* Decides what only the committer can: may the record follow? */
 static enum eds_verdict decide(struct eds_batch *batch, struct eds_batch_item *item)
 {
@@ -162,12 +178,15 @@ static enum eds_verdict decide(struct eds_batch *batch, struct eds_batch_item *i
     if (device->failed) /* an earlier record may have been good: this one has to wait */
         return store_failed(s);
     verdict = check_head(batch, item, device);
+    if (may_be_stale(device, verdict)) {
+        load_head(batch, device);
+        verdict = check_head(batch, item, device);
+    }
     if (verdict == EDS_VERDICT_CONFLICT) {
         struct eds_conflict *conflict = &batch->conflicts[batch->conflict_count++];
 
         conflict->entry = entry;
         memcpy(conflict->record_hash, s->record_hash, sizeof conflict->record_hash);
-        device->head.conflict_count++;
     }
     if (verdict != EDS_VERDICT_ACCEPTED)
         return verdict;
@@ -215,6 +234,8 @@ static void decide_range(struct eds_batch *batch, size_t first, size_t count)
         item->submission->verdict = item->checked;
         if (item->checked == EDS_VERDICT_ACCEPTED)
             item->submission->verdict = decide(batch, item);
+        else if (item->checked == EDS_VERDICT_STORE)
+            item->submission->verdict = store_failed(item->submission);
         add_operation(batch, item);
     }
 }
@@ -254,6 +275,7 @@ static void keep_heads(struct eds_batch *batch, bool committed)
     }
 }
 
+/* Answers of a range that could not be committed. */
 static void take_back(struct eds_batch *batch, size_t first, size_t count)
 {
     size_t lines_lost = 0;
@@ -263,12 +285,32 @@ static void take_back(struct eds_batch *batch, size_t first, size_t count)
         struct eds_submission *s = item->submission;
 
         if (s->verdict == EDS_VERDICT_ACCEPTED || s->verdict == EDS_VERDICT_CONFLICT ||
-            (item->on_pending && s->verdict != EDS_VERDICT_STORE))
+            item->on_pending)
             s->verdict = store_failed(s);
-        else if (item->list_decided && item->is_listed)
+        else if (s->verdict != EDS_VERDICT_STORE && item->is_listed)
             lines_lost++;
     }
     eds_books_unlisted(batch->books, lines_lost);
+}
+
+/* In a divided batch, lets later records of a device share the fate of one that
+ * was not stored: the gate would say that one is missing, and the client would
+ * not know of any. */
+static void fail_followers(struct eds_batch *batch, size_t first, size_t count)
+{
+    for (size_t i = first; i < first + count; i++) {
+        const struct eds_submission *s = batch->items[i].submission;
+        const EdsAuditRecord *record = &s->request.entry->record;
+
+        for (size_t j = first + count; s->verdict == EDS_VERDICT_STORE && j < batch->count; j++) {
+            struct eds_batch_item *item = &batch->items[j];
+            const EdsAuditRecord *other = &item->submission->request.entry->record;
+
+            if (item->checked == EDS_VERDICT_ACCEPTED &&
+                strcmp((const char *)other->device_id, (const char *)record->device_id) == 0)
+                item->checked = EDS_VERDICT_STORE;
+        }
+    }
 }
 
 static void run_range(struct eds_batch *batch, size_t first, size_t count)
@@ -282,8 +324,6 @@ static void run_range(struct eds_batch *batch, size_t first, size_t count)
         rc = commit(batch, &err);
         keep_heads(batch, rc == EDS_OK);
     }
-    if (rc == EDS_OK)
-        return;
     if (rc == EDS_ERR_HEAD_MOVED && count > 1) {
         /* One record that the ledger refuses again and again must not hold up
          * the others: smaller commits, down to single records. */
@@ -291,8 +331,11 @@ static void run_range(struct eds_batch *batch, size_t first, size_t count)
         run_range(batch, first + count / 2, count - count / 2);
         return;
     }
-    log_failure(batch, "commit", &err);
-    take_back(batch, first, count);
+    if (rc != EDS_OK) {
+        log_failure(batch, "commit", &err);
+        take_back(batch, first, count);
+    }
+    fail_followers(batch, first, count);
 }
 
 /* Tells in one line how many rejections got none. */
@@ -304,7 +347,8 @@ static void tell_unlisted(struct eds_batch *batch, bool at_once)
 
     if (sum == 0)
         return;
-    snprintf(message, sizeof message, "%" PRIu64 " more rejections were not listed", sum);
+    snprintf(message, sizeof message, "%" PRIu64 " more %s not listed", sum,
+             sum == 1 ? "rejection was" : "rejections were");
     eds_pending_clear(&batch->pending);
     batch->conflict_count = 0;
     batch->operation_count = 1;
@@ -320,12 +364,17 @@ void eds_batch_run(struct eds_batch *batch, struct eds_submission **submissions,
                    bool at_once)
 {
     assert(count <= batch->max);
-    for (size_t i = 0; i < count; i++)
-        batch->items[i] =
-            (struct eds_batch_item){.submission = submissions[i],
-                                    .checked = submissions[i]->verdict,
-                                    .list_decided = submissions[i]->verdict != EDS_VERDICT_ACCEPTED,
-                                    .is_listed = true};
+    batch->count = count;
+    for (size_t i = 0; i < count; i++) {
+        bool rejected = submissions[i]->verdict != EDS_VERDICT_ACCEPTED;
+
+        batch->items[i] = (struct eds_batch_item){
+            .submission = submissions[i],
+            .checked = submissions[i]->verdict,
+            .list_decided = rejected, /* a rejection that came as far as here gets its line */
+            .is_listed = rejected,
+        };
+    }
     if (count > 0)
         run_range(batch, 0, count);
     tell_unlisted(batch, at_once);

@@ -20,6 +20,7 @@ struct eds_batch {
     struct eds_heads heads;
     struct eds_pending pending;
     struct eds_batch_item *items;
+    size_t count;
     struct eds_conflict *conflicts;
     size_t conflict_count;
     struct eds_operation *operations;

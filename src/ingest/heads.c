@@ -23,7 +23,7 @@ int32_t eds_heads_init(struct eds_heads *heads, size_t max)
     static_assert(sizeof heads->secret == crypto_shorthash_siphashx24_KEYBYTES, "a SipHash key");
 
     *heads = (struct eds_heads){.set_count = 1};
-    while (heads->set_count < SIZE_MAX / 2 / SET_SIZE && heads->set_count * SET_SIZE < max)
+    while (heads->set_count * SET_SIZE < max)
         heads->set_count *= 2;
     if (eds_port_random(heads->secret, sizeof heads->secret) != 0)
         return EDS_ERR_PANIC;

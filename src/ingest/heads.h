@@ -3,6 +3,7 @@
  *
  * Only a cache: it may forget a head at any time, and a head in it may be out
  * of date where several nodes share a ledger; the ledger's commit finds out.
+ * Its conflict_count is that of when it was read: only the ledger counts on.
  * Fixed size, no allocation after init.  One thread. */
 #ifndef EDS_INGEST_HEADS_H
 #define EDS_INGEST_HEADS_H
@@ -23,7 +24,7 @@ struct eds_heads {
 };
 
 /* eds_heads_init makes an empty cache for about max heads (96 bytes each, not
- * touched before they are used).  EDS_OK, EDS_ERR_NO_MEMORY, EDS_ERR_PANIC
+ * touched before they are used; max is at most 2^24).  EDS_OK, EDS_ERR_NO_MEMORY, EDS_ERR_PANIC
  * (no randomness). */
 int32_t eds_heads_init(struct eds_heads *heads, size_t max);
 void eds_heads_free(struct eds_heads *heads);

@@ -11,12 +11,12 @@
 #include "ingest/books.h"
 #include "ingest/queue.h"
 
-#define QUEUE_MAX       4096u
-#define BATCH_MAX       1024u
-#define BATCH_SIZE_MAX  (64u << 20) /* bytes */
-#define HEADS_MAX       65536u
-#define LISTED_MAX      1000u      /* rejections a second */
-#define BATCH_MAX_LIMIT (1u << 24) /* above this a batch is a mistake */
+#define QUEUE_MAX      4096u
+#define BATCH_MAX      1024u
+#define BATCH_SIZE_MAX (64u << 20) /* bytes */
+#define HEADS_MAX      65536u
+#define LISTED_MAX     1000u      /* rejections a second */
+#define COUNT_LIMIT    (1u << 24) /* of either: above this it is a mistake */
 
 struct eds_ingest {
     const struct eds_registry *registry;
@@ -65,7 +65,7 @@ static int32_t make(struct eds_ingest *ingest, const struct eds_ingest_config *c
     ingest->registry = config->registry;
     ingest->batch_max = given_or(config->batch_max, BATCH_MAX);
     ingest->batch_size_max = given_or(config->batch_size_max, BATCH_SIZE_MAX);
-    if (ingest->batch_max > BATCH_MAX_LIMIT)
+    if (ingest->batch_max > COUNT_LIMIT || config->heads_max > COUNT_LIMIT)
         return EDS_ERR_USAGE;
     ingest->queue_made = eds_queue_init(&ingest->queue, given_or(config->queue_max, QUEUE_MAX));
     ingest->books_made = eds_books_init(&ingest->books, (unsigned)listed_max);
@@ -104,8 +104,8 @@ int32_t eds_ingest_start(struct eds_ingest **out, const struct eds_ingest_config
     rc = make(ingest, config);
     if (rc != EDS_OK) {
         unmake(ingest);
-        return eds_error_set(err, rc, "cannot start ingest with batches of %zu: %s",
-                             given_or(config->batch_max, BATCH_MAX), eds_error_name(rc));
+        return eds_error_set(err, rc, "cannot start ingest (batch_max %zu, heads_max %zu): %s",
+                             config->batch_max, config->heads_max, eds_error_name(rc));
     }
     *out = ingest;
     return EDS_OK;

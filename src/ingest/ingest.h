@@ -50,8 +50,9 @@ struct eds_ingest_counts {
     uint64_t queued;   /* now */
 };
 
-/* eds_ingest_start starts the committer.  EDS_OK, EDS_ERR_NO_MEMORY,
- * EDS_ERR_IO (no thread). */
+/* eds_ingest_start allocates all that ingest will need and starts the committer.
+ * EDS_OK; EDS_ERR_USAGE (batch_max or heads_max above 2^24), EDS_ERR_NO_MEMORY,
+ * EDS_ERR_PANIC (no randomness), EDS_ERR_IO (no thread). */
 int32_t eds_ingest_start(struct eds_ingest **out, const struct eds_ingest_config *config,
                          struct eds_error *err);
 

@@ -2,6 +2,9 @@
  * tests read the inner ledger. */
 #include "ingest/faulty_ledger.h"
 
+#include <string.h>
+#include <unistd.h>
+
 static struct faulty_ledger *faulty_of(struct eds_ledger *ledger)
 {
     return (struct faulty_ledger *)ledger;
@@ -21,13 +24,20 @@ static int32_t fault_now(struct faulty_ledger *ledger, enum faulty_call call, bo
         rc = fault->code;
         *made = fault->after_the_fact;
     }
+    if (call == FAULTY_COMMIT && ledger->fail_each != 0 && fault->calls % ledger->fail_each == 0) {
+        rc = EDS_ERR_IO;
+        *made = false;
+    }
     pthread_mutex_unlock(&ledger->lock);
     return rc == EDS_OK ? rc : eds_error_set(err, rc, "disk full");
 }
 
 static void wait_released(struct faulty_ledger *ledger)
 {
+    unsigned delay_us;
+
     pthread_mutex_lock(&ledger->lock);
+    delay_us = ledger->slow_us;
     while (ledger->hold) {
         ledger->held = true;
         pthread_cond_broadcast(&ledger->moved);
@@ -35,6 +45,20 @@ static void wait_released(struct faulty_ledger *ledger)
     }
     ledger->held = false;
     pthread_mutex_unlock(&ledger->lock);
+    if (delay_us > 0)
+        usleep(delay_us);
+}
+
+static bool is_poisoned(struct faulty_ledger *ledger, const struct eds_commit *all)
+{
+    bool poisoned = false;
+
+    pthread_mutex_lock(&ledger->lock);
+    for (size_t i = 0; ledger->poison != NULL && i < all->append_count; i++)
+        if (strcmp((const char *)all->appends[i].entry->record.object_ref, ledger->poison) == 0)
+            poisoned = true;
+    pthread_mutex_unlock(&ledger->lock);
+    return poisoned;
 }
 
 static int32_t commit(struct eds_ledger *base, const struct eds_commit *all, struct eds_error *err)
@@ -44,6 +68,8 @@ static int32_t commit(struct eds_ledger *base, const struct eds_commit *all, str
     int32_t rc, inner_rc = EDS_OK;
 
     wait_released(ledger);
+    if (is_poisoned(ledger, all))
+        return eds_error_set(err, EDS_ERR_HEAD_MOVED, "poison");
     rc = fault_now(ledger, FAULTY_COMMIT, &made, err);
     if (made)
         inner_rc = ledger->inner->ops->commit(ledger->inner, all, err);
@@ -123,6 +149,20 @@ void faulty_fail(struct faulty_ledger *ledger, enum faulty_call call, uint64_t n
     pthread_mutex_unlock(&ledger->lock);
 }
 
+void faulty_fail_each(struct faulty_ledger *ledger, uint64_t n)
+{
+    pthread_mutex_lock(&ledger->lock);
+    ledger->fail_each = n;
+    pthread_mutex_unlock(&ledger->lock);
+}
+
+void faulty_slow(struct faulty_ledger *ledger, unsigned microseconds)
+{
+    pthread_mutex_lock(&ledger->lock);
+    ledger->slow_us = microseconds;
+    pthread_mutex_unlock(&ledger->lock);
+}
+
 void faulty_fail_after_the_fact(struct faulty_ledger *ledger)
 {
     faulty_fail(ledger, FAULTY_COMMIT, 1, 1, EDS_ERR_IO);
@@ -136,6 +176,13 @@ void faulty_heal(struct faulty_ledger *ledger)
     pthread_mutex_lock(&ledger->lock);
     for (unsigned i = 0; i < FAULTY_CALLS; i++)
         ledger->faults[i].fail_at = 0;
+    pthread_mutex_unlock(&ledger->lock);
+}
+
+void faulty_poison(struct faulty_ledger *ledger, const char *object_ref)
+{
+    pthread_mutex_lock(&ledger->lock);
+    ledger->poison = object_ref;
     pthread_mutex_unlock(&ledger->lock);
 }
 

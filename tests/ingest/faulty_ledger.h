@@ -24,7 +24,10 @@ struct faulty_ledger {
     pthread_mutex_t lock;
     pthread_cond_t moved;
     struct faulty_fault faults[FAULTY_CALLS];
-    bool hold, held;    /* commits wait; one does */
+    bool hold, held; /* commits wait; one does */
+    uint64_t fail_each;
+    unsigned slow_us;
+    const char *poison; /* commits with this object_ref lose every race */
     uint64_t batch_max; /* the most appends seen in one commit */
 };
 
@@ -36,11 +39,21 @@ void faulty_free(struct faulty_ledger *ledger);
 void faulty_fail(struct faulty_ledger *ledger, enum faulty_call call, uint64_t n, uint64_t count,
                  int32_t code);
 
+/* faulty_fail_each lets every n-th commit fail, from now on. */
+void faulty_fail_each(struct faulty_ledger *ledger, uint64_t n);
+
+/* faulty_slow lets every commit take that much longer. */
+void faulty_slow(struct faulty_ledger *ledger, unsigned microseconds);
+
 /* faulty_fail_after_the_fact lets the next commit be made and then fail. */
 void faulty_fail_after_the_fact(struct faulty_ledger *ledger);
 
 /* faulty_heal stops all failing. */
 void faulty_heal(struct faulty_ledger *ledger);
+
+/* faulty_poison lets every commit with a record of that object_ref lose its
+ * race; NULL: none. */
+void faulty_poison(struct faulty_ledger *ledger, const char *object_ref);
 
 uint64_t faulty_calls(struct faulty_ledger *ledger, enum faulty_call call);
 uint64_t faulty_batch_max(struct faulty_ledger *ledger);

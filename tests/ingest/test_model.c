@@ -1,0 +1,499 @@
+/* test_model.c - random events, answered by ingest and by a second, naive
+ * implementation that knows how each event was made.
+ *
+ * The model has no hashes to compare and no signatures to check: the generator
+ * tells it what is wrong with an event.  It keeps plain arrays, searches them
+ * from the front, and never batches.  Answers, messages, operation log, ledger
+ * and heads must be the same, whatever batches the committer makes of them,
+ * over restarts and failing commits. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "ingest/faulty_ledger.h"
+#include "ingest/world.h"
+#include "support/dice.h"
+
+#define DEVICE_COUNT 12u
+#define KEY_COUNT    3u /* of a device; the last one is never registered */
+#define STREAM_MAX   40u
+#define EVENT_COUNT  20000u /* EDS_TEST_EVENTS in the environment sets another */
+
+/* How an event was made. */
+struct event {
+    unsigned device;
+    bool payload_wrong, route_wrong;
+    bool signature_broken;
+    unsigned signed_by; /* key number */
+    int attested_by;    /* key number, or -1: none */
+    bool attest_broken;
+    bool rewritten; /* after it was attested */
+    uint64_t sequence;
+    bool prev_right; /* it names the model's last record */
+    bool is_replay;  /* of an accepted record, byte for byte */
+    bool ref_taken;  /* by another payload */
+};
+
+struct model_device {
+    char id[32];
+    uint8_t seeds[KEY_COUNT][EDS_SEED_SIZE];
+    enum eds_device_state state;
+    bool known, attest_required, attested;
+    struct parcel *accepted; /* in order: sequence i + 1 */
+    size_t accepted_count, accepted_size;
+    uint64_t conflict_count;
+};
+
+struct model {
+    struct dice dice;
+    struct model_device devices[DEVICE_COUNT];
+    char (*log)[EDS_ERROR_TEXT_SIZE]; /* "A id sequence message" */
+    size_t log_count, log_size;
+    uint64_t lines_lost; /* with failed commits */
+    size_t counts[EDS_VERDICT_OVERLOADED + 1];
+    struct eds_registry *registry;
+    struct eds_ledger *inner;
+    struct faulty_ledger ledger;
+    struct eds_ingest_config config;
+    struct eds_ingest *ingest;
+};
+
+static bool rolls(struct model *m, unsigned one_in)
+{
+    return dice_below(&m->dice, one_in) == 0;
+}
+
+static void make_devices(struct model *m)
+{
+    for (unsigned d = 0; d < DEVICE_COUNT; d++) {
+        struct model_device *device = &m->devices[d];
+
+        snprintf(device->id, sizeof device->id, d % 3 == 2 ? "g\"er\xc3\xa4t\n%u" : "lift-%u", d);
+        device->known = d != 0;
+        device->attest_required = d % 4 == 3;
+        for (unsigned k = 0; k < KEY_COUNT; k++) {
+            uint8_t key[EDS_PUBLIC_KEY_SIZE];
+
+            dice_bytes(&m->dice, device->seeds[k], EDS_SEED_SIZE);
+            eds_ed25519_public_key(key, device->seeds[k]);
+            if (device->known && k + 1 < KEY_COUNT)
+                assert_int_equal(eds_registry_add_key(m->registry, device->id, key,
+                                                      device->attest_required, NULL),
+                                 EDS_OK);
+        }
+    }
+}
+
+/* A record that was accepted from any device, or NULL. */
+static const struct parcel *some_accepted(struct model *m)
+{
+    const struct model_device *device = &m->devices[dice_below(&m->dice, DEVICE_COUNT)];
+
+    if (device->accepted_count == 0)
+        return NULL;
+    return &device->accepted[dice_below(&m->dice, device->accepted_count)];
+}
+
+static uint64_t roll_sequence(struct model *m, const struct model_device *device)
+{
+    uint64_t next = device->accepted_count + 1;
+
+    switch (dice_below(&m->dice, 12)) {
+    case 0:
+        return next + 1 + dice_below(&m->dice, 3);
+    case 1:
+        return dice_below(&m->dice, (size_t)next + 1); /* 0, used, or next */
+    case 2:
+        return rolls(m, 4) ? UINT64_MAX : next;
+    default:
+        return next;
+    }
+}
+
+/* Makes an event: mostly good, sometimes with one thing wrong, or several. */
+static void roll_event(struct model *m, struct event *e, struct parcel *parcel)
+{
+    struct model_device *device;
+    const struct parcel *other;
+    uint8_t prev[EDS_HASH_SIZE] = {0};
+    const char *ref = NULL;
+
+    *e = (struct event){.device = (unsigned)dice_below(&m->dice, DEVICE_COUNT), .attested_by = -1};
+    device = &m->devices[e->device];
+    if (rolls(m, 10) && device->accepted_count > 0) {
+        size_t which = dice_below(&m->dice, device->accepted_count);
+
+        *parcel = device->accepted[which];
+        e->is_replay = true;
+        e->sequence = which + 1;
+        e->attested_by = parcel->entry.attestation.present ? 0 : -1;
+        return;
+    }
+    e->sequence = roll_sequence(m, device);
+    e->prev_right = !rolls(m, 25);
+    if (device->accepted_count > 0)
+        parcel_hash(&device->accepted[device->accepted_count - 1], prev);
+    if (!e->prev_right)
+        prev[dice_below(&m->dice, sizeof prev)] ^= 1;
+    other = rolls(m, 25) ? some_accepted(m) : NULL;
+    if (other != NULL) {
+        ref = (const char *)other->entry.record.object_ref;
+        e->ref_taken = true;
+    }
+    e->signed_by = rolls(m, 25) ? KEY_COUNT - 1 : (unsigned)dice_below(&m->dice, KEY_COUNT - 1);
+    parcel_fill(parcel, device->id, e->sequence, prev, ref, device->seeds[e->signed_by]);
+    if (device->attest_required || device->attested ? !rolls(m, 20) : rolls(m, 20)) {
+        e->attested_by = rolls(m, 25) ? (int)dice_below(&m->dice, KEY_COUNT) : (int)e->signed_by;
+        parcel_attest(parcel, device->seeds[e->attested_by]);
+        e->attest_broken = rolls(m, 25);
+        if (e->attest_broken)
+            parcel->entry.attestation.signature[dice_below(&m->dice, 32)] ^= 4;
+    }
+    if (rolls(m, 30)) { /* on the way: the seven fields alone do not show it */
+        parcel->entry.record.timestamp_ms++;
+        e->rewritten = true;
+    }
+    if (rolls(m, 30)) {
+        parcel->entry.record.signature[dice_below(&m->dice, 32)] ^= 2;
+        e->signature_broken = true;
+    }
+    if (rolls(m, 30)) {
+        parcel->payload[dice_below(&m->dice, PAYLOAD_SIZE)] ^= 8;
+        e->payload_wrong = true;
+    }
+}
+
+__attribute__((format(printf, 3, 4))) static enum eds_verdict say(char message[EDS_ERROR_TEXT_SIZE],
+                                                                  enum eds_verdict verdict,
+                                                                  const char *format, ...)
+{
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(message, EDS_ERROR_TEXT_SIZE, format, arguments);
+    va_end(arguments);
+    return verdict;
+}
+
+static bool is_registered_key(int key)
+{
+    return key >= 0 && (unsigned)key + 1 < KEY_COUNT;
+}
+
+/* What the seven fields and the attestation are worth. */
+static enum eds_verdict judge_request(const struct model_device *device, const struct event *e,
+                                      char message[EDS_ERROR_TEXT_SIZE])
+{
+    static const char *const states[] = {"active", "quarantined", "revoked", "retired"};
+    const char *id = device->id;
+
+    if (e->payload_wrong)
+        return say(message, EDS_VERDICT_PAYLOAD_HASH, "payload hash mismatch");
+    if (e->route_wrong)
+        return say(message, EDS_VERDICT_ROUTE_IDENTITY,
+                   "auth/device mismatch: cert_identity=nobody device_id=%s", id);
+    if (!device->known)
+        return say(message, EDS_VERDICT_UNKNOWN_DEVICE, "unknown device: %s", id);
+    if (device->state != EDS_DEVICE_ACTIVE)
+        return say(message, EDS_VERDICT_DEVICE_STATE, "device is %s: %s", states[device->state],
+                   id);
+    if (e->is_replay)
+        return EDS_VERDICT_ACCEPTED;
+    if (e->signature_broken || !is_registered_key((int)e->signed_by))
+        return say(message, EDS_VERDICT_SIGNATURE, "invalid signature for device=%s", id);
+    if (e->attested_by >= 0 &&
+        (e->attest_broken || e->rewritten || (unsigned)e->attested_by != e->signed_by))
+        return say(message, EDS_VERDICT_ATTESTATION, "invalid attestation for device=%s", id);
+    return EDS_VERDICT_ACCEPTED;
+}
+
+static enum eds_verdict judge(const struct model_device *device, const struct event *e,
+                              const struct parcel *parcel, char message[EDS_ERROR_TEXT_SIZE])
+{
+    enum eds_verdict verdict = judge_request(device, e, message);
+    const char *id = device->id;
+    uint64_t next = device->accepted_count + 1;
+
+    if (verdict != EDS_VERDICT_ACCEPTED)
+        return verdict;
+    if (e->is_replay)
+        return say(message, EDS_VERDICT_DUPLICATE,
+                   "duplicate record for device=%s sequence=%" PRIu64, id, e->sequence);
+    if ((device->attest_required || device->attested) && e->attested_by < 0)
+        return say(message, EDS_VERDICT_ATTESTATION_ABSENT, "missing attestation for device=%s",
+                   id);
+    if (e->sequence != 0 && e->sequence < next)
+        return say(message, EDS_VERDICT_CONFLICT,
+                   "conflicting record for device=%s sequence=%" PRIu64
+                   ": another record is already accepted",
+                   id, e->sequence);
+    if (e->sequence != next)
+        return say(message, EDS_VERDICT_SEQUENCE,
+                   "invalid sequence for device=%s: expected=%" PRIu64 " actual=%" PRIu64, id, next,
+                   e->sequence);
+    if (!e->prev_right)
+        return say(message, EDS_VERDICT_PREVIOUS_HASH, "invalid previous hash for device=%s", id);
+    if (e->ref_taken)
+        return say(message, EDS_VERDICT_OBJECT_TAKEN,
+                   "object reference already taken for device=%s: %s", id,
+                   (const char *)parcel->entry.record.object_ref);
+    message[0] = '\0';
+    return EDS_VERDICT_ACCEPTED;
+}
+
+static void write_line(struct model *m, const char *line)
+{
+    if (m->log_count == m->log_size) {
+        m->log_size = m->log_size * 2 + 1024;
+        m->log = realloc(m->log, m->log_size * sizeof *m->log);
+        assert_non_null(m->log);
+    }
+    snprintf(m->log[m->log_count++], sizeof *m->log, "%s", line);
+}
+
+static void log_line(char out[EDS_ERROR_TEXT_SIZE], enum eds_decision decision, const char *id,
+                     uint64_t sequence, const char *message)
+{
+    /* The message is the longer part; ids and references are short here. */
+    snprintf(out, EDS_ERROR_TEXT_SIZE, "%c %.40s %" PRIu64 " %.500s",
+             decision == EDS_DECISION_ACCEPTED ? 'A' : 'R', id, sequence, message);
+}
+
+/* Lets the model change as it does when its own store has said yes. */
+static void apply(struct model *m, struct model_device *device, const struct parcel *parcel,
+                  enum eds_verdict verdict, const char *message)
+{
+    bool accepted = verdict == EDS_VERDICT_ACCEPTED;
+    char line[EDS_ERROR_TEXT_SIZE];
+
+    log_line(line, accepted ? EDS_DECISION_ACCEPTED : EDS_DECISION_REJECTED, device->id,
+             parcel->entry.record.sequence, accepted ? "ingest accepted" : message);
+    write_line(m, line);
+    if (verdict == EDS_VERDICT_CONFLICT)
+        device->conflict_count++;
+    if (!accepted)
+        return;
+    if (device->accepted_count == device->accepted_size) {
+        device->accepted_size = device->accepted_size * 2 + 64;
+        device->accepted =
+            realloc(device->accepted, device->accepted_size * sizeof *device->accepted);
+        assert_non_null(device->accepted);
+    }
+    device->accepted[device->accepted_count++] = *parcel;
+    device->attested = device->attested || parcel->entry.attestation.present;
+}
+
+/* Points a parcel's request at its own entry and payload. */
+static void settle(struct parcel *parcel, const struct event *e, const char *id)
+{
+    parcel->submission.request = (struct eds_request){
+        .entry = &parcel->entry,
+        .payload = parcel->payload,
+        .payload_size = PAYLOAD_SIZE,
+        .route_identity = e->route_wrong ? "nobody" : (e->sequence % 2 == 0 ? id : NULL),
+    };
+}
+
+static void compare(const struct parcel *parcel, enum eds_verdict verdict, const char *message)
+{
+    const struct eds_submission *s = &parcel->submission;
+
+    if (s->verdict != verdict || strcmp(s->message, message) != 0)
+        fail_msg("%s '%s' instead of %s '%s'", eds_verdict_name(s->verdict), s->message,
+                 eds_verdict_name(verdict), message);
+}
+
+/* Up to forty events without waiting for an answer in between. */
+static unsigned play_stream(struct model *m)
+{
+    static struct parcel parcels[STREAM_MAX];
+    static char messages[STREAM_MAX][EDS_ERROR_TEXT_SIZE];
+    enum eds_verdict verdicts[STREAM_MAX];
+    unsigned count = 1 + (unsigned)dice_below(&m->dice, STREAM_MAX);
+    struct tally tally;
+
+    tally_make(&tally);
+    for (unsigned i = 0; i < count; i++) {
+        struct event e;
+        struct model_device *device;
+
+        roll_event(m, &e, &parcels[i]);
+        e.route_wrong = rolls(m, 40);
+        device = &m->devices[e.device];
+        settle(&parcels[i], &e, device->id);
+        verdicts[i] = judge(device, &e, &parcels[i], messages[i]);
+        m->counts[verdicts[i]]++;
+        apply(m, device, &parcels[i], verdicts[i], messages[i]);
+        tally_submit(&tally, m->ingest, &parcels[i]);
+    }
+    tally_wait(&tally);
+    tally_free(&tally);
+    for (unsigned i = 0; i < count; i++)
+        compare(&parcels[i], verdicts[i], messages[i]);
+    return count;
+}
+
+/* One event whose commit fails: rejections stand, nothing else happened. */
+static void play_failure(struct model *m)
+{
+    static struct parcel parcel;
+    char message[EDS_ERROR_TEXT_SIZE];
+    struct model_device *device;
+    enum eds_verdict verdict;
+    struct event e;
+
+    roll_event(m, &e, &parcel);
+    device = &m->devices[e.device];
+    settle(&parcel, &e, device->id);
+    verdict = judge(device, &e, &parcel, message);
+    faulty_fail(&m->ledger, FAULTY_COMMIT, 1, 1, EDS_ERR_IO);
+    deliver(m->ingest, &parcel);
+    faulty_heal(&m->ledger);
+    if (verdict == EDS_VERDICT_ACCEPTED || verdict == EDS_VERDICT_CONFLICT) {
+        verdict = EDS_VERDICT_STORE;
+        strcpy(message, "the record could not be stored: send it again");
+    } else {
+        m->lines_lost++;
+    }
+    compare(&parcel, verdict, message);
+    m->counts[verdict]++;
+}
+
+static void play_change(struct model *m)
+{
+    struct model_device *device = &m->devices[1 + dice_below(&m->dice, DEVICE_COUNT - 1)];
+
+    if (rolls(m, 3)) {
+        eds_ingest_stop(m->ingest);
+        m->ingest = start(&m->config);
+        return;
+    }
+    device->state =
+        rolls(m, 4) ? (enum eds_device_state)dice_below(&m->dice, 4) : EDS_DEVICE_ACTIVE;
+    assert_int_equal(eds_registry_set_state(m->registry, device->id, device->state), EDS_OK);
+}
+
+struct log_check {
+    struct model *m;
+    size_t at;
+    uint64_t summed_up;
+};
+
+static int32_t check_line(void *context, const struct eds_operation *operation, uint64_t created_ms)
+{
+    struct log_check *check = context;
+    char line[EDS_ERROR_TEXT_SIZE];
+    uint64_t sum;
+
+    (void)created_ms;
+    if (operation->device_id[0] == '\0') {
+        assert_int_equal(sscanf(operation->message, "%" SCNu64 " more", &sum), 1);
+        check->summed_up += sum;
+        return EDS_OK;
+    }
+    assert_true(check->at < check->m->log_count);
+    log_line(line, operation->decision, operation->device_id, operation->sequence,
+             operation->message);
+    assert_string_equal(line, check->m->log[check->at]);
+    check->at++;
+    return EDS_OK;
+}
+
+static void check_ledger(struct model *m)
+{
+    const struct eds_ledger_ops *ops = m->inner->ops;
+    struct log_check check = {.m = m};
+
+    for (unsigned d = 0; d < DEVICE_COUNT; d++) {
+        struct model_device *device = &m->devices[d];
+        struct eds_head head;
+
+        assert_int_equal(stored_count(m->inner, device->id), device->accepted_count);
+        for (size_t i = 0; i < device->accepted_count; i++) {
+            uint8_t stored[EDS_HASH_SIZE], expected[EDS_HASH_SIZE];
+
+            parcel_hash(&device->accepted[i], expected);
+            assert_int_equal(ops->record_hash(m->inner, device->id, i + 1, stored, NULL), EDS_OK);
+            assert_memory_equal(stored, expected, sizeof stored);
+        }
+        assert_int_equal(ops->head(m->inner, device->id, &head, NULL), EDS_OK);
+        assert_int_equal(head.sequence, device->accepted_count);
+        assert_int_equal(head.attested, device->attested);
+        assert_int_equal(head.conflict_count, device->conflict_count);
+    }
+    assert_int_equal(ops->operations(m->inner, check_line, &check, NULL), EDS_OK);
+    assert_int_equal(check.at, m->log_count);
+    assert_int_equal(check.summed_up, m->lines_lost);
+}
+
+static void play(const char *url, unsigned event_count)
+{
+    static struct model model;
+    struct model *m = &model;
+
+    memset(m, 0, sizeof *m);
+    dice_seed(&m->dice);
+    m->registry = eds_registry_create();
+    m->inner = open_ledger(url);
+    faulty_make(&m->ledger, m->inner);
+    make_devices(m);
+    m->config = (struct eds_ingest_config){.ledger = &m->ledger.base,
+                                           .registry = m->registry,
+                                           .heads_max = 8, /* fewer than devices */
+                                           .batch_max = 16,
+                                           .rejections_logged_per_second = UINT32_MAX};
+    m->ingest = start(&m->config);
+    for (unsigned played = 0; played < event_count;) {
+        played += play_stream(m);
+        if (rolls(m, 10))
+            play_failure(m);
+        if (rolls(m, 20))
+            play_change(m);
+    }
+    eds_ingest_stop(m->ingest);
+    check_ledger(m);
+    for (unsigned i = 0; i <= EDS_VERDICT_STORE; i++) {
+        print_message("%-20s %zu\n", eds_verdict_name((enum eds_verdict)i), m->counts[i]);
+        assert_true(event_count < EVENT_COUNT || m->counts[i] > 0); /* each way was gone */
+    }
+    for (unsigned d = 0; d < DEVICE_COUNT; d++)
+        free(m->devices[d].accepted);
+    free(m->log);
+    faulty_free(&m->ledger);
+    m->inner->ops->close(m->inner);
+    eds_registry_destroy(m->registry);
+}
+
+static void test_in_memory(void **state)
+{
+    const char *events = getenv("EDS_TEST_EVENTS");
+
+    (void)state;
+    play("memory:", events != NULL ? (unsigned)strtoul(events, NULL, 10) : EVENT_COUNT);
+}
+
+static void test_in_sqlite(void **state)
+{
+    char url[128];
+
+    (void)state;
+    temporary_url(url);
+    play(url, 1000);
+    temporary_remove(url);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_in_memory),
+        cmocka_unit_test(test_in_sqlite),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
