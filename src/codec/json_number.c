@@ -79,19 +79,36 @@ static void fail_count(struct eds_json_cursor *c, const char *what, size_t count
     eds_json_fail_shown(c, c->at, what, number, text.used, " bytes");
 }
 
+/* Takes the array of count bytes in one of its two usual forms, compact or
+ * pretty; says whether it was one. */
+static bool take_usual_list(struct eds_json_cursor *c, uint8_t *out, size_t count)
+{
+    const char *first = c->at, *after;
+
+    after = eds_scan_byte_list(out, count, first, c->end);
+    if (after != NULL) {
+        c->at = after;
+        return true;
+    }
+    eds_json_space(c);
+    after = eds_scan_spaced_list(out, count, c->at, c->end);
+    if (after != NULL) {
+        c->at = after;
+        if (eds_json_take(c, ']'))
+            return true;
+    }
+    c->at = first;
+    return false;
+}
+
 void eds_json_bytes(struct eds_json_cursor *c, uint8_t *out, size_t count)
 {
-    const char *after;
-
     if (!eds_json_take(c, '[')) {
         eds_json_fail_expected(c, c->at, "an array of bytes");
         return;
     }
-    after = eds_scan_byte_list(out, count, c->at, c->end);
-    if (after != NULL) {
-        c->at = after;
+    if (take_usual_list(c, out, count))
         return;
-    }
     for (size_t i = 0; i < count; i++) {
         if (i > 0 && !eds_json_take(c, ',')) {
             if (c->at < c->end && *c->at == ']')
@@ -102,7 +119,7 @@ void eds_json_bytes(struct eds_json_cursor *c, uint8_t *out, size_t count)
         }
         out[i] = take_byte(c);
     }
-    if (eds_json_take(c, ']'))
+    if (c->rc != EDS_OK || eds_json_take(c, ']'))
         return;
     if (c->at < c->end && *c->at == ',')
         fail_count(c, "the array goes on after its ", count);

@@ -6,41 +6,39 @@
 #define ONES  0x0101010101010101u /* a one in each of eight bytes */
 #define HIGHS 0x8080808080808080u /* the top bit of each */
 
+/* clang-format off */
+#define X EDS_NO_DIGIT
 const uint8_t eds_scan_hex_values[256] = {
-#define NONE8                                                                                      \
-    EDS_NO_DIGIT, EDS_NO_DIGIT, EDS_NO_DIGIT, EDS_NO_DIGIT, EDS_NO_DIGIT, EDS_NO_DIGIT,            \
-        EDS_NO_DIGIT, EDS_NO_DIGIT
-#define NONE32    NONE8, NONE8, NONE8, NONE8
-#define LETTERS32 EDS_NO_DIGIT, 10, 11, 12, 13, 14, 15, EDS_NO_DIGIT, NONE8, NONE8, NONE8
-    NONE32,
-    NONE8,
-    NONE8,
-    0,
-    1,
-    2,
-    3,
-    4,
-    5,
-    6,
-    7,
-    8,
-    9,
-    EDS_NO_DIGIT,
-    EDS_NO_DIGIT,
-    EDS_NO_DIGIT,
-    EDS_NO_DIGIT,
-    EDS_NO_DIGIT,
-    EDS_NO_DIGIT,
-    LETTERS32,
-    LETTERS32,
-    NONE32,
-    NONE32,
-    NONE32,
-    NONE32,
-#undef LETTERS32
-#undef NONE32
-#undef NONE8
+    X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
+    X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
+    X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
+    0, 1, 2, 3, 4, 5, 6, 7, 8, 9, X, X, X, X, X, X,
+    X, 10, 11, 12, 13, 14, 15, X, X, X, X, X, X, X, X, X,
+    X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
+    X, 10, 11, 12, 13, 14, 15, X, X, X, X, X, X, X, X, X,
+    X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
+    X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
+    X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
+    X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
+    X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
+    X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
+    X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
+    X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
+    X, X, X, X, X, X, X, X, X, X, X, X, X, X, X, X,
 };
+#undef X
+/* clang-format on */
+
+#define TEN(tens)                                                                                  \
+    tens "0,", tens "1,", tens "2,", tens "3,", tens "4,", tens "5,", tens "6,", tens "7,",        \
+        tens "8,", tens "9,"
+const char eds_scan_numbers[256][4] = {
+    TEN(""),   TEN("1"),  TEN("2"),  TEN("3"),  TEN("4"),  TEN("5"),  TEN("6"),  TEN("7"),
+    TEN("8"),  TEN("9"),  TEN("10"), TEN("11"), TEN("12"), TEN("13"), TEN("14"), TEN("15"),
+    TEN("16"), TEN("17"), TEN("18"), TEN("19"), TEN("20"), TEN("21"), TEN("22"), TEN("23"),
+    TEN("24"), "250,",    "251,",    "252,",    "253,",    "254,",    "255,",
+};
+#undef TEN
 
 /* Eight bytes, the first one lowest; compilers make one load of it. */
 static inline uint64_t load8(const char *at)
@@ -52,10 +50,27 @@ static inline uint64_t load8(const char *at)
            (uint64_t)b[7] << 56;
 }
 
+/* The same of four. */
+static inline uint32_t load4(const char *at)
+{
+    const uint8_t *b = (const uint8_t *)at;
+
+    return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+}
+
 /* The number of zero bits below the lowest one; bits is not 0. */
 static inline unsigned low_zeros(uint64_t bits)
 {
     return (unsigned)__builtin_ctzll(bits);
+}
+
+/* Marks the bytes that are c: the top bit of the first such byte is exact, those
+ * above it may be wrong. */
+static inline uint64_t find_byte(uint64_t eight, char c)
+{
+    uint64_t zero = eight ^ (ONES * (uint8_t)c);
+
+    return (zero - ONES) & ~zero & HIGHS;
 }
 
 const char *eds_scan_plain(const char *at, const char *end, bool *ascii)
@@ -64,13 +79,8 @@ const char *eds_scan_plain(const char *at, const char *end, bool *ascii)
 
     for (; end - at >= 8; at += 8) {
         uint64_t eight = load8(at);
-        uint64_t quote = eight ^ (ONES * '"');
-        uint64_t slash = eight ^ (ONES * '\\');
-        /* x - ONES has the top bit of x's lowest zero byte set; what it may
-         * set above that one does not matter, as the lowest one counts. */
-        uint64_t stop = (((quote - ONES) & ~quote) | ((slash - ONES) & ~slash) |
-                         ((eight - ONES * ' ') & ~eight)) &
-                        HIGHS;
+        uint64_t control = (eight - ONES * ' ') & ~eight & HIGHS;
+        uint64_t stop = find_byte(eight, '"') | find_byte(eight, '\\') | control;
 
         if (stop != 0) {
             unsigned before = low_zeros(stop) & ~7u; /* bits of bytes before it */
@@ -92,57 +102,103 @@ const char *eds_scan_plain(const char *at, const char *end, bool *ascii)
     return at;
 }
 
-/* Takes size digits from the bottom of eight bytes that were XORed with '0's,
- * as a number; *bad gets bits if it is none of 0 to 255 in its one spelling. */
-static inline uint8_t digits_value(uint64_t eight, unsigned size, uint32_t *bad)
+/* The number whose digits come before bit stop, if they are digits and at most
+ * three; else anything.  Their weights are summed up by one multiplication. */
+static inline uint8_t number_before(uint64_t eight, unsigned stop)
 {
-    /* Digits to the top of 32 bits, the ones in the highest byte. */
-    uint32_t digits = (uint32_t)((eight << 8 << (56 - 8 * size)) >> 32);
-    uint32_t ordered = __builtin_bswap32(digits);
-    uint32_t least = ((uint32_t)1 << (8 * ((size - 1) & 3))) & ~(uint32_t)1;
+    uint64_t digits = (eight ^ (ONES * '0')) << (-stop & 63) >> 32; /* the ones on top */
 
-    *bad |= ((digits + 0x76767676u) | digits) & 0x80808080u; /* a byte above 9 */
-    *bad |= (uint32_t)(ordered > 0x00020505u);
-    *bad |= (uint32_t)(ordered < least); /* "07" */
-    *bad |= (uint32_t)(size - 1 > 2);
-    return (uint8_t)((digits * (1u + (10u << 8) + (100u << 16))) >> 24);
+    return (uint8_t)((uint32_t)digits * (1u + (10u << 8) + (100u << 16)) >> 24);
 }
 
-/* Two numbers and their commas are at most eight bytes: one load a pair.
- * Digits have bit 4 set and a comma has not, which is all that the walk waits
- * for; whether the bytes are what they should be is summed up on the side. */
+/* Whatever the bytes are, they are taken for two numbers and what ends them: at
+ * most eight bytes, so one load a pair.  The end of a number is looked for by
+ * bit 4, which digits have and a comma has not.  Then the pair is written again
+ * as it should be and held against the text: that is every check at once, and
+ * the walk does not wait for it. */
 const char *eds_scan_byte_list(uint8_t *out, size_t count, const char *at, const char *end)
 {
-    uint32_t bad = 0;
+    uint64_t bad = 0;
 
     for (size_t i = 0; i < count; i += 2) {
-        uint64_t eight, first_stops, second_stops, digits;
+        uint64_t eight, commas, stops, again, bracket = 0;
         unsigned first, second;
 
         if (end - at < 8)
             return NULL;
         eight = load8(at);
-        first_stops = ~eight & (ONES << 4);
-        if (i + 2 < count) {
-            second_stops = first_stops & (first_stops - 1);
-        } else { /* the last stop is the ']' */
-            second_stops = eight ^ (ONES * ']');
-            second_stops = (second_stops - ONES) & ~second_stops & HIGHS;
+        commas = ~eight & (ONES << 4);
+        stops = commas & (commas - 1);
+        if (i + 2 == count) { /* the last one ends with the array */
+            stops = find_byte(eight, ']');
+            bracket = ',' ^ ']';
         }
-        if (first_stops == 0 || second_stops == 0)
+        if (commas == 0 || stops == 0)
             return NULL;
-        first = low_zeros(first_stops) / 8;
-        second = low_zeros(second_stops) / 8;
+        first = low_zeros(commas) & ~7u;
+        second = low_zeros(stops) & ~7u;
         if (second <= first)
             return NULL;
-        bad |= (uint32_t)(at[first] != ',');
-        bad |= (uint32_t)(at[second] != (i + 2 < count ? ',' : ']'));
-        digits = eight ^ (ONES * '0');
-        out[i] = digits_value(digits, first, &bad);
-        out[i + 1] = digits_value(digits >> 8 * first >> 8, second - first - 1, &bad);
-        at += second + 1;
+        out[i] = number_before(eight, first);
+        out[i + 1] = number_before(eight >> 8 >> first, second - first - 8);
+        again = load4(eds_scan_numbers[out[i]]) | (uint64_t)load4(eds_scan_numbers[out[i + 1]])
+                                                      << 8 << first;
+        bad |= (again ^ eight ^ bracket << second) << (56 - second);
+        at += second / 8 + 1;
     }
     return bad == 0 ? at : NULL;
+}
+
+/* What stands between two numbers, a comma and white space, in 8 to 16 bytes or
+ * in less than 8. */
+struct gap {
+    unsigned size;       /* bytes, the comma not counted */
+    unsigned tail_at;    /* where the last 8 bytes begin */
+    uint64_t head, tail; /* the first 8 and the last 8 */
+    uint64_t mask;       /* the bits of them that count */
+};
+
+/* Measures the white space at at; false if there is more than can be compared. */
+static bool measure_gap(struct gap *gap, const char *at)
+{
+    gap->size = 0;
+    while (gap->size <= 16 && (at[gap->size] == ' ' || at[gap->size] == '\n' ||
+                               at[gap->size] == '\r' || at[gap->size] == '\t'))
+        gap->size++;
+    gap->tail_at = gap->size > 8 ? gap->size - 8 : 0;
+    gap->head = load8(at);
+    gap->tail = load8(at + gap->tail_at);
+    gap->mask = gap->size >= 8 ? ~(uint64_t)0 : ((uint64_t)1 << 8 * gap->size) - 1;
+    return gap->size <= 16;
+}
+
+const char *eds_scan_spaced_list(uint8_t *out, size_t count, const char *at, const char *end)
+{
+    struct gap gap = {0};
+    uint64_t bad = 0;
+
+    for (size_t i = 0;; i++) {
+        uint64_t eight, stops;
+        unsigned stop;
+
+        if (end - at < 40) /* a number, a comma, a gap, and to load eight bytes anywhere there */
+            return NULL;
+        eight = load8(at);
+        stops = ~eight & (ONES << 4);
+        stop = stops != 0 ? low_zeros(stops) & ~7u : 0;
+        if (stop == 0)
+            return NULL;
+        out[i] = number_before(eight, stop);
+        bad |= (load4(eds_scan_numbers[out[i]]) ^ eight) & (((uint64_t)1 << stop) - 1);
+        at += stop / 8;
+        if (i + 1 == count)
+            return bad == 0 ? at : NULL;
+        bad |= (uint64_t)(*at++ != ',');
+        if (i == 0 && !measure_gap(&gap, at))
+            return NULL;
+        bad |= ((load8(at) ^ gap.head) | (load8(at + gap.tail_at) ^ gap.tail)) & gap.mask;
+        at += gap.size;
+    }
 }
 
 const char *eds_scan_hex(uint8_t *out, const char *at, const char *end)

@@ -14,6 +14,9 @@
 /* The value of each byte as a hex digit of either case, or EDS_NO_DIGIT. */
 extern const uint8_t eds_scan_hex_values[256];
 
+/* Each byte's value in decimal with a comma, filled up with NULs. */
+extern const char eds_scan_numbers[256][4];
+
 /* eds_scan_plain finds the end of what a JSON string may hold unescaped: the
  * first quote, backslash or control character, or end.  *ascii says whether all
  * before it is. */
@@ -24,6 +27,12 @@ const char *eds_scan_plain(const char *at, const char *end, bool *ascii);
  * spelled otherwise, is wrong or comes too near the end to be read in wide
  * steps: a careful loop then decides. */
 const char *eds_scan_byte_list(uint8_t *out, size_t count, const char *at, const char *end);
+
+/* eds_scan_spaced_list reads count numbers 0 to 255, at being at the first one's
+ * digits, with a comma and then the same white space (up to 16 bytes) between any
+ * two: pretty-printed JSON.  Returns the place after the last digit, or NULL as
+ * above. */
+const char *eds_scan_spaced_list(uint8_t *out, size_t count, const char *at, const char *end);
 
 /* eds_scan_hex turns pairs of hex digits into bytes until something else
  * comes; returns where.  out may be at itself. */

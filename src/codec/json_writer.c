@@ -96,18 +96,6 @@ void eds_writer_u64(struct eds_json_writer *w, uint64_t number)
     put(w, digits, text.used);
 }
 
-/* Every byte as a number and a comma: four bytes to copy, whatever it is. */
-#define TEN(tens)                                                                                  \
-    tens "0,", tens "1,", tens "2,", tens "3,", tens "4,", tens "5,", tens "6,", tens "7,",        \
-        tens "8,", tens "9,"
-static const char numbers[256][4] = {
-    TEN(""),   TEN("1"),  TEN("2"),  TEN("3"),  TEN("4"),  TEN("5"),  TEN("6"),  TEN("7"),
-    TEN("8"),  TEN("9"),  TEN("10"), TEN("11"), TEN("12"), TEN("13"), TEN("14"), TEN("15"),
-    TEN("16"), TEN("17"), TEN("18"), TEN("19"), TEN("20"), TEN("21"), TEN("22"), TEN("23"),
-    TEN("24"), "250,",    "251,",    "252,",    "253,",    "254,",    "255,",
-};
-#undef TEN
-
 static size_t number_size(uint8_t number)
 {
     return 1u + (number > 9) + (number > 99);
@@ -119,7 +107,7 @@ static void put_bytes_fast(struct eds_json_writer *w, const uint8_t *bytes, size
     char *at = w->at;
 
     for (size_t i = 0; i < count; i++) {
-        memcpy(at, numbers[bytes[i]], 4);
+        memcpy(at, eds_scan_numbers[bytes[i]], 4);
         at += number_size(bytes[i]) + 1;
     }
     w->at = at - 1; /* no comma after the last one */
@@ -135,7 +123,7 @@ void eds_writer_bytes(struct eds_json_writer *w, const uint8_t *bytes, size_t co
             if (i > 0)
                 put_char(w, ',');
             put_line(w);
-            put(w, numbers[bytes[i]], number_size(bytes[i]));
+            put(w, eds_scan_numbers[bytes[i]], number_size(bytes[i]));
         }
     }
     eds_writer_close(w, ']');
