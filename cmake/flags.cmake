@@ -41,6 +41,6 @@ if(CMAKE_BUILD_TYPE STREQUAL "Debug" OR NOT EDS_SANITIZE STREQUAL "" OR EDS_FUZZ
   target_compile_definitions(eds_flags INTERFACE EDS_CHECK_LIMBS=1)
 endif()
 if(EDS_COVERAGE)
-  target_compile_options(eds_flags INTERFACE --coverage -O0)
+  target_compile_options(eds_flags INTERFACE --coverage -fprofile-update=atomic -O0)
   target_link_options(eds_flags INTERFACE --coverage)
 endif()

@@ -42,11 +42,19 @@ if [[ ${summary[$last]} == "ctest-status "* ]]; then
 fi
 
 skipped=$(printf '%s\n' "${summary[@]}" | sed -n 's/^.* - \(.*\) (Skipped)$/\1/p')
-if [ -n "$skipped" ]; then
+# Single cases that a CMocka program skipped; why is in the line before.
+cases=$(awk '
+    /^[0-9]+\/[0-9]+ Testing: / { name = $3 }
+    /^\[ RUN/ { before = "" }
+    /^\[  SKIPPED \] [a-z]/ && !seen[name, $4]++ { printf "  %s, %s: %s\n", name, $4,
+        before == "" ? "(it printed no reason)" : before; before = "" }
+    !/^\[/ { before = $0 }' "$log")
+if [ -n "$skipped$cases" ]; then
     echo "Skipped, and why:"
     while IFS= read -r name; do
-        printf '  %s: %s\n' "$name" "$(reason_of "$name")"
+        [ -z "$name" ] || printf '  %s: %s\n' "$name" "$(reason_of "$name")"
     done <<<"$skipped"
+    [ -z "$cases" ] || printf '%s\n' "$cases"
     echo
 fi
 printf '%s\n' "${summary[@]}"

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "store/ledger_memory.h"
+#if EDS_STORE_SQLITE
 #include "store/ledger_sqlite.h"
+#endif
 
 /* If text starts with prefix, returns what follows, else NULL. */
 static const char *after_prefix(const char *text, const char *prefix)

@@ -142,8 +142,13 @@ struct eds_ledger *open_ledger(const char *url)
 {
     struct eds_ledger *ledger = NULL;
     struct eds_error err;
+    int32_t rc = eds_ledger_open(&ledger, url, &err);
 
-    if (eds_ledger_open(&ledger, url, &err) != EDS_OK)
+    if (rc == EDS_ERR_UNSUPPORTED) {
+        print_message("skipped: %s\n", err.text);
+        skip();
+    }
+    if (rc != EDS_OK)
         fail_msg("%s: %s", url, err.text);
     return ledger;
 }
