@@ -47,6 +47,13 @@ int32_t eds_error_set(struct eds_error *err, int32_t code, const char *format, .
     __attribute__((format(printf, 3, 4)))
 #endif
     ;
+#if defined(__clang_analyzer__) /* which does not know that the code comes back */
+#define eds_error_set(err, code, ...)                                                              \
+    __extension__({                                                                                \
+        eds_error_set(err, code, __VA_ARGS__);                                                     \
+        (code);                                                                                    \
+    })
+#endif
 
 #ifdef __cplusplus
 }

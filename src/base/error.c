@@ -39,7 +39,8 @@ const char *eds_error_name(int32_t code)
     }
 }
 
-int32_t eds_error_set(struct eds_error *err, int32_t code, const char *format, ...)
+/* In parentheses, because for the static analyzer the name is also a macro. */
+int32_t(eds_error_set)(struct eds_error *err, int32_t code, const char *format, ...)
 {
     va_list arguments;
     const char *name = eds_error_name(code);

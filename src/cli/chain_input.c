@@ -4,6 +4,7 @@
  * real reader before the rest of the file. */
 #include "cli/chain_input.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,8 +20,10 @@ enum eds_chain_format eds_chain_format_parse(const char *name)
 {
     enum eds_chain_format format = EDS_CHAIN_ARRAY;
 
-    while (strcmp(eds_chain_format_names[format], name) != 0)
-        format++; /* the parser let no other name through */
+    while (strcmp(eds_chain_format_names[format], name) != 0) {
+        format++;
+        assert(eds_chain_format_names[format] != NULL); /* the parser let no other name through */
+    }
     return format;
 }
 

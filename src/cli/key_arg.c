@@ -1,6 +1,7 @@
 /* key_arg.c - see key_arg.h. */
 #include "cli/key_arg.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,8 +12,10 @@
 
 int32_t eds_key_from_hex(struct eds_key *out, const char *digits, struct eds_error *err)
 {
-    int32_t rc = eds_hex_decode_exactly(out->seed, EDS_SEED_SIZE, digits, strlen(digits), err);
+    int32_t rc;
 
+    assert(digits != NULL); /* eds_key_source saw it */
+    rc = eds_hex_decode_exactly(out->seed, EDS_SEED_SIZE, digits, strlen(digits), err);
     if (rc == EDS_OK)
         eds_ed25519_public_key(out->public_key, out->seed);
     else

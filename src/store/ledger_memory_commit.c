@@ -6,6 +6,7 @@
  * the key tables take keys back in the reverse order of adding. */
 #include "store/ledger_memory.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -315,6 +316,7 @@ static void undo(struct memory_ledger *memory, const struct eds_commit *commit,
             free(device->records[--device->record_count]);
     }
     while (memory->device_ids.count > mark->devices) {
+        assert(memory->devices != NULL); /* there is a device in it */
         struct memory_device *device = &memory->devices[memory->device_ids.count - 1];
 
         eds_key_table_pop(&memory->device_ids);
