@@ -37,7 +37,10 @@ static bool take_string(struct cursor *c, const char **value, size_t *size)
     while (c->at < c->end && *c->at != '"' && *c->at != '\\' && (unsigned char)*c->at >= 0x20)
         c->at++;
     *size = (size_t)(c->at - *value);
-    return take(c, '"');
+    if (c->at == c->end || *c->at != '"') /* not take: no space may come before it */
+        return false;
+    c->at++;
+    return true;
 }
 
 static bool take_number(struct cursor *c, const char **value, size_t *size)
