@@ -67,8 +67,8 @@ static void slow_clients(void **state)
     lab_connect(&slow, &lab);
     size = lab_envelope(&device, body, sizeof body, 6000); /* some 5 kB a second */
     lab_print(&slow, HEAD "Content-Length: %zu\r\n\r\n", size);
-    for (int i = 0; i < 12; i++) { /* 2.4 s */
-        size_t some = i < 11 ? size / 12 : size - sent;
+    for (int i = 0; i < 9; i++) { /* 1.8 s */
+        size_t some = i < 8 ? size / 9 : size - sent;
 
         lab_rest(200);
         dripping_open = lab_send(&dripping, "X: y\r\n", 6) && dripping_open;
