@@ -7,9 +7,22 @@
 
 /* clang-format off: one a line, in the order of the help */
 static const struct eds_command *const audit_children[] = {
-    &eds_command_keygen,        &eds_command_inspect_key,          &eds_command_sign_record,
-    &eds_command_verify_record, &eds_command_verify_chain,         &eds_command_export,
-    &eds_command_ledger,        &eds_command_demo_lift_inspection, NULL,
+    &eds_command_keygen,
+    &eds_command_inspect_key,
+    &eds_command_sign_record,
+    &eds_command_verify_record,
+    &eds_command_verify_chain,
+    &eds_command_export,
+    &eds_command_ledger,
+    &eds_command_demo_lift_inspection,
+#if EDS_TRANSPORT_HTTP
+    &eds_command_serve,
+#if EDS_TRANSPORT_TLS
+    &eds_command_serve_tls,
+#endif
+    &eds_command_send,
+#endif
+    NULL,
 };
 /* clang-format on */
 

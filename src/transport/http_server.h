@@ -26,7 +26,7 @@ struct eds_http_config {
 
 /* eds_http_server_start binds, listens and serves.  The pointers in config
  * outlive the server.  EDS_OK; EDS_ERR_USAGE for a bad address ("invalid
- * socket address syntax") or for PEM texts without certificate or key;
+ * socket address syntax"); EDS_ERR_MALFORMED for PEM texts without certificate or key;
  * EDS_ERR_IO ("server error: Address already in use (os error 98)", with "TLS "
  * in front over TLS); EDS_ERR_UNSUPPORTED for TLS in a build without;
  * EDS_ERR_NO_MEMORY. */

@@ -16,9 +16,9 @@ int32_t tls_options(struct MHD_OptionItem out[TLS_OPTION_COUNT], const char *cer
                     const char *key_pem, struct eds_error *err)
 {
     if (strstr(cert_pem, "-----BEGIN CERTIFICATE-----") == NULL)
-        return eds_error_set(err, EDS_ERR_USAGE, "TLS server error: peer sent no certificates");
+        return eds_error_set(err, EDS_ERR_MALFORMED, "TLS server error: peer sent no certificates");
     if (key_pem == NULL || strstr(key_pem, "PRIVATE KEY-----") == NULL)
-        return eds_error_set(err, EDS_ERR_USAGE,
+        return eds_error_set(err, EDS_ERR_MALFORMED,
                              "TLS server error: no private key found in key file");
     out[0] = text_option(MHD_OPTION_HTTPS_MEM_CERT, cert_pem);
     out[1] = text_option(MHD_OPTION_HTTPS_MEM_KEY, key_pem);
