@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "cli/commands.h"
@@ -92,13 +93,19 @@ static int32_t start(struct service *service, const struct eds_args *args, const
                                    .netpolicy = &service->netpolicy,
                                    .tls_cert_pem = cert_pem,
                                    .tls_key_pem = key_pem};
+    struct eds_error why;
     int32_t rc =
         eds_netpolicy_allow_list(&service->netpolicy, eds_args_text(args, "allowed-sources"), err);
 
     if (rc == EDS_OK)
         rc = add_devices(service, args, err);
-    if (rc == EDS_OK)
-        rc = eds_store_open(&service->ledger, args, false, err);
+    if (rc != EDS_OK)
+        return rc;
+    rc = eds_http_listen(&http.listen_fd, http.address, &why); /* before a ledger is made */
+    if (rc != EDS_OK)
+        return eds_error_set(err, rc, "%sserver error: %s", cert_pem != NULL ? "TLS " : "",
+                             why.text);
+    rc = eds_store_open(&service->ledger, args, false, err);
     if (rc == EDS_OK) {
         ingest.ledger = service->ledger;
         ingest.registry = service->registry;
@@ -106,8 +113,9 @@ static int32_t start(struct service *service, const struct eds_args *args, const
     }
     if (rc == EDS_OK) {
         http.ingest = service->ingest;
-        rc = eds_http_server_start(&service->server, &http, err);
+        return eds_http_server_start(&service->server, &http, err);
     }
+    close(http.listen_fd);
     return rc;
 }
 

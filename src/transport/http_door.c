@@ -23,36 +23,65 @@
 #define PAUSE_MS        50  /* when there is no room for one more */
 #define SWEEP_PERIOD_MS 500u
 
-static int32_t fail(const struct eds_http_server *server, struct eds_error *err)
+static int32_t os_error(struct eds_error *err)
 {
     int error = errno;
 
-    return eds_error_set(err, EDS_ERR_IO, "%sserver error: %s (os error %d)",
-                         server->config.tls_cert_pem != NULL ? "TLS " : "", strerror(error), error);
+    return eds_error_set(err, EDS_ERR_IO, "%s (os error %d)", strerror(error), error);
+}
+
+/* The original's words for what stops a server from starting. */
+static int32_t fail(const struct eds_http_server *server, const char *reason, struct eds_error *err)
+{
+    return eds_error_set(err, EDS_ERR_IO, "%sserver error: %s",
+                         server->config.tls_cert_pem != NULL ? "TLS " : "", reason);
+}
+
+int32_t eds_http_listen(int *fd, const char *text, struct eds_error *err)
+{
+    struct eds_socket_address address;
+    int32_t rc = eds_socket_address_parse(&address, text, err);
+    int on = 1, off = 0, family = address.storage.ss_family;
+    int made;
+
+    if (rc != EDS_OK)
+        return rc;
+    made = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    /* [::] takes IPv4 as well, whatever the system's default. */
+    if (made < 0 || setsockopt(made, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        (family == AF_INET6 &&
+         setsockopt(made, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) != 0) ||
+        bind(made, (struct sockaddr *)&address.storage, address.size) != 0 ||
+        listen(made, BACKLOG) != 0) {
+        rc = os_error(err);
+        if (made >= 0)
+            close(made);
+        return rc;
+    }
+    *fd = made;
+    return EDS_OK;
 }
 
 int32_t http_door_bind(struct eds_http_server *server, struct eds_error *err)
 {
-    int32_t rc = eds_socket_address_parse(&server->address, server->config.address, err);
-    int on = 1, off = 0, family = server->address.storage.ss_family;
-    struct sockaddr *address = (struct sockaddr *)&server->address.storage;
+    struct eds_error why;
+    int32_t rc = EDS_OK;
 
-    if (rc != EDS_OK)
-        return rc;
-    server->listen_fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (server->listen_fd < 0 || server->wake_fd < 0 ||
-        setsockopt(server->listen_fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0)
-        return fail(server, err);
-    /* [::] takes IPv4 as well, whatever the system's default. */
-    if (family == AF_INET6 &&
-        setsockopt(server->listen_fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off) != 0)
-        return fail(server, err);
-    if (bind(server->listen_fd, address, server->address.size) != 0 ||
-        listen(server->listen_fd, BACKLOG) != 0 ||
-        getsockname(server->listen_fd, address, &server->address.size) != 0)
-        return fail(server, err);
-    return EDS_OK;
+    if (server->config.listen_fd > 0)
+        server->listen_fd = server->config.listen_fd;
+    else
+        rc = eds_http_listen(&server->listen_fd, server->config.address, &why);
+    if (rc == EDS_ERR_USAGE)
+        return eds_error_set(err, rc, "%s", why.text);
+    if (rc == EDS_OK) {
+        server->address.size = sizeof server->address.storage;
+        server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+        if (server->wake_fd < 0 ||
+            getsockname(server->listen_fd, (struct sockaddr *)&server->address.storage,
+                        &server->address.size) != 0)
+            rc = os_error(&why);
+    }
+    return rc == EDS_OK ? EDS_OK : fail(server, why.text, err);
 }
 
 /* Says whether a peer may come in at all.  A stranger over TLS is dropped
@@ -147,9 +176,8 @@ static void *run_door(void *context)
 
 int32_t http_door_start(struct eds_http_server *server, struct eds_error *err)
 {
-    errno = pthread_create(&server->door, NULL, run_door, server);
-    if (errno != 0)
-        return fail(server, err);
+    if (pthread_create(&server->door, NULL, run_door, server) != 0)
+        return fail(server, "no thread to be had", err);
     server->has_door = true;
     return EDS_OK;
 }

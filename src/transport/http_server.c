@@ -111,8 +111,11 @@ int32_t eds_http_server_start(struct eds_http_server **out, const struct eds_htt
     sigset_t all, before;
     int32_t rc;
 
-    if (server == NULL)
+    if (server == NULL) {
+        if (config->listen_fd > 0)
+            close(config->listen_fd);
         return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for the HTTP server");
+    }
     server->config = *config;
     set_defaults(&server->config);
     server->listen_fd = server->wake_fd = -1;

@@ -12,6 +12,7 @@ struct eds_http_server;
 
 struct eds_http_config {
     const char *address; /* "0.0.0.0:8080", "[::]:8080"; port 0 picks a free one */
+    int listen_fd;       /* from eds_http_listen: taken over instead of address; else 0 */
     const struct eds_netpolicy *netpolicy;
     struct eds_ingest *ingest;
     size_t body_size_max;     /* bytes; 0: 2 MiB (2097152), as the original */
@@ -24,10 +25,16 @@ struct eds_http_config {
     const char *tls_key_pem;
 };
 
+/* eds_http_listen opens a listening socket at an address, so that one that is
+ * not to be had shows before anything else is begun; peers wait in its backlog.
+ * EDS_OK and *fd, EDS_ERR_USAGE, EDS_ERR_IO ("Address already in use (os error
+ * 98)"). */
+int32_t eds_http_listen(int *fd, const char *address, struct eds_error *err);
+
 /* eds_http_server_start binds, listens and serves.  The pointers in config
- * outlive the server.  EDS_OK; EDS_ERR_USAGE for a bad address ("invalid
- * socket address syntax"); EDS_ERR_MALFORMED for PEM texts without certificate or key;
- * EDS_ERR_IO ("server error: Address already in use (os error 98)", with "TLS "
+ * outlive the server; listen_fd is the server's or, on failure, closed.  EDS_OK; EDS_ERR_USAGE for
+ * a bad address ("invalid socket address syntax"); EDS_ERR_MALFORMED for PEM texts without
+ * certificate or key; EDS_ERR_IO ("server error: Address already in use (os error 98)", with "TLS "
  * in front over TLS); EDS_ERR_UNSUPPORTED for TLS in a build without;
  * EDS_ERR_NO_MEMORY. */
 int32_t eds_http_server_start(struct eds_http_server **out, const struct eds_http_config *config,

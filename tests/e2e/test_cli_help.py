@@ -16,7 +16,7 @@ SEED = "01" * 32
 USAGE = 64
 
 # Commands whose examples need a server that runs: tested where one does.
-NEEDS_SERVER = {"serve", "send"}
+NEEDS_SERVER = {"serve", "serve-tls", "send"}
 # Groups whose examples need a ledger in ./data.
 NEEDS_LEDGER = {"export", "ledger verify"}
 

@@ -8,15 +8,22 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 always=(libsodium jansson)
 
+# show FOLDER PACKAGE: lets pkg-config find a package and what it stands on.
+show() {
+    local folder=$1 package=$2 needed
+    [ ! -e "$folder/$package.pc" ] || return 0
+    ln -s "$(pkg-config --variable=pcfiledir "$package")/$package.pc" "$folder/"
+    for needed in $(pkg-config --print-requires --print-requires-private "$package" | cut -d' ' -f1); do
+        show "$folder" "$needed"
+    done
+}
+
 # build_without NAME PACKAGES OPTIONS...: PACKAGES are those that may be found.
 build_without() {
-    local name=$1 packages=$2 package option folder
+    local name=$1 packages=$2 package option
     shift 2
     mkdir -p "$work/$name.pc"
-    for package in "${always[@]}" $packages; do
-        folder=$(pkg-config --variable=pcfiledir "$package")
-        ln -s "$folder/$package.pc" "$work/$name.pc/"
-    done
+    for package in "${always[@]}" $packages; do show "$work/$name.pc" "$package"; done
     for option in "$@"; do set -- "$@" "-D$option=OFF"; shift; done
     PKG_CONFIG_LIBDIR=$work/$name.pc PKG_CONFIG_PATH='' cmake -S "$EDS_SOURCE" -B "$work/$name" \
         -G Ninja -DCMAKE_BUILD_TYPE=Debug -DEDS_BUILD_TESTS=OFF "$@" >"$work/log" 2>&1 ||
@@ -33,7 +40,7 @@ for name, state in json.load(open(sys.argv[1]))["features"].items():
 
 # must_say NAME FEATURE STATE
 must_say() {
-    states "$1" | grep -qx "$2 $3" || { echo "$1: $2 is not $3:"; states "$1"; exit 1; }
+    states "$1" | grep -x "$2 $3" >/dev/null || { echo "$1: $2 is not $3:"; states "$1"; exit 1; }
 }
 
 # must_not_link NAME LIBRARY...
@@ -59,8 +66,13 @@ must_not_link everything sqlite3 microhttpd curl pq mosquitto gnutls
 
 build_without http "sqlite3" EDS_TRANSPORT_HTTP
 must_say http transport-http off
+must_say http transport-tls off
 must_say http store-sqlite on
 must_not_link http microhttpd curl
+
+build_without tls "sqlite3 libmicrohttpd libcurl" EDS_TRANSPORT_TLS
+must_say tls transport-tls off
+must_say tls transport-http on
 
 build_without sqlite "libmicrohttpd libcurl" EDS_STORE_SQLITE EDS_BUFFER_SQLITE
 must_say sqlite store-sqlite off
