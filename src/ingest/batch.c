@@ -18,8 +18,8 @@
 #include "base/port.h"
 #include "ingest/queue.h"
 
-/* How often a batch is decided again because another node moved a head. */
-#define ATTEMPT_MAX 4u
+/* How often a batch is decided because the ledger did not take it as it was. */
+#define ATTEMPT_MAX 5u
 
 #define NS_PER_S 1000000000u
 
@@ -145,7 +145,7 @@ static enum eds_verdict check_object(struct eds_batch *batch, struct eds_batch_i
 
     if (taken_by != NULL) {
         item->on_pending = true;
-    } else {
+    } else if (batch->asks_for_objects) {
         int32_t rc = batch->ledger->ops->object(batch->ledger, object_ref, hash, &err);
 
         taken_by = found(batch, device, "object", rc, hash, &err);
@@ -320,6 +320,9 @@ static void run_range(struct eds_batch *batch, size_t first, size_t count)
 
     for (unsigned attempt = 0; rc == EDS_ERR_HEAD_MOVED && attempt < ATTEMPT_MAX; attempt++) {
         err.text[0] = '\0'; /* a moved head need not be explained by the ledger */
+        /* Taken references are rare, and the commit refuses them by itself: a
+         * look-up for each record would cost a tenth of all for nothing. */
+        batch->asks_for_objects = attempt > 0;
         decide_range(batch, first, count);
         rc = commit(batch, &err);
         keep_heads(batch, rc == EDS_OK);

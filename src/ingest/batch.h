@@ -25,6 +25,7 @@ struct eds_batch {
     size_t conflict_count;
     struct eds_operation *operations;
     size_t operation_count;
+    bool asks_for_objects;      /* whether references are looked up before the commit */
     uint64_t failure_logged_ns; /* when a failed store was last complained about */
 };
 

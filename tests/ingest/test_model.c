@@ -355,7 +355,9 @@ static void play_failure(struct model *m)
     faulty_fail(&m->ledger, FAULTY_COMMIT, 1, 1, EDS_ERR_IO);
     deliver(m->ingest, &parcel);
     faulty_heal(&m->ledger);
-    if (verdict == EDS_VERDICT_ACCEPTED || verdict == EDS_VERDICT_CONFLICT) {
+    /* That a reference is taken, the commit would have said. */
+    if (verdict == EDS_VERDICT_ACCEPTED || verdict == EDS_VERDICT_CONFLICT ||
+        verdict == EDS_VERDICT_OBJECT_TAKEN) {
         verdict = EDS_VERDICT_STORE;
         strcpy(message, "the record could not be stored: send it again");
     } else {
