@@ -1,6 +1,7 @@
 /* bench.c - see bench.h. */
 #include "bench.h"
 
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,29 @@ uint64_t bench_now_ns(void)
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+void bench_temporary(char out[BENCH_PATH_SIZE])
+{
+    const char *base = getenv("TMPDIR");
+
+    snprintf(out, BENCH_PATH_SIZE, "%s/eds-bench-XXXXXX", base != NULL ? base : "/tmp");
+    if (mkdtemp(out) == NULL) {
+        perror(out);
+        exit(1);
+    }
+}
+
+static int remove_one(const char *path, const struct stat *status, int kind, struct FTW *walk)
+{
+    (void)status, (void)kind, (void)walk;
+    return remove(path);
+}
+
+void bench_remove(const char *folder)
+{
+    if (nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS) != 0)
+        perror(folder);
 }
 
 static int compare_doubles(const void *left, const void *right)

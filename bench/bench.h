@@ -30,6 +30,12 @@ void bench_pair(const struct bench_case *ours, const struct bench_case *referenc
 void bench_report(const char *name, double value, const char *unit, const char *reference_name,
                   double reference, bool higher_is_better);
 
+/* bench_temporary makes a new folder below TMPDIR (else the system's usual one)
+ * and writes its path into out; bench_remove removes a folder and what is in it. */
+#define BENCH_PATH_SIZE 512u /* bytes, NUL included */
+void bench_temporary(char out[BENCH_PATH_SIZE]);
+void bench_remove(const char *folder);
+
 /* bench_now_ns is a monotonic clock. */
 uint64_t bench_now_ns(void);
 

@@ -106,13 +106,13 @@ int main(void)
 {
     const char *wanted = getenv("EDS_BENCH_CHAIN");
     size_t count = wanted != NULL ? strtoul(wanted, NULL, 10) : 1000000;
-    char path[] = "/tmp/eds-bench-chain-XXXXXX";
+    char folder[BENCH_PATH_SIZE], path[BENCH_PATH_SIZE + 16];
     struct rusage usage;
-    int file = mkstemp(path);
 
-    if (sodium_init() < 0 || file < 0 || count == 0)
+    if (sodium_init() < 0 || count == 0)
         return 1;
-    close(file);
+    bench_temporary(folder);
+    snprintf(path, sizeof path, "%s/chain.ndjson", folder);
     eds_ed25519_public_key(public_key[0], seed);
     size_t size = make_file(path, count);
     bench_begin("chain file (NDJSON, page cache, all cores)");
@@ -123,6 +123,6 @@ int main(void)
                  "records/s", "libsodium verify, one thread", sodium_rate(), true);
     getrusage(RUSAGE_SELF, &usage);
     bench_report("chain_verify_peak_memory", (double)usage.ru_maxrss * 1024, "B", NULL, 0, false);
-    unlink(path);
+    bench_remove(folder);
     return 0;
 }
