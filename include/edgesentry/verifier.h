@@ -42,10 +42,12 @@ enum eds_verifier_health {
  * business: keep it in memory, don't store it. */
 #define EDS_VERIFIER_TABLE_POINTS 1376u
 struct eds_verifier_table {
-#ifdef __cplusplus
+#if defined(__cplusplus)
     alignas(64)
-#else
+#elif __STDC_VERSION__ >= 201112L
     _Alignas(64)
+#else
+    __attribute__((aligned(64)))
 #endif
         uint64_t point[EDS_VERIFIER_TABLE_POINTS][8];
     uint8_t public_key[EDS_PUBLIC_KEY_SIZE];

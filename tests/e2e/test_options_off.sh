@@ -40,7 +40,9 @@ for name, state in json.load(open(sys.argv[1]))["features"].items():
 
 # must_say NAME FEATURE STATE
 must_say() {
-    states "$1" | grep -x "$2 $3" >/dev/null || { echo "$1: $2 is not $3:"; states "$1"; exit 1; }
+    local all # not a pipe: grep would leave at its match, and python find nobody reading
+    all=$(states "$1")
+    grep -qx "$2 $3" <<<"$all" || { printf '%s: %s is not %s:\n%s\n' "$1" "$2" "$3" "$all"; exit 1; }
 }
 
 # must_not_link NAME LIBRARY...
