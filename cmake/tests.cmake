@@ -4,26 +4,41 @@
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 add_custom_target(room_tests)  # all test programs, and what they need
 
+# eds_test_helpers(NAME files...) compiles once what several programs link.
+function(eds_test_helpers name)
+  if(ARGN)
+    add_library(${name} OBJECT ${ARGN})
+  else()
+    add_library(${name} INTERFACE)
+    return()
+  endif()
+  target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR}/tests
+                             PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+  target_link_libraries(${name} PUBLIC eds_flags PkgConfig::CMOCKA PkgConfig::JANSSON)
+  target_compile_definitions(${name} PUBLIC EDS_TEST_VECTORS="${PROJECT_SOURCE_DIR}/tests/vectors")
+  # Allocations fail on demand: tests/support/alloc.h.
+  target_link_options(${name} PUBLIC -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc)
+endfunction()
+
+file(GLOB support CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/support/*.c)
+eds_test_helpers(test_support ${support})
+
 function(eds_tests room)
   file(GLOB programs CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${room}/test_*.c)
-  file(GLOB helpers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${room}/*.c
-       ${PROJECT_SOURCE_DIR}/tests/support/*.c)
+  file(GLOB helpers CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${room}/*.c)
   list(FILTER helpers EXCLUDE REGEX "/test_[^/]*\\.c$")
   list(REMOVE_ITEM programs ${EDS_SOURCES_OFF})
+  eds_test_helpers(test_helpers_${room} ${helpers})
+  if(helpers)
+    target_link_libraries(test_helpers_${room} PRIVATE eds_${room})
+  endif()
   foreach(program ${programs})
     get_filename_component(name ${program} NAME_WE)
     string(REGEX REPLACE "^test_" "" name ${name})
     set(target test_${room}_${name})
-    add_executable(${target} ${program} ${helpers})
-    target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
-    target_link_libraries(${target} PRIVATE eds_${room} eds_flags PkgConfig::CMOCKA
-                          PkgConfig::JANSSON)
+    add_executable(${target} ${program})
+    target_link_libraries(${target} PRIVATE test_helpers_${room} test_support eds_${room})
     add_dependencies(room_tests ${target})
-    # Allocations fail on demand: tests/support/alloc.h.
-    target_link_options(${target} PRIVATE
-                        -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc)
-    target_compile_definitions(${target} PRIVATE
-                               EDS_TEST_VECTORS="${PROJECT_SOURCE_DIR}/tests/vectors")
     add_test(NAME ${room}/${name} COMMAND ${target} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
     set_tests_properties(${room}/${name} PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77)
   endforeach()

@@ -49,7 +49,7 @@ says "invalid signature at index 2"
 single=(eds audit sign-record --device-id lift-01 --sequence 1 --timestamp-ms 1700000000000
     --payload "scenario=lift-inspection,check=door,status=ok"
     --object-ref "s3://bucket/lift-01/door-check-1.bin" --out lift_single_record.json)
-check=(eds audit verify-record --record-file lift_single_record.json --public-key-hex $public)
+check=(eds audit verify-record --record-file lift_single_record.json --public-key-hex "$public")
 expect 0 "${single[@]}" --private-key-hex $secret
 expect 0 "${check[@]}"
 prints_exactly VALID

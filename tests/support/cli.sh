@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # cli.sh - what the command's own tests share.  Sourced; needs EDS.
 #
 #   expect CODE COMMAND...   runs it: standard output in $out, error in $err
@@ -9,7 +10,7 @@ trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 1
 unset DEVICE_PRIVATE_KEY_HEX EDS_PASSPHRASE
 count=0
-out= err= last=
+out='' err='' last=''
 
 fail() {
     echo "FAIL after: $last" >&2
