@@ -34,6 +34,7 @@ static const struct eds_command audit = {
 
 static const struct eds_command *const root_children[] = {
     &audit,
+    &eds_command_completions,
     NULL,
 };
 
@@ -47,7 +48,8 @@ const struct eds_command eds_command_root = {
     .name = "eds",
     .summary = "EdgeSentry: tamper-evident records of what devices saw",
     .description = "Every command under 'eds audit' may also be written without 'audit'. "
-                   "'eds help COMMAND' is 'eds COMMAND --help'.",
+                   "'eds help COMMAND' is 'eds COMMAND --help'; 'eds help --man' prints a manual "
+                   "page.",
     .children = root_children,
     .options = root_options,
 };

@@ -8,6 +8,7 @@
 #include "cli/args.h"
 #include "cli/commands.h"
 #include "cli/help.h"
+#include "cli/manual.h"
 #include "cli/version.h"
 
 /* The command that the words name, and how it was called. */
@@ -93,6 +94,17 @@ static int finish(int code)
     return code == EDS_EXIT_OK ? EDS_EXIT_FAILED : code;
 }
 
+/* "eds help audit keygen": explains, and never runs what it was asked about. */
+static int run_help(const struct found *found, const char *left_over)
+{
+    struct eds_args args = {.command = found->command, .path = found->path};
+
+    if (left_over != NULL && strcmp(left_over, "--help") != 0 && strcmp(left_over, "-h") != 0)
+        return eds_args_usage(&args, "unexpected argument '%s' found", left_over);
+    eds_help_print(stdout, found->command, found->path);
+    return finish(EDS_EXIT_OK);
+}
+
 int eds_run(int argc, char **argv)
 {
     struct found found;
@@ -105,12 +117,14 @@ int eds_run(int argc, char **argv)
         argv++;
         argc--;
     }
+    if (asked && argc == 2 && strcmp(argv[1], "--man") == 0) {
+        eds_manual_print();
+        return finish(EDS_EXIT_OK);
+    }
     found = find(argc, argv);
     if (found.unknown != NULL)
         return say_unknown(&found);
-    if (asked) {
-        eds_help_print(stdout, found.command, found.path);
-        return finish(EDS_EXIT_OK);
-    }
+    if (asked)
+        return run_help(&found, found.used < argc ? argv[found.used] : NULL);
     return finish(run_found(&found, argc - found.used, argv + found.used));
 }

@@ -152,6 +152,21 @@ def check_names():
             fail(f"{group} alone")
 
 
+def check_help_runs_nothing():
+    """Asked about a command, we explain it and do not run it."""
+    for args in (["help", "keygen", "--out", "k.json"], ["help", "--out"], ["help", "nothing"]):
+        done = eds(*args)
+        if done.returncode != USAGE or done.stdout or os.path.exists("k.json"):
+            fail(f"{args}: exit {done.returncode}")
+    page = eds("help", "--man").stdout.decode()
+    for word in (".TH EDS 1", "eds audit verify-chain", r"expect\-last\-hash"):
+        if word not in page:
+            fail(f"the manual page does not have {word}")
+    for line in page.split("\n"):
+        if line.startswith("'"):
+            fail(f"the manual page has a line that roff takes for a command: {line}")
+
+
 def check_version():
     line = eds("--version").stdout.decode()
     if eds("-V").stdout.decode() != line or not re.fullmatch(r"eds \d+\.\d+\.\d+\n", line):
@@ -177,6 +192,7 @@ def main():
     for path, text in leaves:
         check_mistakes(path, text)
     check_names()
+    check_help_runs_nothing()
     check_version()
     if os.path.exists("/dev/full"):
         check_full_disk()
