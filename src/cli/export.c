@@ -14,7 +14,7 @@
 #include "evidence/ledger_export.h"
 
 static const struct eds_option options[] = {
-    EDS_OPTION_DATA_DIR(NULL),
+    EDS_OPTION_DATA_DIR,
     EDS_OPTION_STORE,
     {.name = "device-id", .value = "DEVICE_ID", .help = "Whose chain", .required = true},
     {.name = "out",
@@ -31,7 +31,7 @@ static const struct eds_option options[] = {
 
 static const struct eds_example examples[] = {
     {"A chain and its payloads, for verify-chain on another machine",
-     "eds audit export --data-dir data --device-id lift-01 --out chain.json --payloads-file "
+     "eds audit export --device-id lift-01 --out chain.json --payloads-file "
      "payloads.json"},
     {NULL, NULL},
 };

@@ -16,7 +16,7 @@
 #define FINDING_TEXT_SIZE  EDS_ERROR_TEXT_SIZE
 
 static const struct eds_option options[] = {
-    EDS_OPTION_DATA_DIR(NULL),
+    EDS_OPTION_DATA_DIR,
     EDS_OPTION_STORE,
     {.name = "device",
      .value = "ID=PUBKEY_HEX",
@@ -27,10 +27,10 @@ static const struct eds_option options[] = {
 };
 
 static const struct eds_example examples[] = {
-    {"Records, links, heads and payloads of the ledger in ./data",
-     "eds audit ledger verify --data-dir data"},
+    {"Records, links, heads and payloads of the ledger in ./edgesentry-data",
+     "eds audit ledger verify"},
     {"Signatures of one device as well",
-     "eds audit ledger verify --data-dir data --device "
+     "eds audit ledger verify --device "
      "lift-01=8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"},
     {NULL, NULL},
 };

@@ -33,7 +33,7 @@ int32_t eds_serve_check_address(const char *text, struct eds_error *err);
          .choices = eds_serve_attest_names,                                                        \
          .help = "Must records of these devices be attested? optional: from a device's first "     \
                  "attested record on"},                                                            \
-        EDS_OPTION_DATA_DIR("./edgesentry-data"), EDS_OPTION_STORE,                                \
+        EDS_OPTION_DATA_DIR, EDS_OPTION_STORE,                                                     \
         {.name = "log-format",                                                                     \
          .value = "FORMAT",                                                                        \
          .fallback = "logfmt",                                                                     \

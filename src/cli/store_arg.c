@@ -20,8 +20,6 @@ static int32_t name_store(char out[URL_SIZE], const struct eds_args *args, struc
 
     if (url != NULL && eds_args_given(args, "data-dir"))
         return eds_error_set(err, EDS_ERR_USAGE, "--store and --data-dir exclude each other");
-    if (url == NULL && directory == NULL)
-        return eds_error_set(err, EDS_ERR_USAGE, "one of --data-dir and --store is needed");
     if (url != NULL)
         size = snprintf(out, URL_SIZE, "%s", url);
     else

@@ -5,10 +5,10 @@
 #include "cli/args.h"
 #include "store/ledger.h"
 
-/* The two options, for a command's table; the default differs by command. */
-#define EDS_OPTION_DATA_DIR(default_directory)                                                     \
+/* The two options, for a command's table. */
+#define EDS_OPTION_DATA_DIR                                                                        \
     {                                                                                              \
-        .name = "data-dir", .value = "DIR", .fallback = (default_directory),                       \
+        .name = "data-dir", .value = "DIR", .fallback = "./edgesentry-data",                       \
         .help = "Directory of the SQLite ledger, in the file edgesentry.db"                        \
     }
 #define EDS_OPTION_STORE                                                                           \
@@ -21,8 +21,8 @@
  *   read_only  for looking only: a SQLite file that is not there is an error,
  *              and nothing is made or changed
  *
- * EDS_ERR_USAGE if both or neither option is given, EDS_ERR_NOT_FOUND, and the
- * errors of eds_ledger_open. */
+ * EDS_ERR_USAGE if both options are given, EDS_ERR_NOT_FOUND, and the errors of
+ * eds_ledger_open. */
 int32_t eds_store_open(struct eds_ledger **out, const struct eds_args *args, bool read_only,
                        struct eds_error *err);
 

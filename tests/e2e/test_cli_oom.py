@@ -9,6 +9,9 @@ import subprocess
 import sys
 import tempfile
 
+sys.path.insert(0, os.path.join(os.environ["EDS_SOURCE"], "tests/support"))
+from server import has_server, serve  # noqa: E402
+
 EDS = os.environ["EDS"]
 SOURCE = pathlib.Path(os.environ["EDS_SOURCE"])
 BUILD = pathlib.Path(os.environ["EDS_BUILD"])
@@ -29,6 +32,11 @@ COMMANDS = [
     (("verify-chain", "c.json", "--device", DEVICE, "--full", "--payloads-file", "p.json"), None),
     (("inspect-key", "--key-file", "k.json"), None),
     (("demo-lift-inspection", "--out-file", "new.json"), "new.json"),
+]
+LEDGER_COMMANDS = [
+    (("export", "--data-dir", "../data", "--device-id", "lift-01", "--out", "new.json"),
+     "new.json"),
+    (("ledger", "verify", "--data-dir", "../data", "--device", DEVICE), None),
 ]
 
 
@@ -117,8 +125,14 @@ def main():
                      ("keygen", "--out", "k.json")):
             subprocess.run([EDS, "audit", *args], check=True, capture_output=True,
                            env={**os.environ, "DEVICE_PRIVATE_KEY_HEX": SEED})
+        commands = list(COMMANDS)
+        if has_server():
+            with serve("../data", DEVICE) as url:
+                subprocess.run([EDS, "audit", "send", "--url", url, "--records-file", "c.json",
+                                "--payloads-file", "p.json"], check=True, capture_output=True)
+            commands += LEDGER_COMMANDS
         total, faults = 0, []
-        for args, written in COMMANDS:
+        for args, written in commands:
             tried, found = sweep(shim, args, written)
             total += tried
             faults += found
