@@ -15,7 +15,7 @@ export EDS_INSTALL_DEPS DESTDIR
 # $(call build,PRESET,FOLDER,SETTINGS)
 define build
 @scripts/configure.sh $(1) $(2) $(3) $(CMAKE_FLAGS)
-@cmake --build $(2) -j$(JOBS)
+@cmake --build $(2) -j$(JOBS) $(if $(MAKE_TERMOUT),,-- --quiet)
 endef
 # Data races and memory errors show in the programs made of our own code; the
 # scripts around the release build and the long tests run in `make test`.
