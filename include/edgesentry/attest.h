@@ -18,6 +18,13 @@
 extern "C" {
 #endif
 
+#define EDS_ATTEST_MESSAGE_SIZE 67u /* bytes: the tag's 27, key id, record hash */
+
+/* eds_attest_message writes what an attestation signs, for signers and
+ * verifiers that are not ours (a token, a batch). */
+void eds_attest_message(uint8_t out[EDS_ATTEST_MESSAGE_SIZE], const uint8_t key_id[EDS_KEY_ID_SIZE],
+                        const uint8_t record_hash[EDS_HASH_SIZE]);
+
 /* eds_attest_sign fills *out for the record with that hash. */
 void eds_attest_sign(struct eds_attestation *out, const uint8_t record_hash[EDS_HASH_SIZE],
                      const uint8_t seed[EDS_SEED_SIZE]);

@@ -90,6 +90,13 @@ int32_t eds_chain_inspect(const struct eds_chain_rules *rules, const struct eds_
                           const uint8_t record_hash[EDS_HASH_SIZE], const void *payload,
                           size_t payload_size, struct eds_chain_finding *finding);
 
+/* eds_chain_inspect_vouched checks what is left of an entry whose signature and
+ * attestation (if present) were found valid elsewhere, under one of the rules'
+ * keys: its payload, and what must be there at EDS_STRENGTH_FULL. */
+int32_t eds_chain_inspect_vouched(const struct eds_chain_rules *rules,
+                                  const struct eds_entry *entry, const void *payload,
+                                  size_t payload_size, struct eds_chain_finding *finding);
+
 /* eds_chain_finding_text says a finding in words, those of the original where
  * it has some ("invalid previous hash at index 1").  At most size - 1 bytes;
  * 160 are always enough.  Returns the length. */

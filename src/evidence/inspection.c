@@ -10,21 +10,27 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define BATCH_ITEMS_MAX   256u
+#include "evidence/vouching.h"
+
+#define BATCH_ITEMS_MAX   EDS_VOUCHING_BATCH_MAX
 #define BATCH_PAYLOAD_MAX (1024u * 1024u) /* bytes; a batch with more is handed on */
 
 struct batch {
     uint64_t first; /* index of items[0] */
     unsigned count;
-    size_t payload_size; /* bytes of all payloads */
-    struct batch *next;  /* in its list */
+    size_t payload_size;                 /* bytes of all payloads */
+    const struct eds_vouching *vouching; /* NULL: the batch came too early, or is small */
+    struct batch *next;                  /* in its list */
     struct eds_inspection_item items[BATCH_ITEMS_MAX];
 };
 
 struct eds_inspection {
     const struct eds_chain_rules *rules;
-    struct batch *filling; /* the caller's; NULL: none yet */
-    uint64_t index;        /* of the next item */
+    struct eds_vouching *vouching; /* made when the first batch is full; may be NULL */
+    bool vouching_tried;
+    struct eds_vouching_desk *desk; /* the caller's */
+    struct batch *filling;          /* the caller's; NULL: none yet */
+    uint64_t index;                 /* of the next item */
     pthread_t threads[EDS_INSPECTION_THREADS_MAX];
     unsigned thread_count; /* started */
 
@@ -38,18 +44,32 @@ struct eds_inspection {
     struct batch batches[]; /* one to fill, and one a thread */
 };
 
+static int32_t inspect_item(const struct eds_chain_rules *rules,
+                            const struct eds_inspection_item *item, bool vouched,
+                            struct eds_chain_finding *finding)
+{
+    if (vouched)
+        return eds_chain_inspect_vouched(rules, &item->entry, item->payload, item->payload_size,
+                                         finding);
+    return eds_chain_inspect(rules, &item->entry, item->record_hash, item->payload,
+                             item->payload_size, finding);
+}
+
 /* Inspects up to the first fault, if it is still of interest, and frees all
  * payloads. */
-static void inspect(const struct eds_chain_rules *rules, struct batch *batch, bool moot,
-                    struct eds_chain_finding *finding)
+static void inspect(const struct eds_inspection *inspection, struct eds_vouching_desk *desk,
+                    struct batch *batch, bool moot, struct eds_chain_finding *finding)
 {
+    bool vouched[BATCH_ITEMS_MAX] = {false};
+
     finding->fault = EDS_CHAIN_GOOD;
+    if (!moot && desk != NULL && batch->vouching != NULL)
+        eds_vouching_run(batch->vouching, desk, batch->items, batch->count, vouched);
     for (unsigned i = 0; i < batch->count; i++) {
         struct eds_inspection_item *item = &batch->items[i];
 
         if (!moot && finding->fault == EDS_CHAIN_GOOD &&
-            eds_chain_inspect(rules, &item->entry, item->record_hash, item->payload,
-                              item->payload_size, finding) != EDS_OK)
+            inspect_item(inspection->rules, item, vouched[i], finding) != EDS_OK)
             finding->index = batch->first + i;
         free(item->payload);
     }
@@ -57,7 +77,7 @@ static void inspect(const struct eds_chain_rules *rules, struct batch *batch, bo
 
 /* Takes the first batch of the queue and inspects it; false if there is none.
  * Called with the lock held, which is let go meanwhile. */
-static bool work(struct eds_inspection *inspection)
+static bool work(struct eds_inspection *inspection, struct eds_vouching_desk *desk)
 {
     struct eds_chain_finding finding;
     struct batch *batch = inspection->queue;
@@ -70,7 +90,7 @@ static bool work(struct eds_inspection *inspection)
     if (inspection->queue == NULL)
         inspection->queue_end = &inspection->queue;
     pthread_mutex_unlock(&inspection->lock);
-    inspect(inspection->rules, batch, moot, &finding);
+    inspect(inspection, desk, batch, moot, &finding);
     pthread_mutex_lock(&inspection->lock);
     if (finding.fault != EDS_CHAIN_GOOD &&
         (inspection->finding.fault == EDS_CHAIN_GOOD || finding.index < inspection->finding.index))
@@ -84,16 +104,18 @@ static bool work(struct eds_inspection *inspection)
 static void *run(void *context)
 {
     struct eds_inspection *inspection = context;
+    struct eds_vouching_desk *desk = eds_vouching_desk_create(); /* without one it is slower */
 
     pthread_mutex_lock(&inspection->lock);
     for (;;) {
-        while (work(inspection))
+        while (work(inspection, desk))
             continue;
         if (inspection->closed)
             break;
         pthread_cond_wait(&inspection->queued, &inspection->lock);
     }
     pthread_mutex_unlock(&inspection->lock);
+    eds_vouching_desk_destroy(desk);
     return NULL;
 }
 
@@ -132,11 +154,25 @@ struct eds_inspection *eds_inspection_start(const struct eds_chain_rules *rules,
     return inspection;
 }
 
+/* A short chain is done before tables would be. */
+static void prepare_vouching(struct eds_inspection *inspection)
+{
+    if (inspection->vouching_tried)
+        return;
+    inspection->vouching_tried = true;
+    inspection->vouching = eds_vouching_create(inspection->rules);
+    if (inspection->vouching != NULL)
+        inspection->desk = eds_vouching_desk_create();
+}
+
 /* Puts the batch that was filled at the end of the queue. */
 static void hand_on(struct eds_inspection *inspection)
 {
     struct batch *batch = inspection->filling;
 
+    if (batch->count == BATCH_ITEMS_MAX)
+        prepare_vouching(inspection);
+    batch->vouching = inspection->vouching;
     inspection->filling = NULL;
     batch->next = NULL;
     pthread_mutex_lock(&inspection->lock);
@@ -156,7 +192,7 @@ static struct batch *take_free(struct eds_inspection *inspection)
         batch = inspection->free;
         if (batch != NULL)
             inspection->free = batch->next;
-        else if (!work(inspection))
+        else if (!work(inspection, inspection->desk))
             pthread_cond_wait(&inspection->freed, &inspection->lock);
     }
     pthread_mutex_unlock(&inspection->lock);
@@ -202,7 +238,7 @@ int32_t eds_inspection_finish(struct eds_inspection *inspection, struct eds_chai
     pthread_mutex_lock(&inspection->lock);
     inspection->closed = true;
     pthread_cond_broadcast(&inspection->queued);
-    while (work(inspection))
+    while (work(inspection, inspection->desk))
         continue;
     pthread_mutex_unlock(&inspection->lock);
     for (unsigned i = 0; i < inspection->thread_count; i++)
@@ -214,6 +250,8 @@ int32_t eds_inspection_finish(struct eds_inspection *inspection, struct eds_chai
     pthread_cond_destroy(&inspection->freed);
     pthread_cond_destroy(&inspection->queued);
     pthread_mutex_destroy(&inspection->lock);
+    eds_vouching_desk_destroy(inspection->desk);
+    eds_vouching_destroy(inspection->vouching);
     free(inspection);
     return rc;
 }
