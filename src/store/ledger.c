@@ -4,7 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/wipe.h"
 #include "store/ledger_memory.h"
+#if EDS_POSTGRES
+#include "store/ledger_postgres.h"
+#endif
 #if EDS_STORE_SQLITE
 #include "store/ledger_sqlite.h"
 #endif
@@ -45,6 +49,38 @@ static int32_t open_sqlite(struct eds_ledger **out, const char *path, struct eds
 }
 #endif
 
+#if EDS_POSTGRES
+/* mode=ro is ours; everything else in the URL is libpq's. */
+static int32_t open_postgres(struct eds_ledger **out, const char *url, struct eds_error *err)
+{
+    static const char read_only[] = "mode=ro";
+    size_t size = strlen(url), suffix_size = sizeof read_only - 1;
+    char *rest;
+    int32_t rc;
+
+    if (size <= suffix_size || strcmp(url + size - suffix_size, read_only) != 0 ||
+        strchr("?&", url[size - suffix_size - 1]) == NULL)
+        return eds_postgres_open(out, url, false, err);
+    rest = strdup(url);
+    if (rest == NULL)
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for a URL");
+    rest[size - suffix_size - 1] = '\0';
+    rc = eds_postgres_open(out, rest, true, err);
+    eds_wipe(rest, size); /* a password may be in it */
+    free(rest);
+    return rc;
+}
+#else
+static int32_t open_postgres(struct eds_ledger **out, const char *url, struct eds_error *err)
+{
+    (void)out;
+    (void)url; /* not to be shown: a password may be in it */
+    return eds_error_set(err, EDS_ERR_UNSUPPORTED,
+                         "cannot open a PostgreSQL URL: this build has no PostgreSQL "
+                         "(EDS_POSTGRES)");
+}
+#endif
+
 int32_t eds_ledger_open(struct eds_ledger **out, const char *url, struct eds_error *err)
 {
     const char *path = after_prefix(url, "sqlite:");
@@ -54,6 +90,9 @@ int32_t eds_ledger_open(struct eds_ledger **out, const char *url, struct eds_err
         return open_sqlite(out, path, err);
     if (strcmp(url, "memory:") == 0)
         return eds_memory_open(out, err);
-    return eds_error_set(err, EDS_ERR_USAGE,
-                         "unknown ledger '%s': expected sqlite:PATH or memory:", url);
+    if (after_prefix(url, "postgresql://") != NULL || after_prefix(url, "postgres://") != NULL)
+        return open_postgres(out, url, err);
+    return eds_error_set(
+        err, EDS_ERR_USAGE,
+        "unknown ledger '%s': expected sqlite:PATH, postgresql://... or memory:", url);
 }

@@ -81,7 +81,7 @@ struct eds_ledger_counts {
 #define EDS_CONFLICTS_KEPT_MAX 1000u
 
 struct eds_ledger_ops {
-    const char *name; /* "sqlite", "memory" */
+    const char *name; /* "sqlite", "postgresql", "memory" */
 
     /* All of the commit, or nothing, is durable on EDS_OK.
      * EDS_ERR_HEAD_MOVED: a head is no longer where the first append of its
@@ -160,6 +160,11 @@ struct eds_ledger {
  *   sqlite:PATH?mode=ro
  *                 the same, only to be read: nothing is made, and commit is
  *                 EDS_ERR_USAGE
+ *   postgresql://USER@HOST:PORT/DATABASE?PARAMETER=VALUE
+ *                 a PostgreSQL database, as libpq reads the URL; its tables
+ *                 are made or brought up to date.  mode=ro as the last
+ *                 parameter as above.  A server that is away is waited for,
+ *                 5 s long, by every call but this one
  *
  * EDS_OK and *out, which the caller closes with out->ops->close; EDS_ERR_USAGE
  * for an unknown URL, EDS_ERR_UNSUPPORTED for a store left out of this build

@@ -66,18 +66,23 @@ if states everything | grep ' on$'; then
 fi
 must_not_link everything sqlite3 microhttpd curl pq mosquitto gnutls
 
-build_without http "sqlite3" EDS_TRANSPORT_HTTP
+build_without http "sqlite3 libpq" EDS_TRANSPORT_HTTP
 must_say http transport-http off
 must_say http transport-tls off
 must_say http store-sqlite on
 must_not_link http microhttpd curl
 
-build_without tls "sqlite3 libmicrohttpd libcurl" EDS_TRANSPORT_TLS
+build_without tls "sqlite3 libpq libmicrohttpd libcurl" EDS_TRANSPORT_TLS
 must_say tls transport-tls off
 must_say tls transport-http on
 
-build_without sqlite "libmicrohttpd libcurl" EDS_STORE_SQLITE EDS_BUFFER_SQLITE
+build_without sqlite "libpq libmicrohttpd libcurl" EDS_STORE_SQLITE EDS_BUFFER_SQLITE
 must_say sqlite store-sqlite off
 must_say sqlite transport-http on
 must_not_link sqlite sqlite3
+
+build_without postgres "sqlite3 libmicrohttpd libcurl" EDS_POSTGRES
+must_say postgres postgres off
+must_say postgres store-sqlite on
+must_not_link postgres pq
 echo "built without: $(tr '\n' ' ' <<<"$optional")"

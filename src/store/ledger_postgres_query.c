@@ -1,0 +1,84 @@
+/* ledger_postgres_query.c - one prepared statement: parameters in, answer out. */
+#include "store/ledger_postgres.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "store/ledger_postgres_time.h"
+
+static uint8_t *add(struct postgres_params *params, const void *value, size_t size)
+{
+    assert(params->count < POSTGRES_PARAMS_MAX);
+    params->values[params->count] = value;
+    params->sizes[params->count] = (int)size;
+    params->formats[params->count] = 1; /* binary */
+    return params->numbers[params->count++];
+}
+
+void eds_postgres_add_text(struct postgres_params *params, const char *text)
+{
+    add(params, text, strlen(text));
+}
+
+void eds_postgres_add_bytes(struct postgres_params *params, const void *bytes, size_t size)
+{
+    add(params, size > 0 ? bytes : "", size);
+}
+
+void eds_postgres_add_u64(struct postgres_params *params, uint64_t number)
+{
+    uint8_t *bytes = params->numbers[params->count];
+
+    eds_postgres_put_u64(bytes, number);
+    add(params, bytes, 8);
+}
+
+void eds_postgres_add_null(struct postgres_params *params)
+{
+    add(params, NULL, 0);
+}
+
+/* Two parameters: the TIMESTAMPTZ, and what it cannot hold. */
+void eds_postgres_add_instant(struct postgres_params *params, uint64_t unix_ms)
+{
+    eds_postgres_add_u64(params, eds_postgres_time(unix_ms));
+    if (eds_postgres_time_fits(unix_ms))
+        eds_postgres_add_null(params);
+    else
+        eds_postgres_add_u64(params, unix_ms);
+}
+
+int32_t eds_postgres_execute(struct postgres_ledger *postgres, enum postgres_statement which,
+                             const struct postgres_params *params, PGresult **out,
+                             struct eds_error *err)
+{
+    PGresult *result =
+        PQexecPrepared(postgres->connection, eds_postgres_statement_name(which), params->count,
+                       params->values, params->sizes, params->formats, 1);
+    ExecStatusType status = PQresultStatus(result);
+    int32_t rc;
+
+    if (status == PGRES_TUPLES_OK || status == PGRES_COMMAND_OK) {
+        *out = result;
+        return EDS_OK;
+    }
+    rc = eds_postgres_fail(postgres, result, err, "use");
+    if (eds_postgres_lost(postgres, result))
+        eds_postgres_disconnect(postgres);
+    PQclear(result);
+    return rc;
+}
+
+int32_t eds_postgres_query(struct postgres_ledger *postgres, enum postgres_statement which,
+                           const struct postgres_params *params, PGresult **out,
+                           struct eds_error *err)
+{
+    int32_t rc = eds_postgres_ready(postgres, err);
+
+    if (rc == EDS_OK)
+        rc = eds_postgres_execute(postgres, which, params, out, err);
+    if (rc == EDS_OK || postgres->connection != NULL)
+        return rc;
+    rc = eds_postgres_ready(postgres, err);
+    return rc == EDS_OK ? eds_postgres_execute(postgres, which, params, out, err) : rc;
+}

@@ -1,0 +1,204 @@
+/* ledger_postgres_scan.c - the PostgreSQL ledger, read from end to end.
+ *
+ * A scan is cut into slices, each a query of its own that starts behind the
+ * last row of the one before.  So memory stays constant, no snapshot is held
+ * that would keep the server from tidying up, a visit may use the connection in
+ * between, and a scan outlives a server's restart.  Nothing is ever deleted,
+ * and a device's records are added behind those that are there: every row that
+ * was there when the scan began is seen, each device's records without a gap. */
+#include "store/ledger_postgres.h"
+
+#include <string.h>
+
+#include "base/utf8.h"
+
+#define SLICE_ROWS 256                          /* as in the statements */
+#define BEFORE_ALL UINT64_C(0x8000000000000000) /* the lowest BIGINT */
+
+struct scan {
+    struct postgres_ledger *postgres;
+    struct eds_error *err;
+    enum postgres_statement which;
+    const char *table; /* for errors */
+
+    /* The last row visited. */
+    char device_id[EDS_DEVICE_ID_SIZE];
+    uint64_t number; /* its sequence, its id, or that there was one */
+
+    int32_t (*visit_row)(struct scan *, const PGresult *, int row);
+    int32_t (*visit_stored)(void *context, const struct eds_stored *);
+    int32_t (*visit_head)(void *context, const char *device_id, const struct eds_head *);
+    int32_t (*visit_operation)(void *context, const struct eds_operation *, uint64_t created_ms);
+    void *context;
+};
+
+static int32_t run(struct scan *scan)
+{
+    int row_count = SLICE_ROWS;
+    int32_t rc = EDS_OK;
+
+    while (rc == EDS_OK && row_count == SLICE_ROWS) {
+        struct postgres_params params = {0};
+        PGresult *result = NULL;
+
+        eds_postgres_add_text(&params, scan->device_id);
+        eds_postgres_add_u64(&params, scan->number);
+        rc = eds_postgres_query(scan->postgres, scan->which, &params, &result, scan->err);
+        if (rc != EDS_OK)
+            return rc;
+        row_count = PQntuples(result);
+        for (int row = 0; rc == EDS_OK && row < row_count; row++)
+            rc = scan->visit_row(scan, result, row);
+        PQclear(result);
+    }
+    return rc;
+}
+
+static int32_t visit_record(struct scan *scan, const PGresult *result, int row)
+{
+    struct postgres_row record;
+    int32_t rc =
+        eds_postgres_read_record(&record, result, row, scan->postgres, scan->table, scan->err);
+
+    if (rc != EDS_OK)
+        return rc;
+    memcpy(scan->device_id, record.entry.record.device_id, sizeof scan->device_id);
+    scan->number = record.entry.record.sequence;
+    return scan->visit_stored(scan->context, &record.stored);
+}
+
+static int32_t visit_conflict(struct scan *scan, const PGresult *result, int row)
+{
+    struct postgres_row record;
+    int32_t rc =
+        eds_postgres_read_record(&record, result, row, scan->postgres, scan->table, scan->err);
+
+    if (rc != EDS_OK)
+        return rc;
+    (void)eds_postgres_column_u64(&scan->number, result, row, 0);
+    return scan->visit_stored(scan->context, &record.stored);
+}
+
+static int32_t visit_head(struct scan *scan, const PGresult *result, int row)
+{
+    const char *device_id = eds_postgres_column_text(result, row, 0, EDS_DEVICE_ID_SIZE);
+    struct eds_head head = {0};
+    int32_t rc;
+
+    if (device_id == NULL)
+        return eds_postgres_damaged(scan->postgres, scan->err, scan->table, 0, "device_id");
+    strcpy(scan->device_id, device_id);
+    scan->number = 1;
+    rc = eds_postgres_read_head(&head, result, row, 1, scan->postgres, device_id, scan->err);
+    return rc != EDS_OK ? rc : scan->visit_head(scan->context, device_id, &head);
+}
+
+static int32_t visit_operation(struct scan *scan, const PGresult *result, int row)
+{
+    const char *decision = eds_postgres_column_text(result, row, 1, sizeof "Accepted");
+    struct eds_operation operation = {
+        .device_id = eds_postgres_column_text(result, row, 2, SIZE_MAX),
+        .message = eds_postgres_column_text(result, row, 4, SIZE_MAX),
+    };
+    uint64_t created_ms = 0;
+    const char *bad = NULL;
+
+    (void)eds_postgres_column_u64(&scan->number, result, row, 0);
+    if (decision != NULL && strcmp(decision, "Accepted") == 0)
+        operation.decision = EDS_DECISION_ACCEPTED;
+    else if (decision != NULL && strcmp(decision, "Rejected") == 0)
+        operation.decision = EDS_DECISION_REJECTED;
+    else
+        bad = "decision";
+    if (operation.device_id == NULL)
+        bad = "device_id";
+    if (!eds_postgres_column_u64(&operation.sequence, result, row, 3))
+        bad = "sequence";
+    if (operation.message == NULL)
+        bad = "message";
+    if (!eds_postgres_column_instant(&created_ms, result, row, 5))
+        bad = "created_at";
+    if (bad != NULL)
+        return eds_postgres_damaged(scan->postgres, scan->err, scan->table, scan->number, bad);
+    return scan->visit_operation(scan->context, &operation, created_ms);
+}
+
+int32_t eds_postgres_scan(struct eds_ledger *ledger, const char *device_id,
+                          int32_t (*visit)(void *context, const struct eds_stored *), void *context,
+                          struct eds_error *err)
+{
+    struct scan scan = {
+        .postgres = (struct postgres_ledger *)ledger,
+        .err = err,
+        .which = POSTGRES_STATEMENT_SCAN_ALL,
+        .table = "audit_records",
+        .number = BEFORE_ALL,
+        .visit_row = visit_record,
+        .visit_stored = visit,
+        .context = context,
+    };
+
+    if (device_id == NULL)
+        return run(&scan);
+    if (strlen(device_id) >= sizeof scan.device_id || !eds_utf8_valid(device_id, strlen(device_id)))
+        return EDS_OK; /* no record can have it */
+    strcpy(scan.device_id, device_id);
+    scan.which = POSTGRES_STATEMENT_SCAN_DEVICE;
+    return run(&scan);
+}
+
+int32_t eds_postgres_heads(struct eds_ledger *ledger,
+                           int32_t (*visit)(void *context, const char *device_id,
+                                            const struct eds_head *),
+                           void *context, struct eds_error *err)
+{
+    struct scan scan = {
+        .postgres = (struct postgres_ledger *)ledger,
+        .err = err,
+        .which = POSTGRES_STATEMENT_SCAN_HEADS,
+        .table = "chain_heads",
+        .number = 0,
+        .visit_row = visit_head,
+        .visit_head = visit,
+        .context = context,
+    };
+
+    return run(&scan);
+}
+
+int32_t eds_postgres_operations(struct eds_ledger *ledger,
+                                int32_t (*visit)(void *context, const struct eds_operation *,
+                                                 uint64_t created_ms),
+                                void *context, struct eds_error *err)
+{
+    struct scan scan = {
+        .postgres = (struct postgres_ledger *)ledger,
+        .err = err,
+        .which = POSTGRES_STATEMENT_SCAN_OPERATIONS,
+        .table = "operation_logs",
+        .number = BEFORE_ALL,
+        .visit_row = visit_operation,
+        .visit_operation = visit,
+        .context = context,
+    };
+
+    return run(&scan);
+}
+
+int32_t eds_postgres_conflicts(struct eds_ledger *ledger,
+                               int32_t (*visit)(void *context, const struct eds_stored *),
+                               void *context, struct eds_error *err)
+{
+    struct scan scan = {
+        .postgres = (struct postgres_ledger *)ledger,
+        .err = err,
+        .which = POSTGRES_STATEMENT_SCAN_CONFLICTS,
+        .table = "conflicts",
+        .number = BEFORE_ALL,
+        .visit_row = visit_conflict,
+        .visit_stored = visit,
+        .context = context,
+    };
+
+    return run(&scan);
+}

@@ -1,0 +1,175 @@
+/* ledger_postgres_schema.c - the tables, and how older ones get there.
+ *
+ *   table              one row for                 found by
+ *   audit_records      each accepted record        id, (device_id, sequence)
+ *   operation_logs     each line of the log        id
+ *   chain_heads        each device                 device_id
+ *   raw_objects        each reference in use       object_ref
+ *   conflicts          each fork that was kept     id, (device_id, record_hash)
+ *   ledger_writers     each ledger open to write   writer_id
+ *   edgesentry_schema  each step taken             version
+ *
+ * Names and columns are those of docs/SPEC.md.  Ids and references compare byte
+ * by byte (COLLATE "C"), whatever the database's language.  Payloads are not
+ * compressed: most that matter are already, and trying costs a core. */
+#include "store/ledger_postgres.h"
+
+#include <string.h>
+
+/* Of the migration, in the database: "eds" and a number of ours. */
+#define ADVISORY_LOCK "7306342251437051905"
+
+#define RECORD_COLUMNS                                                                             \
+    "id BIGSERIAL PRIMARY KEY,"                                                                    \
+    "device_id TEXT COLLATE \"C\" NOT NULL,"                                                       \
+    "sequence BIGINT NOT NULL,"                                                                    \
+    "timestamp_ms BIGINT NOT NULL,"                                                                \
+    "payload_hash BYTEA NOT NULL,"                                                                 \
+    "signature BYTEA NOT NULL,"                                                                    \
+    "prev_record_hash BYTEA NOT NULL,"                                                             \
+    "object_ref TEXT COLLATE \"C\" NOT NULL,"                                                      \
+    "ingested_at TIMESTAMPTZ NOT NULL DEFAULT now(),"                                              \
+    "record_hash BYTEA NOT NULL,"                                                                  \
+    "attest_key_id BYTEA,"                                                                         \
+    "attest_signature BYTEA,"                                                                      \
+    "ingested_ms BIGINT,"
+
+/* step n leads from version n to version n + 1 */
+static const char *const steps[] = {
+    "CREATE TABLE audit_records(" RECORD_COLUMNS "UNIQUE(device_id, sequence));"
+    "CREATE TABLE operation_logs("
+    "id BIGSERIAL PRIMARY KEY,"
+    "decision TEXT NOT NULL,"
+    "device_id TEXT COLLATE \"C\" NOT NULL,"
+    "sequence BIGINT NOT NULL,"
+    "message TEXT NOT NULL,"
+    "created_at TIMESTAMPTZ NOT NULL DEFAULT now(),"
+    "created_ms BIGINT);"
+    "CREATE TABLE chain_heads("
+    "device_id TEXT COLLATE \"C\" PRIMARY KEY,"
+    "sequence BIGINT NOT NULL,"
+    "record_hash BYTEA NOT NULL,"
+    "attested BOOLEAN NOT NULL,"
+    "conflict_count BIGINT NOT NULL) WITH (fillfactor = 50);"
+    "CREATE TABLE raw_objects("
+    "object_ref TEXT COLLATE \"C\" PRIMARY KEY,"
+    "payload_hash BYTEA NOT NULL,"
+    "payload BYTEA);"
+    "ALTER TABLE raw_objects ALTER COLUMN payload SET STORAGE EXTERNAL;"
+    "CREATE TABLE conflicts(" RECORD_COLUMNS "UNIQUE(device_id, record_hash));"
+    "CREATE TABLE ledger_writers("
+    "writer_id BYTEA PRIMARY KEY,"
+    "commit_number BIGINT NOT NULL,"
+    "written_at TIMESTAMPTZ NOT NULL DEFAULT now()) WITH (fillfactor = 10);",
+};
+#define VERSION ((int)(sizeof steps / sizeof steps[0]))
+
+static int32_t run(struct postgres_ledger *postgres, const char *sql, struct eds_error *err)
+{
+    PGresult *result = PQexec(postgres->connection, sql);
+    ExecStatusType status = PQresultStatus(result);
+    int32_t rc = EDS_OK;
+
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK)
+        rc = eds_postgres_fail(postgres, result, err, "bring up to date");
+    PQclear(result);
+    return rc;
+}
+
+/* Runs a query that answers with one number. */
+static int32_t read_number(struct postgres_ledger *postgres, const char *query, uint64_t *out,
+                           struct eds_error *err)
+{
+    PGresult *result = PQexecParams(postgres->connection, query, 0, NULL, NULL, NULL, NULL, 1);
+    int32_t rc = EDS_OK;
+
+    if (PQresultStatus(result) != PGRES_TUPLES_OK || PQntuples(result) != 1 ||
+        !eds_postgres_column_u64(out, result, 0, 0))
+        rc = eds_postgres_fail(postgres, result, err, "read");
+    PQclear(result);
+    return rc;
+}
+
+/* The version of the ledger in the search path; 0 if there is none. */
+static int32_t identify(struct postgres_ledger *postgres, int *version, struct eds_error *err)
+{
+    uint64_t found = 0;
+    int32_t rc =
+        read_number(postgres, "SELECT (to_regclass('edgesentry_schema') IS NOT NULL)::int::bigint",
+                    &found, err);
+
+    *version = 0;
+    if (rc == EDS_OK && found == 0) {
+        rc = read_number(postgres,
+                         "SELECT (to_regclass('audit_records') IS NOT NULL"
+                         " OR to_regclass('operation_logs') IS NOT NULL)::int::bigint",
+                         &found, err);
+        if (rc != EDS_OK || found == 0)
+            return rc;
+        return eds_error_set(err, EDS_ERR_EXISTS,
+                             "PostgreSQL %s has tables audit_records or operation_logs of another "
+                             "program; name another database or, with options=-csearch_path=NAME, "
+                             "another schema",
+                             postgres->place);
+    }
+    if (rc == EDS_OK)
+        rc =
+            read_number(postgres, "SELECT coalesce(max(version), 0)::bigint FROM edgesentry_schema",
+                        &found, err);
+    if (rc != EDS_OK)
+        return rc;
+    if (found < 1 || found > (uint64_t)VERSION)
+        return eds_error_set(err, EDS_ERR_UNSUPPORTED,
+                             "the ledger in PostgreSQL %s has schema version %llu, this program "
+                             "knows 1 to %d; use a newer program",
+                             postgres->place, (unsigned long long)found, VERSION);
+    *version = (int)found;
+    return EDS_OK;
+}
+
+static int32_t take_steps(struct postgres_ledger *postgres, struct eds_error *err)
+{
+    int version = 0;
+    int32_t rc = identify(postgres, &version, err); /* another node may have been faster */
+
+    if (rc == EDS_OK && version == 0)
+        rc = run(postgres,
+                 "CREATE TABLE edgesentry_schema(version INTEGER PRIMARY KEY,"
+                 " taken_at TIMESTAMPTZ NOT NULL DEFAULT now())",
+                 err);
+    for (; rc == EDS_OK && version < VERSION; version++) {
+        rc = run(postgres, steps[version], err);
+        if (rc == EDS_OK)
+            rc = run(postgres,
+                     "INSERT INTO edgesentry_schema SELECT coalesce(max(version), 0) + 1"
+                     " FROM edgesentry_schema",
+                     err);
+    }
+    return rc;
+}
+
+int32_t eds_postgres_migrate(struct postgres_ledger *postgres, struct eds_error *err)
+{
+    int version = 0;
+    int32_t rc = identify(postgres, &version, err);
+
+    if (rc != EDS_OK || version == VERSION)
+        return rc;
+    if (postgres->read_only)
+        return eds_error_set(err, version == 0 ? EDS_ERR_NOT_FOUND : EDS_ERR_UNSUPPORTED,
+                             "PostgreSQL %s has a ledger of schema version %d, this program reads "
+                             "%d; open it once for writing",
+                             postgres->place, version, VERSION);
+    rc = run(postgres, "BEGIN", err);
+    if (rc == EDS_OK)
+        rc = run(postgres,
+                 "SET LOCAL lock_timeout = '60s'; SELECT pg_advisory_xact_lock(" ADVISORY_LOCK ")",
+                 err);
+    if (rc == EDS_OK)
+        rc = take_steps(postgres, err);
+    if (rc == EDS_OK)
+        rc = run(postgres, "COMMIT", err);
+    if (rc != EDS_OK)
+        (void)run(postgres, "ROLLBACK", NULL);
+    return rc;
+}
