@@ -191,7 +191,8 @@ static void test_flood(void **state)
     end_scene(&s);
 }
 
-/* The sum comes when the second is over, though nothing else happens. */
+/* The sum comes when the second is over, though nothing else happens; and comes
+ * again if the store failed. */
 static void test_sum_comes_by_itself(void **state)
 {
     struct parcel bad;
@@ -203,9 +204,11 @@ static void test_sum_comes_by_itself(void **state)
     parcel_fill(&bad, "nobody", 1, NULL, NULL, s.device.seed);
     for (unsigned i = 0; i < 3; i++)
         expect(s.ingest, &bad, EDS_VERDICT_UNKNOWN_DEVICE, NULL);
+    faulty_fail(&s.ledger, FAULTY_COMMIT, 1, 1, EDS_ERR_IO);
     for (unsigned tenths = 0; tenths < 50 && faulty_calls(&s.ledger, FAULTY_COMMIT) < 2; tenths++)
         usleep(100000);
     assert_in_range(faulty_calls(&s.ledger, FAULTY_COMMIT), 2, 3);
+    assert_int_equal(read_lines(s.inner).sums, 0); /* that one failed */
     eds_ingest_stop(s.ingest);
     lines = read_lines(s.inner);
     assert_int_equal(lines.count + lines.total, 3);

@@ -10,6 +10,8 @@
 #include "ingest/scene.h"
 #include "support/vectors.h"
 
+/* The original's scenario with a store that fails once: there the retry was a
+ * "duplicate" of a record that nobody had. */
 static void test_original_storage_failure(void **state)
 {
     json_t *rows = vector_load("peer/storage_failure.json"), *row;
@@ -67,6 +69,7 @@ static void test_store_down_for_long(void **state)
     scene_stored(s, "lift-a", 5);
 }
 
+/* Nothing of a failed batch is answered by what was not stored. */
 static void test_failed_batch(void **state)
 {
     struct scene *s = *state;
@@ -117,6 +120,7 @@ static void test_failed_batch(void **state)
     assert_int_equal(scene_counts(s).conflicts, 2);
 }
 
+/* A look-up that fails stops its device for the batch, and nobody else. */
 static void test_failed_lookups(void **state)
 {
     struct scene *s = *state;
@@ -163,6 +167,8 @@ static void test_failed_lookups(void **state)
     scene_stored(s, "lift-b", 2);
 }
 
+/* The commit was made, but the answer got lost: the head in memory is too old,
+ * and the retry must be found to be a duplicate. */
 static void test_failed_after_the_fact(void **state)
 {
     struct scene *s = *state;
@@ -178,6 +184,7 @@ static void test_failed_after_the_fact(void **state)
     expect(s->ingest, &p[2], EDS_VERDICT_ACCEPTED, "");
 }
 
+/* A race that is lost a few times is decided again, without anyone noticing. */
 static void test_lost_races(void **state)
 {
     struct scene *s = *state;
@@ -206,6 +213,36 @@ static void test_lost_races(void **state)
     expect(s->ingest, &p[0], EDS_VERDICT_ACCEPTED, "");
 }
 
+/* Deciding again takes no second line for the same rejection. */
+static void test_lost_races_count_once(void **state)
+{
+    struct scene *s = *state;
+    struct parcel *p = s->parcels;
+    struct eds_ingest_counts counts;
+
+    s->config.rejections_logged_per_second = 3;
+    scene_restart(s);
+    device_next(&s->a, &p[0]);
+    expect(s->ingest, &p[0], EDS_VERDICT_ACCEPTED, "");
+    batch_begin(s);
+    for (unsigned i = 1; i < 4; i++) {
+        p[i] = p[0];
+        batch_add(s, &p[i]);
+    }
+    device_next(&s->a, &p[4]);
+    batch_add(s, &p[4]);
+    faulty_fail(&s->ledger, FAULTY_COMMIT, 2, 3, EDS_ERR_HEAD_MOVED);
+    batch_end(s);
+    for (unsigned i = 1; i < 4; i++)
+        answered(&p[i], EDS_VERDICT_DUPLICATE);
+    answered(&p[4], EDS_VERDICT_ACCEPTED);
+    eds_ingest_counts(s->ingest, &counts);
+    assert_int_equal(counts.unlisted, 0);
+    assert_int_equal(counts.duplicate, 3);
+    assert_int_equal(scene_counts(s).operations, 6);
+}
+
+/* A record that the ledger will not have holds up its device and no other. */
 static void test_poison(void **state)
 {
     struct scene *s = *state;
@@ -239,6 +276,7 @@ int main(void)
         SCENE_TEST(test_failed_lookups),
         SCENE_TEST(test_failed_after_the_fact),
         SCENE_TEST(test_lost_races),
+        SCENE_TEST(test_lost_races_count_once),
         SCENE_TEST(test_poison),
     };
 

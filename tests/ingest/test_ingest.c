@@ -75,14 +75,6 @@ static void test_shared_reference(void **state)
            "object reference already taken for device=plug: shared");
 }
 
-/* The original's scenario with a store that fails once: there the retry was a
- * "duplicate" of a record that nobody had. */
-/* Nothing of a failed batch is answered by what was not stored. */
-/* A look-up that fails stops its device for the batch, and nobody else. */
-/* The commit was made, but the answer got lost: the head in memory is too old,
- * and the retry must be found to be a duplicate. */
-/* A race that is lost a few times is decided again, without anyone noticing. */
-/* A record that the ledger will not have holds up its device and no other. */
 /* Two nodes on one file take a device's records in turns: each finds out from
  * the ledger what the other has done. */
 static void test_two_nodes(void **state)
@@ -112,6 +104,14 @@ static void test_two_nodes(void **state)
     for (unsigned i = 0; i < 2; i++)
         expect(nodes[i], &p[30], EDS_VERDICT_ATTESTATION_ABSENT,
                "missing attestation for device=lift-a");
+    /* One node knows b's first record; the second, not attested, goes to the other,
+     * and comes again to the first when b must attest: still a duplicate. */
+    device_next(&s->b, &p[31]);
+    device_next(&s->b, &p[32]);
+    expect(nodes[0], &p[31], EDS_VERDICT_ACCEPTED, "");
+    expect(nodes[1], &p[32], EDS_VERDICT_ACCEPTED, "");
+    device_register(&s->b, s->registry, true);
+    expect(nodes[0], &p[32], EDS_VERDICT_DUPLICATE, NULL);
     for (unsigned i = 0; i < 2; i++)
         eds_ingest_stop(nodes[i]);
     assert_int_equal(stored_count(ledgers[0], "lift-a"), 30);
