@@ -85,6 +85,7 @@ static void test_two_nodes(void **state)
     struct parcel *p = s->parcels;
     char url[128];
 
+    NEEDS_SQLITE();
     temporary_url(url);
     for (unsigned i = 0; i < 2; i++) {
         s->config.ledger = ledgers[i] = open_ledger(url);
@@ -128,6 +129,7 @@ static void test_restart(void **state)
     struct eds_ledger *ledger;
     char url[128];
 
+    NEEDS_SQLITE();
     temporary_url(url);
     for (unsigned i = 0; i < 3; i++)
         device_next(&s->a, &p[i]);

@@ -484,6 +484,7 @@ static void test_in_sqlite(void **state)
 {
     char url[128];
 
+    NEEDS_SQLITE();
     (void)state;
     temporary_url(url);
     play(url, 1000);

@@ -215,6 +215,7 @@ static void test_transcripts_in_memory(void **state)
 static void test_transcripts_in_sqlite(void **state)
 {
     (void)state;
+    NEEDS_SQLITE();
     play_all(true);
 }
 

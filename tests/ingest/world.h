@@ -77,6 +77,13 @@ struct eds_ledger *open_ledger(const char *url);
  * they are not a whole chain from sequence 1. */
 uint64_t stored_count(struct eds_ledger *ledger, const char *device_id);
 
+/* A test that needs a file to live on is skipped in a build without SQLite. */
+#define NEEDS_SQLITE()                                                                             \
+    do {                                                                                           \
+        if (!EDS_STORE_SQLITE)                                                                     \
+            skip();                                                                                \
+    } while (0)
+
 /* temporary_url makes a new folder and writes the URL of a SQLite ledger in it;
  * temporary_remove takes both away. */
 void temporary_url(char url[128]);
