@@ -3,6 +3,9 @@
 
 #include <stdlib.h>
 
+#define WAL_PAGES_SOFT 4096  /* 32 MiB */
+#define WAL_PAGES_HARD 16384 /* 128 MiB */
+
 static void close_ledger(struct eds_ledger *ledger)
 {
     struct sqlite_ledger *sqlite = (struct sqlite_ledger *)ledger;
@@ -38,6 +41,8 @@ int32_t eds_sqlite_open(struct eds_ledger **out, const char *path, bool read_onl
         return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for a ledger");
     sqlite->ledger.ops = &sqlite_ops;
     sqlite->read_only = read_only;
+    sqlite->wal_pages_soft = WAL_PAGES_SOFT;
+    sqlite->wal_pages_hard = sqlite->wal_pages_wait = WAL_PAGES_HARD;
     rc = eds_commit_plan_init(&sqlite->plan, err);
     if (rc == EDS_OK)
         rc = eds_sqlite_make_place(&sqlite->path, path, read_only, err);

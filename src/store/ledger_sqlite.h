@@ -30,6 +30,9 @@ enum sqlite_statement {
     SQLITE_STATEMENT_COUNT
 };
 
+/* How long a commit waits for another writer. */
+#define EDS_SQLITE_BUSY_MS 5000
+
 struct sqlite_ledger {
     struct eds_ledger ledger;
     sqlite3 *db; /* NULL after a failure that only a new connection cures */
@@ -37,6 +40,12 @@ struct sqlite_ledger {
     char *path; /* absolute, so that it holds after chdir */
     bool read_only;
     int wal_pages; /* in the write-ahead log after the last commit */
+
+    /* The log is written back into the file from the soft mark on.  Where
+     * readers keep it from starting over, a commit waits a little for them at
+     * the hard mark, and again each time the log has grown by the soft one. */
+    int wal_pages_soft, wal_pages_hard;
+    int wal_pages_wait; /* where to wait next */
     struct eds_commit_plan plan;
 };
 
@@ -78,9 +87,9 @@ struct sqlite_row {
 int32_t eds_sqlite_read_record(struct sqlite_row *out, sqlite3_stmt *statement,
                                const struct sqlite_ledger *sqlite, const char *table,
                                struct eds_error *err);
+#define EDS_SQLITE_HEAD_COLUMNS "sequence, record_hash, attested, conflict_count, rowid"
 int32_t eds_sqlite_read_head(struct eds_head *out, sqlite3_stmt *statement, int column,
-                             const struct sqlite_ledger *sqlite, const char *device_id,
-                             struct eds_error *err);
+                             const struct sqlite_ledger *sqlite, struct eds_error *err);
 bool eds_sqlite_column_bytes(void *out, size_t size, sqlite3_stmt *statement, int column);
 const char *eds_sqlite_column_text(sqlite3_stmt *statement, int column, size_t size_max);
 int32_t eds_sqlite_damaged(const struct sqlite_ledger *sqlite, struct eds_error *err,

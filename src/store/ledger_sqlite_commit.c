@@ -9,13 +9,7 @@
 #include "base/log.h"
 #include "store/instant.h"
 
-/* The write-ahead log is written back into the file from this many pages on;
- * where readers hold it open for long, we wait a little for them from the
- * second mark on. */
-#define WAL_PAGES_SOFT  4096
-#define WAL_PAGES_HARD  16384
 #define READERS_WAIT_MS 100
-#define BUSY_TIMEOUT_MS 5000
 
 /* What all rows of one commit share. */
 struct writing {
@@ -51,8 +45,9 @@ static int32_t run(const struct writing *writing, enum sqlite_statement which, i
     int code = bound == SQLITE_OK ? sqlite3_step(statement) : SQLITE_ERROR;
     int32_t rc = EDS_OK;
 
-    if ((code & 0xff) == SQLITE_CONSTRAINT)
-        rc = EDS_ERR_HEAD_MOVED;
+    if (code == SQLITE_CONSTRAINT_UNIQUE || code == SQLITE_CONSTRAINT_PRIMARYKEY)
+        rc = eds_error_set(writing->err, EDS_ERR_HEAD_MOVED, "%s",
+                           sqlite3_errmsg(writing->sqlite->db));
     else if (code != SQLITE_DONE)
         rc = eds_sqlite_fail(writing->sqlite, writing->err, "write to");
     sqlite3_reset(statement);
@@ -278,17 +273,20 @@ static bool is_there(const struct writing *writing)
  * what was committed, and the next commit tries again. */
 static void check_point(struct sqlite_ledger *sqlite)
 {
-    int mode = SQLITE_CHECKPOINT_PASSIVE;
+    bool waits = sqlite->wal_pages >= sqlite->wal_pages_wait;
+    int mode = waits ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
     int code;
 
-    if (sqlite->wal_pages < WAL_PAGES_SOFT)
+    if (sqlite->wal_pages < sqlite->wal_pages_soft)
         return;
-    if (sqlite->wal_pages >= WAL_PAGES_HARD) {
-        mode = SQLITE_CHECKPOINT_RESTART;
+    if (waits)
         (void)sqlite3_busy_timeout(sqlite->db, READERS_WAIT_MS);
-    }
     code = sqlite3_wal_checkpoint_v2(sqlite->db, NULL, mode, NULL, NULL);
-    (void)sqlite3_busy_timeout(sqlite->db, BUSY_TIMEOUT_MS);
+    if (waits) {
+        (void)sqlite3_busy_timeout(sqlite->db, EDS_SQLITE_BUSY_MS);
+        sqlite->wal_pages_wait =
+            code == SQLITE_OK ? sqlite->wal_pages_hard : sqlite->wal_pages + sqlite->wal_pages_soft;
+    }
     if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
         EDS_LOG(EDS_LOG_WARN, "checkpoint_failed", EDS_LOG_STRING("file", sqlite->path),
                 EDS_LOG_STRING("error", sqlite3_errmsg(sqlite->db)),

@@ -3,9 +3,9 @@
 
 #include <assert.h>
 
-#define BUSY_TIMEOUT_MS 5000
-#define CACHE_KIB       16384
-#define WAL_SIZE_MAX    67108864 /* bytes that the log's file keeps once it is empty again */
+#define PAGE_SIZE    8192 /* of a new file; batches gain by it, single records lose nothing */
+#define CACHE_KIB    16384
+#define WAL_SIZE_MAX 67108864 /* bytes that the log's file keeps once it is empty again */
 
 static const char *const statement_texts[SQLITE_STATEMENT_COUNT] = {
     [SQLITE_STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
@@ -37,8 +37,8 @@ static const char *const statement_texts[SQLITE_STATEMENT_COUNT] = {
     [SQLITE_STATEMENT_FIND_OPERATION] =
         "SELECT 1 FROM operation_logs WHERE id = ?1 AND device_id = ?2 AND sequence = ?3"
         " AND message = ?4 AND created_at = ?5",
-    [SQLITE_STATEMENT_HEAD] = "SELECT sequence, record_hash, attested, conflict_count"
-                              " FROM chain_heads WHERE device_id = ?1",
+    [SQLITE_STATEMENT_HEAD] =
+        "SELECT " EDS_SQLITE_HEAD_COLUMNS " FROM chain_heads WHERE device_id = ?1",
     [SQLITE_STATEMENT_RECORD_HASH] =
         "SELECT record_hash, id FROM audit_records WHERE device_id = ?1 AND sequence = ?2",
     [SQLITE_STATEMENT_OBJECT] = "SELECT payload_hash, rowid FROM raw_objects WHERE object_ref = ?1",
@@ -72,6 +72,11 @@ static void harden(sqlite3 *db)
  * that two programs that make the same file at once need this loop. */
 static int32_t use_wal(struct sqlite_ledger *sqlite, struct eds_error *err)
 {
+    char page_size[32];
+
+    sqlite3_snprintf(sizeof page_size, page_size, "PRAGMA page_size=%d", PAGE_SIZE);
+    if (sqlite3_exec(sqlite->db, page_size, NULL, NULL, NULL) != SQLITE_OK)
+        return eds_sqlite_fail(sqlite, err, "configure");
     for (int waited_ms = 0;; waited_ms += 10) {
         sqlite3_stmt *statement = NULL;
         bool is_wal = false;
@@ -90,7 +95,7 @@ static int32_t use_wal(struct sqlite_ledger *sqlite, struct eds_error *err)
                                "the file system of %s has no shared memory or locks, which a "
                                "write-ahead log needs",
                                sqlite->path);
-        if (rc != EDS_ERR_BUSY || waited_ms >= BUSY_TIMEOUT_MS)
+        if (rc != EDS_ERR_BUSY || waited_ms >= EDS_SQLITE_BUSY_MS)
             return rc;
         sqlite3_sleep(10);
     }
@@ -99,8 +104,10 @@ static int32_t use_wal(struct sqlite_ledger *sqlite, struct eds_error *err)
 static int32_t configure(struct sqlite_ledger *sqlite, struct eds_error *err)
 {
     char settings[160];
-    int32_t rc = sqlite->read_only ? EDS_OK : use_wal(sqlite, err);
+    int32_t rc = EDS_OK;
 
+    if (!sqlite->read_only)
+        rc = use_wal(sqlite, err);
     if (rc != EDS_OK)
         return rc;
     sqlite3_snprintf(sizeof settings, settings,
@@ -133,7 +140,7 @@ int32_t eds_sqlite_connect(struct sqlite_ledger *sqlite, struct eds_error *err)
     assert(sqlite->db == NULL);
     sqlite->wal_pages = 0;
     if (sqlite3_open_v2(sqlite->path, &sqlite->db, flags, NULL) != SQLITE_OK ||
-        sqlite3_busy_timeout(sqlite->db, BUSY_TIMEOUT_MS) != SQLITE_OK)
+        sqlite3_busy_timeout(sqlite->db, EDS_SQLITE_BUSY_MS) != SQLITE_OK)
         rc = eds_sqlite_fail(sqlite, err, "open");
     else
         harden(sqlite->db);

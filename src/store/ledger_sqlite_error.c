@@ -70,6 +70,8 @@ int32_t eds_sqlite_fail(const struct sqlite_ledger *sqlite, struct eds_error *er
 int32_t eds_sqlite_damaged(const struct sqlite_ledger *sqlite, struct eds_error *err,
                            const char *table, sqlite3_int64 id, const char *column)
 {
+    if (sqlite3_errcode(sqlite->db) == SQLITE_NOMEM) /* SQLite could not hand the column over */
+        return eds_sqlite_fail(sqlite, err, "read");
     return eds_error_set(err, EDS_ERR_MALFORMED,
                          "damaged ledger %s: row %lld of %s has no valid %s", sqlite->path,
                          (long long)id, table, column);

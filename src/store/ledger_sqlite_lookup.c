@@ -44,7 +44,7 @@ int32_t eds_sqlite_head(struct eds_ledger *ledger, const char *device_id, struct
         return rc;
     rc = find(sqlite, statement, err);
     if (rc == EDS_OK)
-        rc = eds_sqlite_read_head(&head, statement, 0, sqlite, device_id, err);
+        rc = eds_sqlite_read_head(&head, statement, 0, sqlite, err);
     sqlite3_reset(statement);
     if (rc == EDS_ERR_NOT_FOUND)
         rc = EDS_OK; /* a device never seen has the zero head */

@@ -49,7 +49,7 @@ static int32_t make_directories(char *path, struct eds_error *err)
             if (sync_directory(path) != 0)
                 rc = fail(err, "sync the directory", path);
             parent_end[1] = first;
-        } else if (errno != EEXIST && access(path, F_OK) != 0) {
+        } else if (errno != EEXIST) {
             rc = fail(err, "make the directory", path);
         }
         *slash = '/';
@@ -60,45 +60,44 @@ static int32_t make_directories(char *path, struct eds_error *err)
     return EDS_OK;
 }
 
-/* Path from the root, in memory that the caller frees. */
-static char *absolute_path(const char *path)
+/* The path from the root, for the caller to free. */
+static int32_t make_absolute(char **out, const char *path, struct eds_error *err)
 {
-    char *directory, *joined;
-    size_t directory_size;
+    char *directory = path[0] == '/' ? NULL : getcwd(NULL, 0);
+    size_t directory_size = directory != NULL ? strlen(directory) : 0;
 
-    if (path[0] == '/')
-        return strdup(path);
-    directory = getcwd(NULL, 0);
-    if (directory == NULL)
-        return NULL;
-    directory_size = strlen(directory);
-    joined = malloc(directory_size + 1 + strlen(path) + 1);
-    if (joined != NULL) {
-        memcpy(joined, directory, directory_size);
-        joined[directory_size] = '/';
-        strcpy(joined + directory_size + 1, path);
+    if (path[0] != '/' && directory == NULL)
+        return fail(err, "find the place of", path);
+    *out = malloc(directory_size + 1 + strlen(path) + 1);
+    if (*out == NULL) {
+        free(directory);
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for a path");
     }
+    if (directory != NULL) {
+        memcpy(*out, directory, directory_size);
+        (*out)[directory_size++] = '/';
+    }
+    strcpy(*out + directory_size, path);
     free(directory);
-    return joined;
+    return EDS_OK;
 }
 
 int32_t eds_sqlite_make_place(char **absolute, const char *path, bool read_only,
                               struct eds_error *err)
 {
-    int32_t rc = EDS_OK;
     char *own;
+    int32_t rc;
 
     if (path[0] == '\0' || path[strlen(path) - 1] == '/')
         return eds_error_set(err, EDS_ERR_USAGE, "sqlite:%s names no file", path);
-    own = absolute_path(path);
-    if (own == NULL)
-        return fail(err, "find the place of", path);
+    rc = make_absolute(&own, path, err);
+    if (rc != EDS_OK)
+        return rc;
     if (read_only && access(own, F_OK) != 0 && errno == ENOENT)
         rc = eds_error_set(err, EDS_ERR_NOT_FOUND, "there is no ledger %s", own);
     if (!read_only)
         rc = make_directories(own, err);
-    if (!read_only && rc == EDS_OK && mknod(own, S_IFREG | 0600, 0) != 0 && errno != EEXIST &&
-        access(own, F_OK) != 0)
+    if (!read_only && rc == EDS_OK && mknod(own, S_IFREG | 0600, 0) != 0 && errno != EEXIST)
         rc = fail(err, "make the file", own);
     if (rc != EDS_OK)
         free(own);

@@ -107,20 +107,24 @@ int32_t eds_sqlite_read_record(struct sqlite_row *out, sqlite3_stmt *statement,
     return EDS_OK;
 }
 
-/* The four columns of a head, from column on. */
+/* EDS_SQLITE_HEAD_COLUMNS, from column on. */
 int32_t eds_sqlite_read_head(struct eds_head *out, sqlite3_stmt *statement, int column,
-                             const struct sqlite_ledger *sqlite, const char *device_id,
-                             struct eds_error *err)
+                             const struct sqlite_ledger *sqlite, struct eds_error *err)
 {
-    uint64_t attested;
+    uint64_t attested = 0;
+    const char *bad = NULL;
 
-    if (!read_integer(&out->sequence, statement, column) ||
-        !eds_sqlite_column_bytes(out->record_hash, EDS_HASH_SIZE, statement, column + 1) ||
-        !read_integer(&attested, statement, column + 2) || attested > 1 ||
-        !read_integer(&out->conflict_count, statement, column + 3))
-        return eds_error_set(err, EDS_ERR_MALFORMED,
-                             "damaged ledger %s: chain_heads of device %s is no head", sqlite->path,
-                             device_id);
+    if (!read_integer(&out->sequence, statement, column))
+        bad = "sequence";
+    else if (!eds_sqlite_column_bytes(out->record_hash, EDS_HASH_SIZE, statement, column + 1))
+        bad = "record_hash";
+    else if (!read_integer(&attested, statement, column + 2) || attested > 1)
+        bad = "attested";
+    else if (!read_integer(&out->conflict_count, statement, column + 3))
+        bad = "conflict_count";
+    if (bad != NULL)
+        return eds_sqlite_damaged(sqlite, err, "chain_heads",
+                                  sqlite3_column_int64(statement, column + 4), bad);
     out->attested = attested == 1;
     return EDS_OK;
 }

@@ -1,141 +1,220 @@
 /* ledger_sqlite_scan.c - the SQLite ledger, read from end to end.
  *
- * A scan is cut into slices, each a read of its own that starts behind the last
- * row of the one before.  While a read runs, the write-ahead log cannot be
- * emptied; so a long scan in one piece would let the log grow as long as it
- * takes.  Nothing is ever deleted and records are added behind those that are
- * there, so that a scan in slices still sees every row that was there when it
- * began, and each device's records without a gap. */
+ * A scan reads a slice of rows into memory, ends that read, and only then shows
+ * the rows to the visitor; the next slice starts behind the last row.  While a
+ * read lasts, the write-ahead log cannot start over, so that a visitor who
+ * takes long (one who writes to a pipe that nobody empties) would let the log
+ * grow without end.  Nothing is ever deleted, and records are added behind
+ * those that are there; so a scan in slices still sees every row that was there
+ * when it began, and each device's records without a gap. */
 #include "store/ledger_sqlite.h"
+
+#include <stdlib.h>
 
 #include "store/instant.h"
 
-#define SLICE_ROWS  1024
+#define SLICE_ROWS  256
 #define BEFORE_ALL  INT64_MIN
 #define RECORD_FROM "SELECT " EDS_SQLITE_RECORD_COLUMNS " FROM "
 
+struct head_row {
+    char device_id[EDS_DEVICE_ID_SIZE];
+    struct eds_head head;
+};
+
+struct operation_row {
+    struct eds_operation operation; /* strings lie in text */
+    uint64_t created_ms;
+    char *text; /* ours */
+};
+
 struct scan {
     struct sqlite_ledger *sqlite;
-    struct eds_error *err;
     const char *table; /* for errors */
+    /* Why reading failed.  Not the caller's own yet: the rows read before are
+     * shown first, and a visitor may use the caller's. */
+    struct eds_error failure;
 
-    /* The last row visited.  Queries name them ?1 and ?2, and the most rows of
-     * a slice ?3. */
+    /* The last row read.  Queries name them ?1 and ?2, and the most rows of a
+     * slice ?3. */
     char device_id[EDS_DEVICE_ID_SIZE];
     sqlite3_int64 number; /* its sequence, its id, or that there was one */
 
-    int32_t (*visit_row)(struct scan *, sqlite3_stmt *);
+    /* A slice, and what is done with each row of it. */
+    union {
+        struct sqlite_row *records;
+        struct head_row *heads;
+        struct operation_row *operations;
+        void *any;
+    } rows;
+    size_t row_size;
+    int32_t (*read)(struct scan *, sqlite3_stmt *, size_t row);
+    int32_t (*show)(struct scan *, size_t row);
     int32_t (*visit_stored)(void *context, const struct eds_stored *);
     int32_t (*visit_head)(void *context, const char *device_id, const struct eds_head *);
     int32_t (*visit_operation)(void *context, const struct eds_operation *, uint64_t created_ms);
     void *context;
 };
 
-/* Visits one slice; *row_count is the number of its rows. */
-static int32_t run_slice(struct scan *scan, sqlite3_stmt *statement, int *row_count)
+static int32_t read_slice(struct scan *scan, sqlite3_stmt *statement, size_t *row_count)
 {
     int32_t rc = EDS_OK;
 
-    /* A copy, because visiting a row changes scan->device_id. */
+    /* A copy of device_id, because reading a row changes it. */
     if (sqlite3_bind_text(statement, 1, scan->device_id, -1, SQLITE_TRANSIENT) != SQLITE_OK ||
         sqlite3_bind_int64(statement, 2, scan->number) != SQLITE_OK ||
         sqlite3_bind_int(statement, 3, SLICE_ROWS) != SQLITE_OK)
-        return eds_sqlite_fail(scan->sqlite, scan->err, "read");
-    for (*row_count = 0; rc == EDS_OK; (*row_count)++) {
+        return eds_sqlite_fail(scan->sqlite, &scan->failure, "read");
+    while (rc == EDS_OK) {
         int code = sqlite3_step(statement);
 
         if (code == SQLITE_DONE)
             break;
-        rc = code == SQLITE_ROW ? scan->visit_row(scan, statement)
-                                : eds_sqlite_fail(scan->sqlite, scan->err, "read");
+        rc = code == SQLITE_ROW ? scan->read(scan, statement, *row_count)
+                                : eds_sqlite_fail(scan->sqlite, &scan->failure, "read");
+        if (rc == EDS_OK)
+            ++*row_count;
     }
     sqlite3_reset(statement);
     return rc;
 }
 
-/* The statement is this scan's own, so that a visit may start another scan. */
-static int32_t run(struct scan *scan, const char *query)
+/* A row that cannot be read ends the scan, after those before it were shown. */
+static int32_t run_slices(struct scan *scan, sqlite3_stmt *statement, struct eds_error *err)
 {
-    sqlite3_stmt *statement = NULL;
-    int row_count = SLICE_ROWS;
-    int32_t rc = eds_sqlite_ready(scan->sqlite, scan->err);
+    size_t row_count;
+    int32_t rc, visit_rc = EDS_OK;
 
-    if (rc != EDS_OK)
-        return rc;
-    if (sqlite3_prepare_v2(scan->sqlite->db, query, -1, &statement, NULL) != SQLITE_OK)
-        rc = eds_sqlite_fail(scan->sqlite, scan->err, "read");
-    while (rc == EDS_OK && row_count == SLICE_ROWS)
-        rc = run_slice(scan, statement, &row_count);
-    sqlite3_finalize(statement);
+    do {
+        row_count = 0;
+        rc = read_slice(scan, statement, &row_count);
+        for (size_t i = 0; i < row_count && visit_rc == EDS_OK; i++)
+            visit_rc = scan->show(scan, i);
+        if (scan->visit_operation != NULL)
+            for (size_t i = 0; i < row_count; i++)
+                free(scan->rows.operations[i].text);
+        if (visit_rc != EDS_OK)
+            return visit_rc;
+    } while (rc == EDS_OK && row_count == SLICE_ROWS);
+    if (rc != EDS_OK && err != NULL)
+        *err = scan->failure;
     return rc;
 }
 
-static int32_t visit_record(struct scan *scan, sqlite3_stmt *statement)
+/* The statement is this scan's own, so that a visit may start another scan. */
+static int32_t run(struct scan *scan, const char *query, struct eds_error *err)
 {
-    struct sqlite_row row;
-    int32_t rc = eds_sqlite_read_record(&row, statement, scan->sqlite, scan->table, scan->err);
+    sqlite3_stmt *statement = NULL;
+    int32_t rc = eds_sqlite_ready(scan->sqlite, err);
 
     if (rc != EDS_OK)
         return rc;
-    memcpy(scan->device_id, row.entry.record.device_id, sizeof scan->device_id);
-    scan->number = eds_sqlite_from_u64(row.entry.record.sequence);
-    return scan->visit_stored(scan->context, &row.stored);
+    scan->rows.any = malloc(SLICE_ROWS * scan->row_size);
+    if (scan->rows.any == NULL)
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory to read %s", scan->table);
+    if (sqlite3_prepare_v2(scan->sqlite->db, query, -1, &statement, NULL) != SQLITE_OK)
+        rc = eds_sqlite_fail(scan->sqlite, err, "read");
+    else
+        rc = run_slices(scan, statement, err);
+    sqlite3_finalize(statement);
+    free(scan->rows.any);
+    return rc;
 }
 
-static int32_t visit_conflict(struct scan *scan, sqlite3_stmt *statement)
+static int32_t read_record(struct scan *scan, sqlite3_stmt *statement, size_t row)
 {
-    struct sqlite_row row;
-    int32_t rc = eds_sqlite_read_record(&row, statement, scan->sqlite, scan->table, scan->err);
+    struct sqlite_row *out = &scan->rows.records[row];
+    int32_t rc = eds_sqlite_read_record(out, statement, scan->sqlite, scan->table, &scan->failure);
 
-    if (rc != EDS_OK)
-        return rc;
+    if (rc == EDS_OK) {
+        memcpy(scan->device_id, out->entry.record.device_id, sizeof scan->device_id);
+        scan->number = eds_sqlite_from_u64(out->entry.record.sequence);
+    }
+    return rc;
+}
+
+static int32_t read_conflict(struct scan *scan, sqlite3_stmt *statement, size_t row)
+{
     scan->number = sqlite3_column_int64(statement, 0);
-    return scan->visit_stored(scan->context, &row.stored);
+    return eds_sqlite_read_record(&scan->rows.records[row], statement, scan->sqlite, scan->table,
+                                  &scan->failure);
 }
 
-static int32_t visit_head(struct scan *scan, sqlite3_stmt *statement)
+static int32_t show_record(struct scan *scan, size_t row)
 {
+    return scan->visit_stored(scan->context, &scan->rows.records[row].stored);
+}
+
+static int32_t read_head(struct scan *scan, sqlite3_stmt *statement, size_t row)
+{
+    struct head_row *out = &scan->rows.heads[row];
     const char *device_id = eds_sqlite_column_text(statement, 0, EDS_DEVICE_ID_SIZE);
-    struct eds_head head = {0};
-    int32_t rc;
 
     if (device_id == NULL)
-        return eds_sqlite_damaged(scan->sqlite, scan->err, scan->table,
+        return eds_sqlite_damaged(scan->sqlite, &scan->failure, scan->table,
                                   sqlite3_column_int64(statement, 5), "device_id");
+    strcpy(out->device_id, device_id);
     strcpy(scan->device_id, device_id);
     scan->number = 1;
-    rc = eds_sqlite_read_head(&head, statement, 1, scan->sqlite, scan->device_id, scan->err);
-    return rc != EDS_OK ? rc : scan->visit_head(scan->context, scan->device_id, &head);
+    return eds_sqlite_read_head(&out->head, statement, 1, scan->sqlite, &scan->failure);
 }
 
-static int32_t visit_operation(struct scan *scan, sqlite3_stmt *statement)
+static int32_t show_head(struct scan *scan, size_t row)
 {
+    return scan->visit_head(scan->context, scan->rows.heads[row].device_id,
+                            &scan->rows.heads[row].head);
+}
+
+/* Keeps the two strings of a line until it is shown. */
+static bool keep_strings(struct operation_row *out, const char *device_id, const char *message)
+{
+    size_t id_size = strlen(device_id) + 1, message_size = strlen(message) + 1;
+
+    out->text = malloc(id_size + message_size);
+    if (out->text == NULL)
+        return false;
+    memcpy(out->text, device_id, id_size);
+    memcpy(out->text + id_size, message, message_size);
+    out->operation.device_id = out->text;
+    out->operation.message = out->text + id_size;
+    return true;
+}
+
+static int32_t read_operation(struct scan *scan, sqlite3_stmt *statement, size_t row)
+{
+    struct operation_row *out = &scan->rows.operations[row];
     const char *decision = eds_sqlite_column_text(statement, 1, sizeof "Accepted");
+    const char *device_id = eds_sqlite_column_text(statement, 2, SIZE_MAX);
+    const char *message = eds_sqlite_column_text(statement, 4, SIZE_MAX);
     const char *created_at = eds_sqlite_column_text(statement, 5, EDS_INSTANT_SIZE);
-    struct eds_operation operation = {
-        .device_id = eds_sqlite_column_text(statement, 2, SIZE_MAX),
-        .sequence = eds_sqlite_to_u64(sqlite3_column_int64(statement, 3)),
-        .message = eds_sqlite_column_text(statement, 4, SIZE_MAX),
-    };
-    uint64_t created_ms = 0;
     const char *bad = NULL;
 
     scan->number = sqlite3_column_int64(statement, 0);
+    out->operation.sequence = eds_sqlite_to_u64(sqlite3_column_int64(statement, 3));
     if (decision != NULL && strcmp(decision, "Accepted") == 0)
-        operation.decision = EDS_DECISION_ACCEPTED;
+        out->operation.decision = EDS_DECISION_ACCEPTED;
     else if (decision != NULL && strcmp(decision, "Rejected") == 0)
-        operation.decision = EDS_DECISION_REJECTED;
+        out->operation.decision = EDS_DECISION_REJECTED;
     else
         bad = "decision";
-    if (operation.device_id == NULL)
+    if (device_id == NULL)
         bad = "device_id";
-    if (operation.message == NULL)
+    if (message == NULL)
         bad = "message";
-    if (created_at == NULL || !eds_instant_parse(&created_ms, created_at))
+    if (created_at == NULL || !eds_instant_parse(&out->created_ms, created_at))
         bad = "created_at";
     if (bad != NULL)
-        return eds_sqlite_damaged(scan->sqlite, scan->err, scan->table, scan->number, bad);
-    return scan->visit_operation(scan->context, &operation, created_ms);
+        return eds_sqlite_damaged(scan->sqlite, &scan->failure, scan->table, scan->number, bad);
+    if (!keep_strings(out, device_id, message))
+        return eds_error_set(&scan->failure, EDS_ERR_NO_MEMORY, "no memory to read %s",
+                             scan->table);
+    return EDS_OK;
+}
+
+static int32_t show_operation(struct scan *scan, size_t row)
+{
+    return scan->visit_operation(scan->context, &scan->rows.operations[row].operation,
+                                 scan->rows.operations[row].created_ms);
 }
 
 int32_t eds_sqlite_scan(struct eds_ledger *ledger, const char *device_id,
@@ -144,22 +223,27 @@ int32_t eds_sqlite_scan(struct eds_ledger *ledger, const char *device_id,
 {
     struct scan scan = {
         .sqlite = (struct sqlite_ledger *)ledger,
-        .err = err,
         .table = "audit_records",
         .number = BEFORE_ALL,
-        .visit_row = visit_record,
+        .row_size = sizeof(struct sqlite_row),
+        .read = read_record,
+        .show = show_record,
         .visit_stored = visit,
         .context = context,
     };
 
     if (device_id == NULL)
-        return run(&scan, RECORD_FROM "audit_records WHERE (device_id, sequence) > (?1, ?2)"
-                                      " ORDER BY device_id, sequence LIMIT ?3");
+        return run(&scan,
+                   RECORD_FROM "audit_records WHERE (device_id, sequence) > (?1, ?2)"
+                               " ORDER BY device_id, sequence LIMIT ?3",
+                   err);
     if (strlen(device_id) >= sizeof scan.device_id)
         return EDS_OK; /* no record can have it */
     strcpy(scan.device_id, device_id);
-    return run(&scan, RECORD_FROM "audit_records WHERE device_id = ?1 AND sequence > ?2"
-                                  " ORDER BY sequence LIMIT ?3");
+    return run(&scan,
+               RECORD_FROM "audit_records WHERE device_id = ?1 AND sequence > ?2"
+                           " ORDER BY sequence LIMIT ?3",
+               err);
 }
 
 int32_t eds_sqlite_heads(struct eds_ledger *ledger,
@@ -169,17 +253,20 @@ int32_t eds_sqlite_heads(struct eds_ledger *ledger,
 {
     struct scan scan = {
         .sqlite = (struct sqlite_ledger *)ledger,
-        .err = err,
         .table = "chain_heads",
         .number = 0,
-        .visit_row = visit_head,
+        .row_size = sizeof(struct head_row),
+        .read = read_head,
+        .show = show_head,
         .visit_head = visit,
         .context = context,
     };
 
-    return run(&scan, "SELECT device_id, sequence, record_hash, attested, conflict_count, rowid"
-                      " FROM chain_heads WHERE device_id >= ?1 AND (device_id > ?1 OR ?2 = 0)"
-                      " ORDER BY device_id LIMIT ?3");
+    return run(&scan,
+               "SELECT device_id, " EDS_SQLITE_HEAD_COLUMNS
+               " FROM chain_heads WHERE device_id >= ?1 AND (device_id > ?1 OR ?2 = 0)"
+               " ORDER BY device_id LIMIT ?3",
+               err);
 }
 
 int32_t eds_sqlite_operations(struct eds_ledger *ledger,
@@ -189,16 +276,19 @@ int32_t eds_sqlite_operations(struct eds_ledger *ledger,
 {
     struct scan scan = {
         .sqlite = (struct sqlite_ledger *)ledger,
-        .err = err,
         .table = "operation_logs",
         .number = BEFORE_ALL,
-        .visit_row = visit_operation,
+        .row_size = sizeof(struct operation_row),
+        .read = read_operation,
+        .show = show_operation,
         .visit_operation = visit,
         .context = context,
     };
 
-    return run(&scan, "SELECT id, decision, device_id, sequence, message, created_at"
-                      " FROM operation_logs WHERE id > ?2 ORDER BY id LIMIT ?3");
+    return run(&scan,
+               "SELECT id, decision, device_id, sequence, message, created_at"
+               " FROM operation_logs WHERE id > ?2 ORDER BY id LIMIT ?3",
+               err);
 }
 
 int32_t eds_sqlite_conflicts(struct eds_ledger *ledger,
@@ -207,13 +297,14 @@ int32_t eds_sqlite_conflicts(struct eds_ledger *ledger,
 {
     struct scan scan = {
         .sqlite = (struct sqlite_ledger *)ledger,
-        .err = err,
         .table = "conflicts",
         .number = BEFORE_ALL,
-        .visit_row = visit_conflict,
+        .row_size = sizeof(struct sqlite_row),
+        .read = read_conflict,
+        .show = show_record,
         .visit_stored = visit,
         .context = context,
     };
 
-    return run(&scan, RECORD_FROM "conflicts WHERE id > ?2 ORDER BY id LIMIT ?3");
+    return run(&scan, RECORD_FROM "conflicts WHERE id > ?2 ORDER BY id LIMIT ?3", err);
 }

@@ -6,6 +6,7 @@
 
 #include <stdarg.h>
 #include <setjmp.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
 #include <stdio.h>

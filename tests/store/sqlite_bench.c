@@ -1,0 +1,132 @@
+/* sqlite_bench.c - see sqlite_bench.h. */
+#include "store/sqlite_bench.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int sqlite_bench_set_up(void **state)
+{
+    struct sqlite_bench *bench = calloc(1, sizeof *bench);
+
+    assert_non_null(bench);
+    temp_dir_make(bench->directory);
+    snprintf(bench->path, sizeof bench->path, "%s/ledger.db", bench->directory);
+    bench->batch = batch_new(1795305600123u);
+    *state = bench;
+    return 0;
+}
+
+int sqlite_bench_tear_down(void **state)
+{
+    struct sqlite_bench *bench = *state;
+
+    sqlite_bench_close(bench);
+    batch_free(bench->batch);
+    temp_dir_remove(bench->directory);
+    free(bench);
+    return 0;
+}
+
+int32_t sqlite_bench_try_open(struct sqlite_bench *bench, const char *options)
+{
+    char url[sizeof bench->path + 64];
+
+    memset(&bench->err, 0, sizeof bench->err);
+    snprintf(url, sizeof url, "sqlite:%s%s", bench->path, options);
+    return eds_ledger_open(&bench->ledger, url, &bench->err);
+}
+
+void sqlite_bench_open(struct sqlite_bench *bench)
+{
+    if (sqlite_bench_try_open(bench, "") != EDS_OK)
+        fail_msg("%s", bench->err.text);
+}
+
+void sqlite_bench_close(struct sqlite_bench *bench)
+{
+    if (bench->ledger != NULL)
+        bench->ledger->ops->close(bench->ledger);
+    bench->ledger = NULL;
+}
+
+void sqlite_bench_commit(struct sqlite_bench *bench)
+{
+    if (bench->ledger->ops->commit(bench->ledger, &bench->batch->commit, &bench->err) != EDS_OK)
+        fail_msg("%s", bench->err.text);
+    batch_clear(bench->batch);
+}
+
+sqlite3 *sqlite_bench_connect(struct sqlite_bench *bench)
+{
+    sqlite3 *db = NULL;
+
+    if (sqlite3_open(bench->path, &db) != SQLITE_OK)
+        fail_msg("%s", sqlite3_errmsg(db));
+    sqlite3_busy_timeout(db, 1000);
+    return db;
+}
+
+void sqlite_bench_execute(sqlite3 *db, const char *sql)
+{
+    if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
+        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+}
+
+void sqlite_bench_sql(struct sqlite_bench *bench, const char *sql)
+{
+    sqlite3 *db = sqlite_bench_connect(bench);
+
+    sqlite_bench_execute(db, sql);
+    sqlite3_close(db);
+}
+
+char *sqlite_bench_query(struct sqlite_bench *bench, const char *sql)
+{
+    sqlite3 *db = sqlite_bench_connect(bench);
+    sqlite3_stmt *statement = NULL;
+    const char *text = NULL;
+    char *copy;
+
+    if (sqlite3_prepare_v2(db, sql, -1, &statement, NULL) != SQLITE_OK)
+        fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+    if (sqlite3_step(statement) == SQLITE_ROW)
+        text = (const char *)sqlite3_column_text(statement, 0);
+    copy = strdup(text != NULL ? text : "");
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+    return copy;
+}
+
+char *file_read(const char *path, size_t *size)
+{
+    FILE *file = fopen(path, "rb");
+    char *bytes;
+    long end;
+
+    if (file == NULL)
+        return NULL;
+    fseek(file, 0, SEEK_END);
+    end = ftell(file);
+    rewind(file);
+    bytes = malloc((size_t)end + 1);
+    if (bytes == NULL || fread(bytes, 1, (size_t)end, file) != (size_t)end)
+        abort();
+    bytes[end] = '\0';
+    fclose(file);
+    *size = (size_t)end;
+    return bytes;
+}
+
+void file_write(const char *path, const void *bytes, size_t size)
+{
+    FILE *file = fopen(path, "wb");
+
+    if (file == NULL || fwrite(bytes, 1, size, file) != size || fclose(file) != 0)
+        abort();
+}
