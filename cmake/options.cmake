@@ -5,8 +5,8 @@
 
 # eds_feature(OPTION "what it is" ROOM/PREFIX [USERS files]) declares the option
 # and sets OPTION_STATE to "on", "off" or "not in this version".  The feature is
-# src/ROOM/PREFIX*.c, with its tests tests/ROOM/test_PREFIX*.c; USERS are sources
-# under src/ that make no sense without it.
+# src/ROOM/PREFIX*.c, with its tests tests/ROOM/test_PREFIX*.c and their helpers
+# tests/ROOM/PREFIX*.c; USERS are sources under src/ that make no sense without it.
 set(EDS_FEATURES "")
 set(EDS_SOURCES_OFF "")
 function(eds_feature option description prefix)
@@ -15,7 +15,8 @@ function(eds_feature option description prefix)
   list(TRANSFORM FEATURE_USERS PREPEND ${PROJECT_SOURCE_DIR}/src/)
   string(REPLACE "/" "/test_" test_prefix ${prefix})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${prefix}*.c)
-  file(GLOB tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${test_prefix}*.c)
+  file(GLOB tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${test_prefix}*.c
+       ${PROJECT_SOURCE_DIR}/tests/${prefix}*.c)
   set(state on)
   if(NOT sources)
     set(state "not in this version")

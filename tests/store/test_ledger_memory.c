@@ -1,7 +1,17 @@
-/* test_ledger_memory.c - the in-memory ledger keeps every promise of a ledger. */
+/* test_ledger_memory.c - the in-memory ledger keeps every promise of a ledger,
+ * and stays as it was when memory runs out. */
 #include "store/ledger_conformance.h"
 
+#include <stdarg.h>
+#include <setjmp.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <stdio.h>
+
+#include "store/ledger_exhaust.h"
+#include "store/ledger_workload.h"
+#include "support/alloc.h"
 
 static struct eds_ledger *open_memory(void)
 {
@@ -15,7 +25,58 @@ static void clean(void)
 {
 }
 
+static int32_t open_empty(struct eds_ledger **out, void *context, struct eds_error *err)
+{
+    (void)context;
+    return eds_ledger_open(out, "memory:", err);
+}
+
+/* One with something in it; only what is read of it is to fail. */
+static int32_t open_filled(struct eds_ledger **out, void *context, struct eds_error *err)
+{
+    const uint64_t *n = context;
+    struct workload workload;
+
+    alloc_fail_at(0);
+    assert_int_equal(eds_ledger_open(out, "memory:", err), EDS_OK);
+    workload_begin(&workload);
+    workload_run(&workload, *out);
+    workload_end(&workload);
+    alloc_fail_at(*n);
+    return EDS_OK;
+}
+
+static uint64_t failing_at;
+
+static void fail_at(uint64_t n)
+{
+    failing_at = n;
+    alloc_fail_at(n);
+}
+
+static void clean_nothing(void *context)
+{
+    (void)context;
+}
+
+static void test_no_memory(void **state)
+{
+    struct exhaust exhaust = {fail_at, alloc_count, open_empty, clean_nothing, &failing_at};
+    uint64_t n = exhaust_commits(&exhaust);
+
+    (void)state;
+    printf("fewer than %llu allocations in committing\n", (unsigned long long)n);
+    assert_true(n > 100);
+    exhaust.open = open_filled;
+    n = exhaust_reads(&exhaust);
+    printf("fewer than %llu allocations in reading\n", (unsigned long long)n);
+    assert_true(n > 30);
+}
+
 int main(void)
 {
-    return ledger_conformance_run("memory", open_memory, clean);
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_no_memory)};
+    int failures = ledger_conformance_run("memory", open_memory, clean);
+
+    return failures + cmocka_run_group_tests_name("memory runs out", tests, NULL, NULL);
 }

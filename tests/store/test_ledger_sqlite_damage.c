@@ -12,10 +12,10 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "store/faulty_vfs.h"
+#include "store/ledger_sqlite_faulty_vfs.h"
 #include "store/ledger_dump.h"
 #include "store/ledger_workload.h"
-#include "store/sqlite_bench.h"
+#include "store/ledger_sqlite_bench.h"
 #include "support/dice.h"
 
 static void fill(struct sqlite_bench *bench)

@@ -14,10 +14,10 @@
 #include <string.h>
 
 #include "base/log.h"
-#include "store/faulty_vfs.h"
+#include "store/ledger_sqlite_faulty_vfs.h"
 #include "store/ledger_sqlite.h"
 #include "store/ledger_workload.h"
-#include "store/sqlite_bench.h"
+#include "store/ledger_sqlite_bench.h"
 
 /* Small enough that the workload passes it several times. */
 #define WAL_PAGES 12

@@ -13,7 +13,7 @@
 
 #include "store/ledger_dump.h"
 #include "store/ledger_sqlite.h"
-#include "store/sqlite_bench.h"
+#include "store/ledger_sqlite_bench.h"
 
 static char *dump(struct sqlite_bench *bench)
 {

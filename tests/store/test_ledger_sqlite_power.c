@@ -18,11 +18,11 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "store/faulty_vfs.h"
+#include "store/ledger_sqlite_faulty_vfs.h"
 #include "store/ledger_dump.h"
 #include "store/ledger_sqlite.h"
 #include "store/ledger_workload.h"
-#include "store/sqlite_bench.h"
+#include "store/ledger_sqlite_bench.h"
 
 #define WAL_PAGES 12
 #define CHANGING  (FAULTY_OPEN | FAULTY_WRITE | FAULTY_SYNC | FAULTY_TRUNCATE | FAULTY_DELETE)

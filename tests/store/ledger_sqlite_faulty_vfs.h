@@ -1,11 +1,11 @@
-/* faulty_vfs.h - a disk that fails when a test wants it to, and a power cut.
+/* ledger_sqlite_faulty_vfs.h - a disk that fails when a test wants it to, and a power cut.
  *
  * A layer between SQLite and the system's files.  It counts the operations of
  * the kinds that a test asks for and lets one fail, or all from one on.  It
  * also remembers what of each file was synced and what was only written, so
  * that it can say what a power cut would leave. */
-#ifndef EDS_TESTS_STORE_FAULTY_VFS_H
-#define EDS_TESTS_STORE_FAULTY_VFS_H
+#ifndef EDS_TESTS_STORE_LEDGER_SQLITE_FAULTY_VFS_H
+#define EDS_TESTS_STORE_LEDGER_SQLITE_FAULTY_VFS_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,5 +1,5 @@
-/* faulty_vfs.c - see faulty_vfs.h. */
-#include "store/faulty_vfs.h"
+/* ledger_sqlite_faulty_vfs.c - see ledger_sqlite_faulty_vfs.h. */
+#include "store/ledger_sqlite_faulty_vfs.h"
 
 #include <dirent.h>
 #include <sqlite3.h>

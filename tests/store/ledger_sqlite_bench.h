@@ -1,7 +1,7 @@
-/* sqlite_bench.h - a directory with a SQLite ledger in it, and the ways around
+/* ledger_sqlite_bench.h - a directory with a SQLite ledger in it, and the ways around
  * the ledger: SQL by hand, the file's bytes. */
-#ifndef EDS_TESTS_STORE_SQLITE_BENCH_H
-#define EDS_TESTS_STORE_SQLITE_BENCH_H
+#ifndef EDS_TESTS_STORE_LEDGER_SQLITE_BENCH_H
+#define EDS_TESTS_STORE_LEDGER_SQLITE_BENCH_H
 
 #include <sqlite3.h>
 

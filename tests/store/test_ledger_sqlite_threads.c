@@ -1,4 +1,4 @@
-/* test_ledger_threads.c - readers with ledgers of their own beside a writer.
+/* test_ledger_sqlite_threads.c - readers with ledgers of their own beside a writer.
  *
  * What a reader sees is always whole: every chain without a gap, and never
  * shorter than what was acknowledged before it began. */
@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "store/ledger_sqlite.h"
-#include "store/sqlite_bench.h"
+#include "store/ledger_sqlite_bench.h"
 
 #define COMMIT_COUNT 120u
 #define READER_COUNT 2u

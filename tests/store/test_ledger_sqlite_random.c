@@ -1,4 +1,4 @@
-/* test_ledger_random.c - two stores, told the same at random, hold the same.
+/* test_ledger_sqlite_random.c - two stores, told the same at random, hold the same.
  *
  * Commits good and bad are drawn; both stores must answer alike, and in the end
  * (and now and then) hold the same to the last byte.  SQLite is closed and

@@ -1,5 +1,5 @@
-/* sqlite_bench.c - see sqlite_bench.h. */
-#include "store/sqlite_bench.h"
+/* ledger_sqlite_bench.c - see ledger_sqlite_bench.h. */
+#include "store/ledger_sqlite_bench.h"
 
 #include <stdarg.h>
 #include <setjmp.h>
