@@ -280,12 +280,18 @@ def test_json():
     assert got["code"] == "EDS_ERR_IO" and "nothing" in got["error"], got
 
 
+def sanitized():
+    """Sanitizers map terabytes of address space for their own use."""
+    cache = pathlib.Path(os.environ["EDS_BUILD"], "CMakeCache.txt").read_text()
+    return "\nEDS_SANITIZE:STRING=\n" not in cache
+
+
 def test_stream_in_constant_memory():
     """42 MB of records go through a process that may map 256 MiB in all."""
     record = json.dumps({
         "device_id": "d", "sequence": 1, "timestamp_ms": 1, "payload_hash": [0] * 32,
         "signature": [0] * 64, "prev_record_hash": [0] * 32, "object_ref": "r"}).encode()
-    limit = "ulimit -v 262144; exec " if "ASAN_OPTIONS" not in os.environ else "exec "
+    limit = "exec " if sanitized() else "ulimit -v 262144; exec "
     done = subprocess.run(
         ["bash", "-c", limit + '"$0" audit verify-chain - --format ndjson', EDS],
         input=(b" " * 60000 + record + b"\n") * 700, capture_output=True, timeout=120)
