@@ -48,7 +48,7 @@ option(EDS_VERIFY_LIBSODIUM_ONLY "verify every signature with libsodium, no tabl
 option(EDS_BUILD_TESTS "build the tests (CMocka, jansson)" ON)
 set(EDS_TEST_ROOMS "base;core;bridge;codec;registry;store;ingest;transport;evidence;cli;fuzz;e2e"
     CACHE STRING "folders of tests/ to build and run")
-option(EDS_BUILD_BENCH "build the benchmarks" OFF)
+option(EDS_BUILD_BENCH "build the benchmarks (jansson)" OFF)
 option(EDS_FUZZ "build the libFuzzer targets (clang)" OFF)
 set(EDS_SANITIZE "" CACHE STRING "sanitizers: address,undefined or thread")
 option(EDS_COVERAGE "measure test coverage" OFF)

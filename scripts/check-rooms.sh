@@ -37,7 +37,7 @@ declare -A library=(
     [sqlite3.h]="store"
     [microhttpd.h]="transport"
     [curl/curl.h]="transport"
-    [jansson.h]="cli"
+    [jansson.h]="tests"
 )
 # Rooms that also run without an OS, and the only headers of C they may use.
 freestanding=" core codec bridge base "

@@ -6,7 +6,7 @@ set -euo pipefail
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-always=(libsodium jansson)
+always=(libsodium)
 
 # show FOLDER PACKAGE: lets pkg-config find a package and what it stands on.
 show() {
