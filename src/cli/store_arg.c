@@ -1,53 +1,64 @@
 /* store_arg.c - see store_arg.h. */
 #include "cli/store_arg.h"
 
-#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#define SCHEME    "sqlite:"
-#define READ_ONLY "?mode=ro"
+#include "cli/say.h"
+
+#define READ_ONLY "mode=ro"
 #define URL_SIZE  (PATH_MAX + 64u) /* bytes */
 
-/* The URL that the options mean. */
-static int32_t name_store(char out[URL_SIZE], const struct eds_args *args, struct eds_error *err)
+/* user:password@ in a URL from the command line: as open as a private key. */
+static bool has_password(const char *url)
 {
-    const char *url = eds_args_text(args, "store");
-    const char *directory = eds_args_text(args, "data-dir");
-    int size;
+    const char *authority = strstr(url, "://");
+    size_t size = authority != NULL ? strcspn(authority + 3, "/?#") : 0;
+    const char *at = size > 0 ? memchr(authority + 3, '@', size) : NULL;
 
-    if (url != NULL && eds_args_given(args, "data-dir"))
-        return eds_error_set(err, EDS_ERR_USAGE, "--store and --data-dir exclude each other");
-    if (url != NULL)
-        size = snprintf(out, URL_SIZE, "%s", url);
-    else
-        size = snprintf(out, URL_SIZE, SCHEME "%s/edgesentry.db", directory);
-    if (size < 0 || (size_t)size + sizeof READ_ONLY > URL_SIZE)
-        return eds_error_set(err, EDS_ERR_USAGE, "the ledger's name is too long");
-    return EDS_OK;
+    return at != NULL && memchr(authority + 3, ':', (size_t)(at - authority - 3)) != NULL;
+}
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t size = strlen(text);
+    size_t end_size = strlen(end);
+
+    return size >= end_size && strcmp(text + size - end_size, end) == 0;
+}
+
+/* A question mark in a file's name begins no parameters. */
+static bool first_parameter(const char *url)
+{
+    return strchr(url, '?') == NULL || strncmp(url, "sqlite:", strlen("sqlite:")) == 0;
 }
 
 int32_t eds_store_open(struct eds_ledger **out, const struct eds_args *args, bool read_only,
                        struct eds_error *err)
 {
+    const char *store = eds_args_text(args, "store");
+    const char *what = read_only ? READ_ONLY : "";
     char url[URL_SIZE];
-    int32_t rc = name_store(url, args, err);
-    size_t size;
+    int size;
 
-    if (rc != EDS_OK)
-        return rc;
-    size = strlen(url);
-    if (read_only && strncmp(url, SCHEME, strlen(SCHEME)) == 0) {
-        const char *path = url + strlen(SCHEME);
-
-        if (size >= strlen(READ_ONLY) && strcmp(url + size - strlen(READ_ONLY), READ_ONLY) == 0)
-            url[size - strlen(READ_ONLY)] = '\0';
-        if (access(path, F_OK) != 0)
-            return eds_error_set(err, EDS_ERR_NOT_FOUND, "no ledger at %s: %s", path,
-                                 strerror(errno));
-        strcat(url, READ_ONLY);
+    if (eds_args_given(args, "data-dir")) {
+        if (eds_args_given(args, "store"))
+            return eds_error_set(err, EDS_ERR_USAGE, "--store and --data-dir exclude each other");
+        store = NULL; /* a flag goes before the environment */
     }
+    if (eds_args_given(args, "store") && has_password(store))
+        eds_say_warning("a password on the command line can be read by every user of this "
+                        "machine; the environment variable EDS_STORE or ~/.pgpass keep it private");
+    if (store == NULL)
+        size = snprintf(url, sizeof url, "sqlite:%s/edgesentry.db%s%s",
+                        eds_args_text(args, "data-dir"), read_only ? "?" : "", what);
+    else if (!read_only || strcmp(store, "memory:") == 0 || ends_with(store, "?" READ_ONLY) ||
+             ends_with(store, "&" READ_ONLY))
+        size = snprintf(url, sizeof url, "%s", store);
+    else
+        size = snprintf(url, sizeof url, "%s%s%s", store, first_parameter(store) ? "?" : "&", what);
+    if (size < 0 || (size_t)size >= sizeof url)
+        return eds_error_set(err, EDS_ERR_USAGE, "the ledger's name is too long");
     return eds_ledger_open(out, url, err);
 }

@@ -13,16 +13,16 @@
     }
 #define EDS_OPTION_STORE                                                                           \
     {                                                                                              \
-        .name = "store", .value = "URL", .help = "Ledger by URL instead: sqlite:PATH or memory:"   \
+        .name = "store", .value = "URL", .environment = "EDS_STORE",                               \
+        .help = "Ledger by URL instead: sqlite:PATH, postgresql://USER@HOST/DATABASE or memory:"   \
     }
 
 /* eds_store_open opens the ledger that args name; the caller closes it.
  *
- *   read_only  for looking only: a SQLite file that is not there is an error,
- *              and nothing is made or changed
+ *   read_only  for looking only: what is not there is EDS_ERR_NOT_FOUND, and
+ *              nothing is made or changed
  *
- * EDS_ERR_USAGE if both options are given, EDS_ERR_NOT_FOUND, and the errors of
- * eds_ledger_open. */
+ * EDS_ERR_USAGE if both options are given, and the errors of eds_ledger_open. */
 int32_t eds_store_open(struct eds_ledger **out, const struct eds_args *args, bool read_only,
                        struct eds_error *err);
 

@@ -85,6 +85,14 @@ def test_good_ledger():
            said="not checked: the signatures of 3 records")
     expect("by URL", 0, "ledger", "verify", "--store", "sqlite:data/edgesentry.db",
            *device_options(), out=b"LEDGER_VALID\n")
+    os.environ["EDS_STORE"] = "sqlite:nothing/edgesentry.db"
+    expect("a flag before the environment", 0, *verify)
+    expect("the environment", 1, "ledger", "verify", said="there is no ledger")
+    os.environ["EDS_STORE"] = "sqlite:data/edgesentry.db?mode=ro"
+    expect("the environment", 0, "ledger", "verify")
+    del os.environ["EDS_STORE"]
+    expect("a password in the open", 1, "ledger", "verify", "--store",
+           "postgresql://me:secret@127.0.0.1:1/x", said="warning: a password on the command line")
     expect("another key", 2, *verify, "--device", "lift-02=" + PUBLIC["lift-01"],
            out=b"LEDGER_INVALID\n", said="device=lift-02 sequence=1: invalid signature")
     got = json.loads(expect("json", 0, *verify, *device_options(), "--json").stdout)
@@ -114,7 +122,7 @@ def test_exports():
            "never", said="no record of device lift-03 is in this ledger")
     assert not os.path.exists("never")
     expect("no ledger", 1, "export", "--data-dir", "nothing", "--device-id", "x", "--out", "never",
-           said="no ledger at nothing/edgesentry.db")
+           said="there is no ledger")
     assert not os.path.exists("nothing") and not os.path.exists("never")
     expect("two stores", 64, "export", "--data-dir", "data", "--store", "memory:", "--device-id",
            "x", "--out", "never")
