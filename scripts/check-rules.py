@@ -15,7 +15,7 @@ WORDS = [
     (re.compile(r"(?<![\w.~-])/(home|ro" r"ot|Users|wo" r"rk)/\w"), "a path of one machine"),
     (re.compile(r"(?<![\w.])/t" r"mp/(?!\S*XXXXXX)[a-z]"),
      "a fixed path in the folder for temporary files"),
-    (re.compile(r"\.\./sha" r"red|\.libr" r"ary\b"), "a path beside the repository"),
+    (re.compile(r"\.\./sha" r"red|(?<!\w)\.libr" r"ary\b"), "a path beside the repository"),
 ]
 TEMPORARY_PATH_OK = re.compile(r"^(docs/|README|tests/vectors/|CONTRIBUTING)")
 
