@@ -61,6 +61,7 @@ struct http_connection {
 
     /* The request that is being read or decided. */
     enum http_state state;
+    bool target_has_space;
     unsigned status;                 /* HTTP_REFUSED: with it */
     char error[EDS_ERROR_TEXT_SIZE]; /* and this text */
     uint64_t begun_ms;               /* when its head was there */
@@ -126,8 +127,10 @@ bool http_body_discard(struct http_connection *connection, size_t size);
  * given back. */
 void http_body_clear(struct http_connection *connection);
 
-/* http_handle is the MHD_AccessHandlerCallback, http_completed goes with
+/* http_target goes with MHD_OPTION_URI_LOG_CALLBACK, http_handle is the
+ * MHD_AccessHandlerCallback, http_completed goes with
  * MHD_OPTION_NOTIFY_COMPLETED; context is the server. */
+void *http_target(void *context, const char *target, struct MHD_Connection *mhd);
 enum MHD_Result http_handle(void *context, struct MHD_Connection *mhd, const char *url,
                             const char *method, const char *version, const char *data,
                             size_t *data_size, void **request);

@@ -12,6 +12,18 @@
 #define STOPPING    "the server is stopping; send the record again"
 #define TOO_LARGE   "Failed to buffer the request body: length limit exceeded"
 
+/* The path alone would not show all of it. */
+void *http_target(void *context, const char *target, struct MHD_Connection *mhd)
+{
+    struct http_connection *connection =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+
+    (void)context;
+    if (connection != NULL)
+        connection->target_has_space = strchr(target, ' ') != NULL;
+    return NULL; /* what http_handle finds in *request */
+}
+
 static enum MHD_Result take_field(void *head, enum MHD_ValueKind kind, const char *name,
                                   const char *value)
 {
@@ -36,14 +48,17 @@ static void judge_head(struct http_connection *connection, const struct eds_http
                        const char *url, const char *method, bool is_http_1_0)
 {
     char denied[EDS_ADDRESS_TEXT_SIZE + 40] = "source ";
+    const char *fault = eds_http_head_fault(head, is_http_1_0);
 
     if (connection->denied) {
         strcat(strcat(denied, connection->source), " is not in the allowlist");
         refuse(connection, MHD_HTTP_FORBIDDEN, denied);
     } else if (atomic_load(&connection->server->stopping)) {
         refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE, STOPPING);
-    } else if (!eds_http_head_trusted(head, is_http_1_0)) {
-        refuse(connection, MHD_HTTP_BAD_REQUEST, "ambiguous message framing");
+    } else if (fault != NULL) {
+        refuse(connection, MHD_HTTP_BAD_REQUEST, fault);
+    } else if (connection->target_has_space) {
+        refuse(connection, MHD_HTTP_BAD_REQUEST, "a space in the request target");
     } else if (strcmp(url, INGEST_PATH) != 0) {
         refuse(connection, MHD_HTTP_NOT_FOUND, "");
     } else if (strcmp(method, MHD_HTTP_METHOD_POST) != 0) {

@@ -36,9 +36,17 @@ static void take_length(struct eds_http_head *head, const char *value)
     head->content_length = length;
 }
 
+static bool has_control(const char *value)
+{
+    for (; *value != '\0'; value++)
+        if (((uint8_t)*value < ' ' && *value != '\t') || *value == 0x7f)
+            return true;
+    return false;
+}
+
 void eds_http_head_take(struct eds_http_head *head, const char *name, const char *value)
 {
-    if (*name == '\0' || name[token_size(name)] != '\0') {
+    if (*name == '\0' || name[token_size(name)] != '\0' || has_control(value)) {
         head->malformed = true;
     } else if (strcasecmp(name, "Content-Length") == 0) {
         take_length(head, value);
@@ -49,15 +57,21 @@ void eds_http_head_take(struct eds_http_head *head, const char *name, const char
     } else if (strcasecmp(name, "Content-Type") == 0) {
         if (head->content_type == NULL)
             head->content_type = value;
+    } else if (strcasecmp(name, "Host") == 0) {
+        head->host_count++;
     } else if (strcasecmp(name, "Expect") == 0) {
         head->expects_continue = true;
     }
 }
 
-bool eds_http_head_trusted(const struct eds_http_head *head, bool is_http_1_0)
+const char *eds_http_head_fault(const struct eds_http_head *head, bool is_http_1_0)
 {
-    return !head->malformed && head->content_length_count + head->transfer_encoding_count <= 1 &&
-           !(is_http_1_0 && head->transfer_encoding_count > 0);
+    if (head->malformed || head->content_length_count + head->transfer_encoding_count > 1 ||
+        (is_http_1_0 && head->transfer_encoding_count > 0)) /* HTTP/1.0 has no chunks */
+        return "ambiguous message framing";
+    if (head->host_count > 1 || (head->host_count == 0 && !is_http_1_0))
+        return "one Host field is required";
+    return NULL;
 }
 
 bool eds_http_is_json(const char *content_type)

@@ -1,10 +1,10 @@
 /* http_head.h - what the fields of a request's head say of its body.
  *
- * libmicrohttpd parses the head; this decides whether its framing may be
- * believed.  Two lengths, a length beside chunks, an encoding that is not
- * "chunked", or a name that is not a token ("Content-Length : 3") read one way
- * here and another way in some proxy, so such a request is refused and its
- * connection closed (RFC 9112, 6.3 and 11.2). */
+ * libmicrohttpd parses the head; this decides whether it may be believed.  Two
+ * lengths, a length beside chunks, an encoding that is not "chunked", a name
+ * that is not a token ("Content-Length : 3"), a control character in a value:
+ * these read one way here and another way in some proxy, so such a request is
+ * refused and its connection closed (RFC 9112, 3.2, 6.3 and 11.2). */
 #ifndef EDS_TRANSPORT_HTTP_HEAD_H
 #define EDS_TRANSPORT_HTTP_HEAD_H
 
@@ -16,6 +16,7 @@ struct eds_http_head {
     uint64_t content_length;  /* bytes; 0 if there is none */
     unsigned content_length_count;
     unsigned transfer_encoding_count;
+    unsigned host_count;
     bool expects_continue;
     bool malformed;
 };
@@ -23,9 +24,9 @@ struct eds_http_head {
 /* eds_http_head_take adds one field; both strings live as long as the head. */
 void eds_http_head_take(struct eds_http_head *head, const char *name, const char *value);
 
-/* eds_http_head_trusted says, after the last field, whether the framing holds.
- * A request of HTTP/1.0 has no chunks. */
-bool eds_http_head_trusted(const struct eds_http_head *head, bool is_http_1_0);
+/* eds_http_head_fault says, after the last field, why the head cannot be
+ * believed; NULL if it can. */
+const char *eds_http_head_fault(const struct eds_http_head *head, bool is_http_1_0);
 
 /* eds_http_is_json says whether a Content-Type stands for JSON:
  * application/json or application/<anything>+json, in any case, parameters

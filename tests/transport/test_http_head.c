@@ -55,10 +55,19 @@ static void framing(void **state)
 {
     static const struct {
         const char *name;
-        const char *fields[3][2];
+        const char *fields[3][2]; /* beside a Host, but for 1.0 */
         bool is_http_1_0, is_trusted;
     } rows[] = {
-        {"no body", {{"Host", "a"}}, false, true},
+        {"no body", {{"Accept", "a"}}, false, true},
+        {"no host, 1.0", {{"Accept", "a"}}, true, true},
+        {"a host, 1.0", {{"Host", "a"}}, true, true},
+        {"two hosts", {{"Host", "a"}}, false, false},
+        {"two hosts, 1.0", {{"Host", "a"}, {"Host", "a"}}, true, false},
+        {"a tab in a value", {{"X", "a\tb"}}, false, true},
+        {"a byte over 127 in a value", {{"X", "a\xa0"}}, false, true},
+        {"a return in a value", {{"X", "a\rTransfer-Encoding: chunked"}}, false, false},
+        {"a control character in a value", {{"X", "a\x01"}}, false, false},
+        {"a DEL in a value", {{"X", "a\x7f"}}, false, false},
         {"a length", {{"Content-Length", "3"}}, false, true},
         {"a length, 1.0", {{"Content-Length", "3"}}, true, true},
         {"leading zeros", {{"Content-Length", "003"}}, false, true},
@@ -94,9 +103,11 @@ static void framing(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct eds_http_head head = {.content_type = NULL};
 
+        if (!rows[i].is_http_1_0)
+            eds_http_head_take(&head, "Host", "lab");
         for (size_t j = 0; j < 3 && rows[i].fields[j][0] != NULL; j++)
             eds_http_head_take(&head, rows[i].fields[j][0], rows[i].fields[j][1]);
-        if (eds_http_head_trusted(&head, rows[i].is_http_1_0) != rows[i].is_trusted)
+        if ((eds_http_head_fault(&head, rows[i].is_http_1_0) == NULL) != rows[i].is_trusted)
             fail_msg("%s", rows[i].name);
     }
 }
@@ -106,6 +117,7 @@ static void head_values(void **state)
     struct eds_http_head head = {.content_type = NULL};
 
     (void)state;
+    assert_string_equal(eds_http_head_fault(&head, false), "one Host field is required");
     eds_http_head_take(&head, "content-length", "2097153");
     eds_http_head_take(&head, "CONTENT-TYPE", "application/json");
     eds_http_head_take(&head, "Content-Type", "text/plain");
