@@ -90,6 +90,7 @@ struct eds_http_server {
     atomic_uint connection_count, denied_count;
     atomic_uint request_count;    /* begun and not yet answered */
     atomic_uint submission_count; /* not yet given back by ingest */
+    atomic_uint taken_count;      /* went to ingest, and not yet answered */
     _Atomic uint64_t answered_count;
     atomic_size_t body_memory; /* bytes of all bodies */
 

@@ -148,7 +148,6 @@ static enum MHD_Result submit(struct http_connection *connection)
 
     if (rc != EDS_OK) {
         http_log_refusal(connection, MHD_HTTP_BAD_REQUEST, err.text);
-        http_body_clear(connection);
         return http_answer(connection, MHD_HTTP_BAD_REQUEST, err.text);
     }
     atomic_fetch_add(&server->submission_count, 1);
@@ -162,6 +161,7 @@ static enum MHD_Result submit(struct http_connection *connection)
     submission->done = decided;
     submission->context = connection;
     connection->state = HTTP_DECIDING;
+    atomic_fetch_add(&server->taken_count, 1);
     atomic_store(&connection->deadline_ms, 0); /* now it waits for us */
     MHD_suspend_connection(connection->mhd);
     eds_ingest_submit(server->config.ingest, submission);
@@ -173,7 +173,6 @@ static enum MHD_Result answer_verdict(struct http_connection *connection)
     char error[EDS_ERROR_TEXT_SIZE] = "";
 
     http_log_verdict(connection);
-    http_body_clear(connection);
     if (connection->submission.verdict == EDS_VERDICT_ACCEPTED)
         return http_answer(connection, MHD_HTTP_ACCEPTED, error);
     eds_ingest_answer_text(error, &connection->submission);
@@ -225,7 +224,9 @@ void http_completed(void *context, struct MHD_Connection *mhd, void **request,
     (void)code;
     if (connection == NULL)
         return;
-    http_body_clear(connection); /* of an upload that broke off */
+    if (connection->state == HTTP_DECIDING)
+        atomic_fetch_sub(&server->taken_count, 1);
+    http_body_clear(connection);
     http_connection_rest(connection);
     *request = NULL;
     atomic_fetch_sub(&server->request_count, 1);

@@ -14,6 +14,7 @@
 #define HEAD_MEMORY_SIZE (32u * 1024u) /* bytes a connection; 431 past it */
 #define CONNECTION_SLACK 64u           /* above connection_max, which the door keeps */
 #define LINES_PER_SECOND 20u           /* of log, for what clients cause */
+#define ANSWER_MS        500u          /* at stop, for the last answers to leave */
 
 static void set_defaults(struct eds_http_config *config)
 {
@@ -153,22 +154,32 @@ unsigned eds_http_server_port(const struct eds_http_server *server)
     return eds_socket_address_port(&server->address);
 }
 
+/* Waits until a count is 0, at most so long; dead connections are not waited
+ * for. */
+static void await_zero(struct eds_http_server *server, const atomic_uint *count, uint64_t most_ms)
+{
+    uint64_t give_up_ms = http_now_ms() + most_ms;
+    struct timespec moment = {.tv_nsec = 2000000};
+
+    while (atomic_load(count) > 0 && http_now_ms() < give_up_ms) {
+        http_connection_sweep(server); /* the door has gone */
+        nanosleep(&moment, NULL);
+    }
+}
+
 /* Waits until every request is answered: drain_timeout_s at most for those that
  * are still being sent, and for those that ingest has as long as it takes. */
 static void drain(struct eds_http_server *server)
 {
-    uint64_t give_up_ms = http_now_ms() + (uint64_t)server->config.drain_timeout_s * 1000;
     struct timespec moment = {.tv_nsec = 2000000};
 
-    while (atomic_load(&server->request_count) > 0 && http_now_ms() < give_up_ms) {
-        http_connection_sweep(server); /* the door has gone */
-        nanosleep(&moment, NULL);
-    }
+    await_zero(server, &server->request_count, (uint64_t)server->config.drain_timeout_s * 1000);
     /* A body that becomes complete from here on is not submitted: submit counts
      * first and looks at this second, we the other way round. */
     atomic_store(&server->ended, true);
     while (atomic_load(&server->submission_count) > 0)
         nanosleep(&moment, NULL);
+    await_zero(server, &server->taken_count, ANSWER_MS);
 }
 
 void eds_http_server_stop(struct eds_http_server *server)

@@ -17,6 +17,14 @@
 
 static const struct eds_http_config defaults = {.address = NULL};
 
+static uint64_t now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 /* Sends the device's next record on a fresh connection. */
 static unsigned send_one(struct http_lab *lab, struct lab_device *device)
 {
@@ -32,9 +40,9 @@ static unsigned send_one(struct http_lab *lab, struct lab_device *device)
     return reply.status;
 }
 
-/* Clients that stop somewhere, and one that never stops but never ends its
- * head: all are gone a second or two after their time, and a client that is
- * only slow is not. */
+/* Clients that stop somewhere are gone a second or two after their time; so is
+ * one that sends, but too little to come to an end.  One that is only slow is
+ * not. */
 static void slow_clients(void **state)
 {
     static const char *const beginnings[] = {
@@ -49,11 +57,11 @@ static void slow_clients(void **state)
     enum { COUNT = sizeof beginnings / sizeof beginnings[0] };
     struct http_lab lab;
     struct lab_device device;
-    struct lab_peer peers[COUNT], dripping, slow;
+    struct lab_peer peers[COUNT], dripping_head, dripping_body, stalled, slow;
     struct lab_reply reply;
-    char body[4 * LAB_BODY_SIZE];
+    char body[4 * LAB_BODY_SIZE], blanks[40000];
     size_t size, sent = 0;
-    bool dripping_open = true;
+    bool head_open = true, body_open = true;
 
     (void)state;
     lab_start(&lab, &(struct eds_http_config){.idle_timeout_s = 1}, NULL);
@@ -62,8 +70,14 @@ static void slow_clients(void **state)
         lab_connect(&peers[i], &lab);
         lab_send(&peers[i], beginnings[i], strlen(beginnings[i]));
     }
-    lab_connect(&dripping, &lab);
-    lab_send(&dripping, HEAD, strlen(HEAD));
+    lab_connect(&dripping_head, &lab);
+    lab_print(&dripping_head, HEAD);
+    lab_connect(&dripping_body, &lab);
+    lab_print(&dripping_body, HEAD "Content-Length: 1000\r\n\r\n");
+    lab_connect(&stalled, &lab); /* quick at first */
+    memset(blanks, ' ', sizeof blanks);
+    lab_print(&stalled, HEAD "Content-Length: 50000\r\n\r\n");
+    lab_send(&stalled, blanks, sizeof blanks);
     lab_connect(&slow, &lab);
     size = lab_envelope(&device, body, sizeof body, 6000); /* some 5 kB a second */
     lab_print(&slow, HEAD "Content-Length: %zu\r\n\r\n", size);
@@ -71,7 +85,8 @@ static void slow_clients(void **state)
         size_t some = i < 8 ? size / 9 : size - sent;
 
         lab_rest(200);
-        dripping_open = lab_send(&dripping, "X: y\r\n", 6) && dripping_open;
+        head_open = lab_send(&dripping_head, "X: y\r\n", 6) && head_open;
+        body_open = lab_send(&dripping_body, " ", 1) && body_open;
         assert_true(lab_send(&slow, body + sent, some));
         sent += some;
     }
@@ -80,10 +95,14 @@ static void slow_clients(void **state)
             fail_msg("still open: '%s'", beginnings[i]);
         lab_close(&peers[i]);
     }
-    assert_false(dripping_open);
+    assert_true(lab_closed(&stalled, 1000));
+    assert_false(head_open);
+    assert_false(body_open);
     lab_read(&slow, &reply, true);
     assert_int_equal(reply.status, 202);
-    lab_close(&dripping);
+    lab_close(&dripping_head);
+    lab_close(&dripping_body);
+    lab_close(&stalled);
     lab_close(&slow);
     lab_stop(&lab);
 }
@@ -94,6 +113,7 @@ static void aborted_uploads(void **state)
     struct lab_device device;
     struct lab_peer peer;
     char half[2000];
+    uint64_t begun_ms;
 
     (void)state;
     /* So little memory that it would be gone if broken uploads kept theirs. */
@@ -111,7 +131,14 @@ static void aborted_uploads(void **state)
         lab_rest(10);
     }
     assert_true(lab_head(&lab, device.device_id) == 1);
+    for (int i = 0; i < 20; i++) { /* again, for who stops now */
+        lab_connect(&peer, &lab);
+        lab_print(&peer, HEAD "Content-Length: 4000\r\n\r\n%.900s", half);
+        lab_close(&peer);
+    }
+    begun_ms = now_ms();
     lab_stop(&lab);
+    assert_in_range(now_ms() - begun_ms, 0, 3000); /* it does not wait for the dead */
 }
 
 static void body_memory(void **state)
@@ -269,7 +296,7 @@ static void many_connections(void **state)
 /* More clients than connection_max: they wait for their turn, and get it. */
 static void full_house(void **state)
 {
-    enum { COUNT = 40 };
+    enum { COUNT = 100 };
     struct http_lab lab;
     struct lab_device devices[COUNT];
     struct lab_peer peers[COUNT];

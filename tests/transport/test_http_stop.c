@@ -96,37 +96,52 @@ static void *stop_lab(void *lab)
     return NULL;
 }
 
-/* Stopping waits for what is with the store, and answers it. */
+/* Stopping waits for what is with the store, as long as it takes, and answers
+ * it.  What comes later is not taken: neither a request on an open connection
+ * nor an upload whose end comes after drain_timeout_s. */
 static void stopping_while_storing(void **state)
 {
     struct http_lab lab;
-    struct lab_device device;
-    struct lab_peer stored, idle;
+    struct lab_device devices[2];
+    struct lab_peer stored, late, idle;
     struct lab_reply reply;
-    char body[LAB_BODY_SIZE];
+    char body[LAB_BODY_SIZE], late_body[LAB_BODY_SIZE];
     pthread_t stopper;
-    size_t size;
+    size_t size, late_size;
 
     (void)state;
-    lab_start(&lab, &defaults, NULL);
-    lab_device_make(&device, &lab, 1);
+    lab_start(&lab, &(struct eds_http_config){.drain_timeout_s = 1}, NULL);
+    lab_device_make(&devices[0], &lab, 0);
+    lab_device_make(&devices[1], &lab, 1);
+    size = lab_envelope(&devices[0], body, sizeof body, 90);
+    late_size = lab_envelope(&devices[1], late_body, sizeof late_body, 90);
     lab_connect(&idle, &lab);
     lab_print(&idle, "GET / HTTP/1.1\r\nHost: lab\r\n\r\n");
     lab_read(&idle, &reply, true);
+    lab_connect(&late, &lab);
+    lab_print(&late,
+              "POST /api/v1/ingest HTTP/1.1\r\nHost: lab\r\n"
+              "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
+              late_size);
+    lab_send(&late, late_body, late_size - 1);
     atomic_store(&lab.ledger.waiting, true);
     lab_connect(&stored, &lab);
-    size = lab_envelope(&device, body, sizeof body, 90);
     lab_post(&stored, body, size);
     lab_rest(50);
     assert_int_equal(pthread_create(&stopper, NULL, stop_lab, &lab), 0);
     lab_rest(50);
 
-    lab_post(&idle, body, size); /* on an open connection, but too late */
+    lab_post(&idle, body, size);
     lab_read(&idle, &reply, true);
     assert_int_equal(reply.status, 503);
     assert_non_null(strstr(reply.head, "\r\nRetry-After: 1\r\n"));
     assert_true(lab_closed(&idle, 1000));
+    lab_rest(1100);
+    lab_send(&late, late_body + late_size - 1, 1);
+    lab_read(&late, &reply, true);
+    assert_int_equal(reply.status, 503);
 
+    lab_rest(600); /* longer than anything else at a stop is waited for */
     atomic_store(&lab.ledger.waiting, false);
     lab_read(&stored, &reply, true);
     assert_int_equal(reply.status, 202);
@@ -134,16 +149,18 @@ static void stopping_while_storing(void **state)
     assert_true(lab_closed(&stored, 1000));
     pthread_join(stopper, NULL);
     lab_close(&stored);
+    lab_close(&late);
     lab_close(&idle);
 }
 
-/* An upload that does not come to its end holds a stop up for drain_timeout_s
- * and no longer, even if its end comes just then. */
+/* An upload that comes to its end in drain_timeout_s is taken; one that does not
+ * holds a stop up for so long and no longer, even if its end comes just then. */
 static void stopping_while_sending(void **state)
 {
     struct http_lab lab;
     struct lab_device devices[8];
     struct lab_peer peers[8];
+    struct lab_reply reply;
     char body[LAB_BODY_SIZE], last[8];
     pthread_t stopper;
 
@@ -164,8 +181,12 @@ static void stopping_while_sending(void **state)
     }
     lab_rest(50);
     assert_int_equal(pthread_create(&stopper, NULL, stop_lab, &lab), 0);
-    lab_rest(985);
-    for (size_t i = 0; i < 8; i++) {
+    lab_rest(200);
+    lab_send(&peers[0], &last[0], 1);
+    lab_read(&peers[0], &reply, true);
+    assert_int_equal(reply.status, 202);
+    lab_rest(785);
+    for (size_t i = 1; i < 8; i++) {
         lab_rest(5);
         lab_send(&peers[i], &last[i], 1);
     }
@@ -177,7 +198,7 @@ static void stopping_while_sending(void **state)
 }
 
 struct sender {
-    struct http_lab *lab;
+    struct lab_peer peer; /* connected: the test's own thread can say why it is not */
     struct lab_device device;
     pthread_t thread;
     uint64_t acknowledged;
@@ -187,20 +208,17 @@ struct sender {
 static void *run_sender(void *context)
 {
     struct sender *sender = context;
-    struct lab_peer peer;
     struct lab_reply reply = {.status = 202};
     char body[LAB_BODY_SIZE];
 
-    lab_connect(&peer, sender->lab);
     while (reply.status == 202) {
         size_t size = lab_envelope(&sender->device, body, sizeof body, 90);
 
-        lab_post(&peer, body, size);
-        lab_read(&peer, &reply, true);
+        lab_post(&sender->peer, body, size);
+        lab_read(&sender->peer, &reply, true);
         if (reply.status == 202)
             sender->acknowledged++;
     }
-    lab_close(&peer);
     return NULL;
 }
 
@@ -215,8 +233,9 @@ static void stopping_under_load(void **state)
     for (int round = 0; round < ROUNDS; round++) {
         lab_start(&lab, &defaults, NULL);
         for (unsigned i = 0; i < COUNT; i++) {
-            senders[i] = (struct sender){.lab = &lab};
+            memset(&senders[i], 0, sizeof senders[i]);
             lab_device_make(&senders[i].device, &lab, i);
+            lab_connect(&senders[i].peer, &lab);
             assert_int_equal(pthread_create(&senders[i].thread, NULL, run_sender, &senders[i]), 0);
         }
         lab_rest(60);
@@ -226,6 +245,7 @@ static void stopping_under_load(void **state)
             uint64_t stored = lab_head(&lab, senders[i].device.device_id);
 
             pthread_join(senders[i].thread, NULL);
+            lab_close(&senders[i].peer);
             if (stored < senders[i].acknowledged || stored > senders[i].acknowledged + 1)
                 fail_msg("%llu acknowledged, %llu stored",
                          (unsigned long long)senders[i].acknowledged, (unsigned long long)stored);
