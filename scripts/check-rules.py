@@ -87,7 +87,23 @@ def check_words(path):
                 fault(path, number, f"{why}: {line.strip()[:80]}")
 
 
+def check_origins():
+    """Every folder of other people's data says where it is from and its licence."""
+    for folder in sorted({path.split("/")[2] for path in tracked("tests/vectors/*/*")}):
+        path = f"tests/vectors/{folder}/SOURCE.txt"
+        try:
+            with open(path, encoding="utf-8") as file:
+                text = file.read()
+        except FileNotFoundError:
+            fault(path, 1, "missing: where is this data from?")
+            continue
+        for what, pattern in (("commit", r"[0-9a-f]{7}"), ("licence", r"MIT|Apache|BSD|CC0|CC BY")):
+            if not re.search(pattern, text):
+                fault(path, 1, f"it names no {what}")
+
+
 def main():
+    check_origins()
     for path in tracked("src/*.c", "src/*.h", "include/*.h", "tests/*.c", "tests/*.h", "bench/*.c"):
         check_c_file(path)
     headers = tracked("include/*.h")
