@@ -9,7 +9,7 @@ build=$1
 # Memory and string functions, what compilers add, libsodium, and ourselves.
 allowed='^(mem(cpy|move|set|cmp|chr)|str(len|nlen|cmp|ncmp|chr|error)|__(memcpy|memmove|memset)_chk'
 allowed+='|__stack_chk_fail|__assert_fail|__errno_location|__tls_get_addr|_GLOBAL_OFFSET_TABLE_'
-allowed+='|__cpu_model|__cpu_indicator_init|crypto_[a-z0-9_]+|sodium_[a-z0-9_]+|eds_[a-z0-9_]+)$'
+allowed+='|__cpu_model|__cpu_indicator_init|crypto_[a-z0-9_]+|sodium_[a-z0-9_]+|(eds|fe25519|sc25519)_[a-z0-9_]+)$'
 hosted='^(log|error|port_posix|wipe)\.c\.o:$'
 
 faults=0

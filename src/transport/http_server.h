@@ -25,11 +25,12 @@ struct eds_http_config {
     const char *tls_key_pem;
 };
 
-/* eds_http_listen opens a listening socket at an address, so that one that is
- * not to be had shows before anything else is begun; peers wait in its backlog.
+/* eds_http_listen opens a listening socket at the address in text, so that one
+ * that is not to be had shows before anything else is begun; peers wait in its
+ * backlog.
  * EDS_OK and *fd, EDS_ERR_USAGE, EDS_ERR_IO ("Address already in use (os error
  * 98)"). */
-int32_t eds_http_listen(int *fd, const char *address, struct eds_error *err);
+int32_t eds_http_listen(int *fd, const char *text, struct eds_error *err);
 
 /* eds_http_server_start binds, listens and serves.  The pointers in config
  * outlive the server; listen_fd is the server's or, on failure, closed.  EDS_OK; EDS_ERR_USAGE for
