@@ -244,7 +244,7 @@ static int32_t take_line(struct eds_chain_reader *reader, size_t size, bool ende
             err->code = EDS_ERR_MALFORMED;
     }
     if (c.rc == EDS_OK)
-        consume(reader, size + ended);
+        consume(reader, size);
     return c.rc;
 }
 

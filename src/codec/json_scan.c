@@ -149,6 +149,9 @@ const char *eds_scan_byte_list(uint8_t *out, size_t count, const char *at, const
     return bad == 0 ? at : NULL;
 }
 
+#define GAP_SIZE_MAX     16u /* bytes of white space between two numbers */
+#define SPACED_STEP_SIZE 25  /* what is looked at: up to 7 bytes, a comma, a gap and one more */
+
 /* What stands between two numbers, a comma and white space, in 8 to 16 bytes or
  * in less than 8. */
 struct gap {
@@ -162,14 +165,14 @@ struct gap {
 static bool measure_gap(struct gap *gap, const char *at)
 {
     gap->size = 0;
-    while (gap->size <= 16 && (at[gap->size] == ' ' || at[gap->size] == '\n' ||
-                               at[gap->size] == '\r' || at[gap->size] == '\t'))
+    while (gap->size <= GAP_SIZE_MAX && (at[gap->size] == ' ' || at[gap->size] == '\n' ||
+                                         at[gap->size] == '\r' || at[gap->size] == '\t'))
         gap->size++;
     gap->tail_at = gap->size > 8 ? gap->size - 8 : 0;
     gap->head = load8(at);
     gap->tail = load8(at + gap->tail_at);
     gap->mask = gap->size >= 8 ? ~(uint64_t)0 : ((uint64_t)1 << 8 * gap->size) - 1;
-    return gap->size <= 16;
+    return gap->size <= GAP_SIZE_MAX;
 }
 
 const char *eds_scan_spaced_list(uint8_t *out, size_t count, const char *at, const char *end)
@@ -181,7 +184,7 @@ const char *eds_scan_spaced_list(uint8_t *out, size_t count, const char *at, con
         uint64_t eight, stops;
         unsigned stop;
 
-        if (end - at < 40) /* a number, a comma, a gap, and to load eight bytes anywhere there */
+        if (end - at < SPACED_STEP_SIZE)
             return NULL;
         eight = load8(at);
         stops = ~eight & (ONES << 4);

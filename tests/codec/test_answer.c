@@ -162,13 +162,30 @@ static void test_long_error(void **state)
     }
 }
 
+/* Once something was dropped nothing that is shorter slips in behind it. */
+static void test_cut_is_final(void **state)
+{
+    struct eds_answer answer;
+    struct eds_error err = {EDS_OK, ""};
+    char text[1024],
+        tail[][16] = {"\xc3\xa9\\n", "\xc3\xa9z", "\\u00e9\\n", "\\u00e9z", "\\u00e9zzz"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof tail / sizeof tail[0]; i++) {
+        size_t size = (size_t)sprintf(text, "{\"error\":\"%0*d%s\",\"status\":\"rejected\"}",
+                                      (int)EDS_ERROR_TEXT_SIZE - 2, 0, tail[i]);
+
+        assert_int_equal(decode(text, size, &answer, &err), EDS_OK);
+        assert_int_equal(strlen(answer.error), EDS_ERROR_TEXT_SIZE - 2);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_spelling),
-        cmocka_unit_test(test_decode),
-        cmocka_unit_test(test_depth),
-        cmocka_unit_test(test_long_error),
+        cmocka_unit_test(test_spelling),     cmocka_unit_test(test_decode),
+        cmocka_unit_test(test_depth),        cmocka_unit_test(test_long_error),
+        cmocka_unit_test(test_cut_is_final),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,6 +19,7 @@ static const size_t read_sizes[] = {1, 2, 3, 7, 4096, SIZE_MAX};
 struct source {
     const char *text;
     size_t size, at, read_size, fail_at;
+    bool ended; /* has said so: not to be asked again */
 };
 
 static ptrdiff_t read_source(void *context, void *buf, size_t size)
@@ -26,7 +27,7 @@ static ptrdiff_t read_source(void *context, void *buf, size_t size)
     struct source *source = context;
     size_t left = source->size - source->at;
 
-    assert_true(size > 0);
+    assert_true(size > 0 && !source->ended);
     if (source->at >= source->fail_at) {
         errno = EIO;
         return -1;
@@ -36,6 +37,7 @@ static ptrdiff_t read_source(void *context, void *buf, size_t size)
     if (size > 0)
         memcpy(buf, source->text + source->at, size);
     source->at += size;
+    source->ended = size == 0;
     return (ptrdiff_t)size;
 }
 
@@ -50,7 +52,7 @@ struct outcome {
 static struct outcome read_all(enum eds_chain_format format, const char *text, size_t size,
                                size_t read_size)
 {
-    struct source source = {text, size, 0, read_size, SIZE_MAX};
+    struct source source = {text, size, 0, read_size, SIZE_MAX, false};
     size_t buf_size = 2 * EDS_JSON_ENTRY_TEXT_MAX;
     char *buf = malloc(buf_size);
     struct eds_chain_reader reader;
@@ -300,6 +302,10 @@ static void test_limit(void **state)
     file[0] = '[';
     outcome = read_in_all_sizes(EDS_CHAIN_ARRAY, file, 300000);
     assert_int_equal(outcome.rc, EDS_ERR_MALFORMED);
+    memset(file, ' ', sizeof file); /* begun, and no end to it */
+    memcpy(file, "[{", 2);
+    outcome = read_in_all_sizes(EDS_CHAIN_ARRAY, file, 300000);
+    assert_int_equal(outcome.rc, EDS_ERR_TOO_LARGE);
     memset(file, '"', sizeof file);
     outcome = read_in_all_sizes(EDS_CHAIN_NDJSON, file, 300000);
     assert_int_equal(outcome.rc, EDS_ERR_TOO_LARGE);
@@ -312,7 +318,7 @@ static void test_read_errors(void **state)
 
     (void)state;
     for (int format = EDS_CHAIN_ARRAY; format <= EDS_CHAIN_COMPACT; format++) {
-        struct source source = {file + (format == EDS_CHAIN_NDJSON), size, 0, 7, 5};
+        struct source source = {file + (format == EDS_CHAIN_NDJSON), size, 0, 7, 5, false};
         struct eds_chain_reader reader;
         struct eds_entry entry;
         struct eds_error err = {EDS_OK, ""};

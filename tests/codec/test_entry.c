@@ -14,6 +14,10 @@
     "[0,37,74,111,148,185,222,3,40,77,114,151,188,225,6,43,80,117,154,191,228,9,46,83,120,157,"    \
     "194,231,12,49,86,123]"
 
+#define ATTEST_SIGNATURE                                                                           \
+    "00050a0f14191e23282d32373c41464b50555a5f64696e73787d82878c91969b"                             \
+    "a0a5aaafb4b9bec3c8cdd2d7dce1e6ebf0f5faff04090e13181d22272c31363b"
+
 struct edit {
     const char *part, *text; /* the one is put in place of the other */
     const char *error;       /* NULL: still good */
@@ -162,6 +166,14 @@ static const struct edit edits[] = {
     {"lift-01\",\"sequence", "\\ude00\",\"sequence",
      "record.device_id: the second half of a surrogate pair without the first at line 1 column 15 "
      "(byte 14)"},
+    {"lift-01\",\"sequence", "\\udfff\",\"sequence",
+     "record.device_id: the second half of a surrogate pair without the first at line 1 column 15 "
+     "(byte 14)"},
+    {"lift-01\",\"sequence", "\\ud83d\\ue000\",\"sequence",
+     "record.device_id: not the second half of a surrogate pair at line 1 column 21 (byte 20)"},
+    {"lift-01\",\"sequence", "\\ud83d\\udbff\",\"sequence",
+     "record.device_id: not the second half of a surrogate pair at line 1 column 21 (byte 20)"},
+    {"lift-01\",\"sequence", "\\ud7ff\\ue000\\udbff\\udfff\",\"sequence", NULL},
     {"\"lift-01\",\"sequence", "null,\"sequence",
      "record.device_id: expected a string, found 'n' at line 1 column 14 (byte 13)"},
 
@@ -178,6 +190,8 @@ static const struct edit edits[] = {
     {"\"key_id\":\"0011", "\"key_id\":\"\\u00300\\u0031\\u0031", NULL},
     {"\"key_id\":\"0011223344556677\",", "",
      "record.attest: missing field \"key_id\" at line 1 column 728 (byte 727)"},
+    {",\"signature\":\"" ATTEST_SIGNATURE "\"", "",
+     "record.attest: missing field \"signature\" at line 1 column 613 (byte 612)"},
     {"\"key_id\":", "\"key\":\"x\",\"key_id\":",
      "record.attest: unknown field \"key\" at line 1 column 586 (byte 585)"},
 };

@@ -139,43 +139,83 @@ static void test_lists_of_all_sizes(void **state)
     }
 }
 
+/* What eds_scan_spaced_list may say: numbers, and any white space after commas. */
+static const char *plain_spaced_list(uint8_t *out, size_t count, const char *at)
+{
+    for (size_t i = 0; i < count; i++) {
+        size_t digits = strspn(at, "0123456789");
+        unsigned long number = strtoul(at, NULL, 10);
+
+        if (digits == 0 || digits > 3 || number > 255 || (digits > 1 && at[0] == '0'))
+            return NULL;
+        out[i] = (uint8_t)number;
+        at += digits;
+        if (i + 1 < count && *at++ != ',')
+            return NULL;
+        if (i + 1 < count)
+            at += strspn(at, " \n\r\t");
+    }
+    return at;
+}
+
+static const char blanks[] = " \n\r\t";
+
+/* Writes numbers with one gap between them, in half of the cases with another
+ * one somewhere. */
+static size_t write_spaced(struct dice *dice, char *out, size_t count, size_t gap_size,
+                           bool *is_regular)
+{
+    size_t size = 0, odd = dice_below(dice, 2 * count);
+    char gap[20] = "";
+
+    for (size_t i = 0; i < gap_size; i++)
+        gap[i] = blanks[dice_below(dice, 4)];
+    for (size_t i = 0; i < count; i++)
+        size += (size_t)sprintf(out + size, "%s%s%u", i > 0 ? "," : "",
+                                i == 0     ? ""
+                                : i == odd ? "\n \t"
+                                           : gap,
+                                (unsigned)dice_below(dice, 256));
+    *is_regular = odd == 0 || odd >= count;
+    return size;
+}
+
 static void test_spaced_lists(void **state)
 {
-    static const char blanks[] = " \n\r\t";
     struct dice dice;
     unsigned taken = 0;
 
     (void)state;
     dice_seed(&dice);
-    for (unsigned i = 0; i < 20000; i++) {
-        uint8_t bytes[64], out[64];
-        char text[2000], gap[20] = "", *copy;
-        size_t count = 1 + dice_below(&dice, 64), size = 0, gap_size = dice_below(&dice, 18);
-        size_t rest = dice_below(&dice, 50), odd = dice_below(&dice, 2 * count);
-        const char *after;
+    for (unsigned i = 0; i < 40000; i++) {
+        uint8_t out[64], expected[64];
+        char text[2000], *copy;
+        size_t count = 1 + dice_below(&dice, 64), gap_size = dice_below(&dice, 18), rest, size;
+        const char *after, *end;
+        bool is_regular;
 
-        for (size_t k = 0; k < gap_size; k++)
-            gap[k] = blanks[dice_below(&dice, 4)];
-        dice_bytes(&dice, bytes, count);
-        for (size_t k = 0; k < count; k++) /* in half of the lists one gap is another one */
-            size += (size_t)sprintf(text + size, "%s%s%u", k > 0 ? "," : "",
-                                    k == 0     ? ""
-                                    : k == odd ? "\n \t"
-                                               : gap,
-                                    bytes[k]);
+        size = write_spaced(&dice, text, count, gap_size, &is_regular);
+        rest = dice_below(&dice, 40);
         memset(text + size, '\n', rest);
+        text[size + rest] = '\0';
+        if (i % 2 == 0) { /* damaged in one place */
+            text[dice_below(&dice, size)] = "0159 \n,;x.-"[dice_below(&dice, 11)];
+            is_regular = false;
+        }
         copy = sample_exact(text, size + rest);
         after = eds_scan_spaced_list(out, count, copy, copy + size + rest);
-        if (after != NULL) {
-            assert_ptr_equal(after, copy + size);
-            assert_memory_equal(out, bytes, count);
-            taken++;
+        end = plain_spaced_list(expected, count, text);
+        if (after == NULL) {
+            assert_true(!is_regular || gap_size > 16 || rest < 25);
         } else {
-            assert_true(rest < 40 || gap_size > 16 || (odd > 0 && odd < count));
+            assert_non_null(end);
+            assert_int_equal(after - copy, end - text);
+            assert_memory_equal(out, expected, count);
+            taken++;
         }
         free(copy);
     }
-    assert_true(taken > 1000);
+    assert_in_range(taken, 2000, 20000);
 }
 
 static void test_spaced_spellings(void **state)

@@ -167,6 +167,55 @@ static void test_all_code_points(void **state)
     }
 }
 
+/* Could more bytes make UTF-8 of these? */
+static bool can_be_completed(const char *bytes, size_t size)
+{
+    static const char next[] = "\x80\x8f\x90\x9f\xa0\xbf";
+    char longer[8];
+
+    if (eds_utf8_valid(bytes, size))
+        return true;
+    memcpy(longer, bytes, size);
+    for (size_t i = 0; i < sizeof next - 1; i++) { /* all limits of table 3-7 */
+        longer[size] = next[i];
+        memset(longer + size + 1, '\x80', 2);
+        for (size_t more = 1; more <= 3; more++)
+            if (eds_utf8_valid(longer, size + more))
+                return true;
+    }
+    return false;
+}
+
+/* A text that ends inside a character ends too early; one that ends with what is
+ * no front of a character is wrong, and nothing after it would help. */
+static void test_cut_characters(void **state)
+{
+    struct eds_entry entry;
+    char text[32] = "{\"device_id\":\"x";
+    const size_t before = strlen(text);
+
+    (void)state;
+    for (unsigned first = 0x80; first < 256; first++) {
+        for (unsigned rest = 0; rest < 1 + 256 + 256 * 7; rest++) {
+            static const char third[] = "\x80\x8f\x90\xa0\xbf\xc2z";
+            size_t size = 1;
+
+            text[before] = (char)first;
+            if (rest > 0)
+                text[before + size++] = (char)(rest <= 256 ? rest - 1 : (rest - 257) / 7);
+            if (rest > 256)
+                text[before + size++] = third[(rest - 257) % 7];
+            if (rest > 0 && (uint8_t)text[before + 1] < 0x80)
+                continue; /* a character of its own: a quote, a letter */
+            if (rest > 256 && text[before + 2] == 'z')
+                size--;
+            assert_int_equal(sample_decode(&entry, text, before + size, NULL),
+                             can_be_completed(text + before, size) ? EDS_ERR_TRUNCATED
+                                                                   : EDS_ERR_MALFORMED);
+        }
+    }
+}
+
 /* Random mixes of plain runs, escapes and characters, at all lengths. */
 static void test_mixed(void **state)
 {
@@ -196,6 +245,7 @@ int main(void)
         cmocka_unit_test(test_flenniken),
         cmocka_unit_test(test_kuhn),
         cmocka_unit_test(test_all_code_points),
+        cmocka_unit_test(test_cut_characters),
         cmocka_unit_test(test_mixed),
     };
 
