@@ -34,14 +34,14 @@ struct eds_inspection {
     pthread_t threads[EDS_INSPECTION_THREADS_MAX];
     unsigned thread_count; /* started */
 
-    pthread_mutex_t lock;         /* over all that follows */
-    pthread_cond_t queued, freed; /* wait for a batch in the queue; a free one */
+    pthread_mutex_t lock;  /* over all that follows */
+    pthread_cond_t queued; /* a batch is, or nothing will be any more */
     struct batch *free;
     struct batch *queue, **queue_end; /* in order: the first fault is found first */
     bool closed;                      /* nothing will be queued any more */
     struct eds_chain_finding finding; /* fault is EDS_CHAIN_GOOD: none yet */
 
-    struct batch batches[]; /* one to fill, and one a thread */
+    struct batch batches[]; /* for each thread one at work and one waiting, and one to fill */
 };
 
 static int32_t inspect_item(const struct eds_chain_rules *rules,
@@ -81,11 +81,12 @@ static bool work(struct eds_inspection *inspection, struct eds_vouching_desk *de
 {
     struct eds_chain_finding finding;
     struct batch *batch = inspection->queue;
-    bool moot; /* it comes after a fault */
+    bool moot;
 
     if (batch == NULL)
         return false;
-    moot = inspection->finding.fault != EDS_CHAIN_GOOD && inspection->finding.index < batch->first;
+    /* Batches are taken in order, so any fault known now is in one before it. */
+    moot = inspection->finding.fault != EDS_CHAIN_GOOD;
     inspection->queue = batch->next;
     if (inspection->queue == NULL)
         inspection->queue_end = &inspection->queue;
@@ -97,7 +98,6 @@ static bool work(struct eds_inspection *inspection, struct eds_vouching_desk *de
         inspection->finding = finding;
     batch->next = inspection->free;
     inspection->free = batch;
-    pthread_cond_signal(&inspection->freed);
     return true;
 }
 
@@ -132,7 +132,7 @@ struct eds_inspection *eds_inspection_start(const struct eds_chain_rules *rules,
                                             unsigned thread_count)
 {
     unsigned wanted = choose_thread_count(thread_count);
-    size_t batch_count = (size_t)wanted + 1;
+    size_t batch_count = 2 * (size_t)wanted + 1;
     struct eds_inspection *inspection =
         calloc(1, sizeof *inspection + batch_count * sizeof inspection->batches[0]);
 
@@ -146,7 +146,6 @@ struct eds_inspection *eds_inspection_start(const struct eds_chain_rules *rules,
     }
     pthread_mutex_init(&inspection->lock, NULL);
     pthread_cond_init(&inspection->queued, NULL);
-    pthread_cond_init(&inspection->freed, NULL);
     while (inspection->thread_count < wanted - 1 &&
            pthread_create(&inspection->threads[inspection->thread_count], NULL, run, inspection) ==
                0)
@@ -182,18 +181,20 @@ static void hand_on(struct eds_inspection *inspection)
     pthread_mutex_unlock(&inspection->lock);
 }
 
-/* Gets a batch to fill: a free one, or one that this thread makes free. */
+/* Gets a batch to fill, or NULL after a fault.  There are more batches than the
+ * other threads can have in hand: where none is free one waits in the queue, and
+ * this thread inspects it. */
 static struct batch *take_free(struct eds_inspection *inspection)
 {
     struct batch *batch = NULL;
 
     pthread_mutex_lock(&inspection->lock);
-    while (inspection->finding.fault == EDS_CHAIN_GOOD && batch == NULL) {
+    if (inspection->free == NULL)
+        (void)work(inspection, inspection->desk);
+    assert(inspection->free != NULL);
+    if (inspection->finding.fault == EDS_CHAIN_GOOD) {
         batch = inspection->free;
-        if (batch != NULL)
-            inspection->free = batch->next;
-        else if (!work(inspection, inspection->desk))
-            pthread_cond_wait(&inspection->freed, &inspection->lock);
+        inspection->free = batch->next;
     }
     pthread_mutex_unlock(&inspection->lock);
     return batch;
@@ -247,7 +248,6 @@ int32_t eds_inspection_finish(struct eds_inspection *inspection, struct eds_chai
         *finding = inspection->finding;
         rc = EDS_ERR_CHAIN_INVALID;
     }
-    pthread_cond_destroy(&inspection->freed);
     pthread_cond_destroy(&inspection->queued);
     pthread_mutex_destroy(&inspection->lock);
     eds_vouching_desk_destroy(inspection->desk);
