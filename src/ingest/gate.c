@@ -87,30 +87,55 @@ static const uint8_t *named_key(const struct eds_device *device,
     return NULL;
 }
 
-static bool any_key_signed(const struct eds_device *device, const struct eds_entry *entry,
+static bool verify(const struct eds_request *request, const uint8_t *signature, const void *message,
+                   size_t size, const uint8_t *public_key)
+{
+    if (request->key_tables == NULL)
+        return eds_ed25519_verify(signature, message, size, public_key);
+    return eds_key_tables_verify(request->key_tables, signature, message, size, public_key);
+}
+
+static bool key_signed(const struct eds_request *request, const uint8_t *public_key)
+{
+    const EdsAuditRecord *record = &request->entry->record;
+
+    return verify(request, record->signature, record->payload_hash, sizeof record->payload_hash,
+                  public_key);
+}
+
+static bool key_attested(const struct eds_request *request, const uint8_t *record_hash,
+                         const uint8_t *public_key)
+{
+    const struct eds_attestation *attestation = &request->entry->attestation;
+    uint8_t message[EDS_ATTEST_MESSAGE_SIZE];
+
+    eds_attest_message(message, attestation->key_id, record_hash);
+    return verify(request, attestation->signature, message, sizeof message, public_key);
+}
+
+static bool any_key_signed(const struct eds_device *device, const struct eds_request *request,
                            const uint8_t *but)
 {
     for (unsigned i = 0; i < device->key_count; i++)
-        if (device->public_keys[i] != but &&
-            eds_record_verify(&entry->record, device->public_keys[i]))
+        if (device->public_keys[i] != but && key_signed(request, device->public_keys[i]))
             return true;
     return false;
 }
 
 /* The named key is tried first: for a good record that is the only one. */
 static enum eds_verdict check_signatures(const struct eds_device *device,
-                                         const struct eds_entry *entry,
+                                         const struct eds_request *request,
                                          const uint8_t record_hash[EDS_HASH_SIZE],
                                          char message[EDS_ERROR_TEXT_SIZE])
 {
+    const struct eds_entry *entry = request->entry;
     const uint8_t *named = named_key(device, &entry->attestation);
-    bool by_named = named != NULL && eds_record_verify(&entry->record, named);
+    bool by_named = named != NULL && key_signed(request, named);
 
-    if (!by_named && !any_key_signed(device, entry, named))
+    if (!by_named && !any_key_signed(device, request, named))
         return reject(message, EDS_VERDICT_SIGNATURE, "invalid signature for device=%s",
                       id_of(entry));
-    if (entry->attestation.present &&
-        (!by_named || !eds_attest_verify(&entry->attestation, record_hash, named)))
+    if (entry->attestation.present && (!by_named || !key_attested(request, record_hash, named)))
         return reject(message, EDS_VERDICT_ATTESTATION, "invalid attestation for device=%s",
                       id_of(entry));
     return EDS_VERDICT_ACCEPTED;
@@ -141,7 +166,7 @@ enum eds_verdict eds_gate_check_request(const struct eds_request *request,
     rc = eds_record_digest(record_hash, &entry->record);
     assert(rc == EDS_OK); /* the strings are what a decoder left: valid */
     (void)rc;
-    return check_signatures(device, entry, record_hash, message);
+    return check_signatures(device, request, record_hash, message);
 }
 
 static bool follows(const struct eds_head *head, const EdsAuditRecord *record)

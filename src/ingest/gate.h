@@ -7,6 +7,7 @@
 #ifndef EDS_INGEST_GATE_H
 #define EDS_INGEST_GATE_H
 
+#include "registry/key_tables.h"
 #include "registry/registry.h"
 #include "store/ledger.h"
 
@@ -36,8 +37,9 @@ const char *eds_verdict_name(enum eds_verdict verdict);
 struct eds_request {
     const struct eds_entry *entry;
     const void *payload;
-    size_t payload_size;        /* bytes */
-    const char *route_identity; /* NULL: the transport did not authenticate */
+    size_t payload_size;               /* bytes */
+    const char *route_identity;        /* NULL: the transport did not authenticate */
+    struct eds_key_tables *key_tables; /* to verify faster, not otherwise; may be NULL */
 };
 
 /* eds_gate_check_request makes the checks that need no chain state (payload

@@ -11,6 +11,7 @@
 #include "ingest/books.h"
 #include "ingest/queue.h"
 
+#define KEY_TABLES_MAX 512u
 #define QUEUE_MAX      4096u
 #define BATCH_MAX      1024u
 #define BATCH_SIZE_MAX (64u << 20) /* bytes */
@@ -20,6 +21,7 @@
 
 struct eds_ingest {
     const struct eds_registry *registry;
+    struct eds_key_tables *key_tables;
     size_t batch_max, batch_size_max;
     struct eds_queue queue;
     struct eds_books books;
@@ -65,11 +67,15 @@ static int32_t make(struct eds_ingest *ingest, const struct eds_ingest_config *c
     ingest->registry = config->registry;
     ingest->batch_max = given_or(config->batch_max, BATCH_MAX);
     ingest->batch_size_max = given_or(config->batch_size_max, BATCH_SIZE_MAX);
-    if (ingest->batch_max > COUNT_LIMIT || config->heads_max > COUNT_LIMIT)
+    if (ingest->batch_max > COUNT_LIMIT || config->heads_max > COUNT_LIMIT ||
+        config->key_tables_max > COUNT_LIMIT)
         return EDS_ERR_USAGE;
     ingest->queue_made = eds_queue_init(&ingest->queue, given_or(config->queue_max, QUEUE_MAX));
     ingest->books_made = eds_books_init(&ingest->books, (unsigned)listed_max);
     if (!ingest->queue_made || !ingest->books_made)
+        return EDS_ERR_NO_MEMORY;
+    ingest->key_tables = eds_key_tables_create(given_or(config->key_tables_max, KEY_TABLES_MAX));
+    if (ingest->key_tables == NULL)
         return EDS_ERR_NO_MEMORY;
     ingest->taken = calloc(ingest->batch_max, sizeof *ingest->taken);
     if (ingest->taken == NULL)
@@ -86,6 +92,7 @@ static void unmake(struct eds_ingest *ingest)
 {
     eds_batch_free(&ingest->batch);
     free(ingest->taken);
+    eds_key_tables_destroy(ingest->key_tables);
     if (ingest->books_made)
         eds_books_free(&ingest->books);
     if (ingest->queue_made)
@@ -131,6 +138,7 @@ void eds_ingest_submit(struct eds_ingest *ingest, struct eds_submission *submiss
         return;
     }
     known = eds_registry_find(ingest->registry, device_id, &device) == EDS_OK;
+    submission->request.key_tables = ingest->key_tables;
     submission->attest_required = known && device.attest_required;
     submission->verdict = eds_gate_check_request(&submission->request, known ? &device : NULL,
                                                  submission->record_hash, submission->message);

@@ -37,6 +37,7 @@ struct eds_ingest_config {
     size_t batch_max;                      /* records in one commit; 0: 1024 */
     size_t batch_size_max;                 /* payload bytes in one commit; 0: 64 MiB */
     size_t heads_max;                      /* heads kept in memory; 0: 65536 */
+    size_t key_tables_max;                 /* keys verified by table, 86 KiB each; 0: 512 */
     unsigned rejections_logged_per_second; /* rows; the rest is summed up; 0: 1000 */
 };
 
@@ -50,8 +51,9 @@ struct eds_ingest_counts {
     uint64_t queued;   /* now */
 };
 
-/* eds_ingest_start allocates all that ingest will need and starts the committer.
- * EDS_OK; EDS_ERR_USAGE (batch_max or heads_max above 2^24), EDS_ERR_NO_MEMORY,
+/* eds_ingest_start allocates all that ingest will need (but for the tables of keys,
+ * which are made as they pay) and starts the committer.
+ * EDS_OK; EDS_ERR_USAGE (batch_max, heads_max or key_tables_max above 2^24), EDS_ERR_NO_MEMORY,
  * EDS_ERR_PANIC (no randomness), EDS_ERR_IO (no thread). */
 int32_t eds_ingest_start(struct eds_ingest **out, const struct eds_ingest_config *config,
                          struct eds_error *err);
