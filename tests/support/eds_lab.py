@@ -37,14 +37,14 @@ class Record(ctypes.Structure):
 
 
 def bridge():
-    if not hasattr(bridge, "library"):
+    if not hasattr(bridge, "loaded"):
         if "EDS_SANITIZE:STRING=\n" not in (BUILD / "CMakeCache.txt").read_text():
             skip("the library of a sanitizer build cannot be loaded into Python")
-        bridge.library = ctypes.CDLL(str(BUILD / "lib/libedgesentry_bridge.so"))
-        bridge.library.eds_sign_record.argtypes = [
+        bridge.loaded = ctypes.CDLL(str(BUILD / "lib/libedgesentry_bridge.so"))
+        bridge.loaded.eds_sign_record.argtypes = [
             ctypes.c_char_p, ctypes.c_uint64, ctypes.c_uint64, ctypes.c_char_p, ctypes.c_size_t,
             ctypes.c_char_p, ctypes.c_char_p, ctypes.c_char_p, ctypes.c_void_p]
-    return bridge.library
+    return bridge.loaded
 
 
 class Device:
