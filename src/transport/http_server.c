@@ -11,7 +11,7 @@
 #include "base/log.h"
 #include "transport/tls_options.h"
 
-#define HEAD_MEMORY_SIZE (32u * 1024u) /* bytes a connection; 431 past it */
+#define HEAD_MEMORY_SIZE (16u * 1024u) /* bytes a connection; 431 past it */
 #define CONNECTION_SLACK 64u           /* above connection_max, which the door keeps */
 #define LINES_PER_SECOND 20u           /* of log, for what clients cause */
 #define ANSWER_MS        500u          /* at stop, for the last answers to leave */
