@@ -99,23 +99,10 @@ static int32_t identify(struct postgres_ledger *postgres, int *version, struct e
                     &found, err);
 
     *version = 0;
-    if (rc == EDS_OK && found == 0) {
-        rc = read_number(postgres,
-                         "SELECT (to_regclass('audit_records') IS NOT NULL"
-                         " OR to_regclass('operation_logs') IS NOT NULL)::int::bigint",
-                         &found, err);
-        if (rc != EDS_OK || found == 0)
-            return rc;
-        return eds_error_set(err, EDS_ERR_EXISTS,
-                             "PostgreSQL %s has tables audit_records or operation_logs of another "
-                             "program; name another database or, with options=-csearch_path=NAME, "
-                             "another schema",
-                             postgres->place);
-    }
-    if (rc == EDS_OK)
-        rc =
-            read_number(postgres, "SELECT coalesce(max(version), 0)::bigint FROM edgesentry_schema",
-                        &found, err);
+    if (rc != EDS_OK || found == 0)
+        return rc;
+    rc = read_number(postgres, "SELECT coalesce(max(version), 0)::bigint FROM edgesentry_schema",
+                     &found, err);
     if (rc != EDS_OK)
         return rc;
     if (found < 1 || found > (uint64_t)VERSION)
@@ -127,16 +114,36 @@ static int32_t identify(struct postgres_ledger *postgres, int *version, struct e
     return EDS_OK;
 }
 
+/* Tables of the same names and without a version are not ours to change. */
+static int32_t begin_schema(struct postgres_ledger *postgres, struct eds_error *err)
+{
+    uint64_t found = 0;
+    int32_t rc = read_number(postgres,
+                             "SELECT (to_regclass('audit_records') IS NOT NULL"
+                             " OR to_regclass('operation_logs') IS NOT NULL)::int::bigint",
+                             &found, err);
+
+    if (rc != EDS_OK)
+        return rc;
+    if (found != 0)
+        return eds_error_set(err, EDS_ERR_EXISTS,
+                             "PostgreSQL %s has tables audit_records or operation_logs of another "
+                             "program; name another database or, with options=-csearch_path=NAME, "
+                             "another schema",
+                             postgres->place);
+    return run(postgres,
+               "CREATE TABLE edgesentry_schema(version INTEGER PRIMARY KEY,"
+               " taken_at TIMESTAMPTZ NOT NULL DEFAULT now())",
+               err);
+}
+
 static int32_t take_steps(struct postgres_ledger *postgres, struct eds_error *err)
 {
     int version = 0;
     int32_t rc = identify(postgres, &version, err); /* another node may have been faster */
 
     if (rc == EDS_OK && version == 0)
-        rc = run(postgres,
-                 "CREATE TABLE edgesentry_schema(version INTEGER PRIMARY KEY,"
-                 " taken_at TIMESTAMPTZ NOT NULL DEFAULT now())",
-                 err);
+        rc = begin_schema(postgres, err);
     for (; rc == EDS_OK && version < VERSION; version++) {
         rc = run(postgres, steps[version], err);
         if (rc == EDS_OK)
@@ -160,16 +167,15 @@ int32_t eds_postgres_migrate(struct postgres_ledger *postgres, struct eds_error 
                              "PostgreSQL %s has a ledger of schema version %d, this program reads "
                              "%d; open it once for writing",
                              postgres->place, version, VERSION);
-    rc = run(postgres, "BEGIN", err);
-    if (rc == EDS_OK)
-        rc = run(postgres,
-                 "SET LOCAL lock_timeout = '60s'; SELECT pg_advisory_xact_lock(" ADVISORY_LOCK ")",
-                 err);
+    /* The lock comes before the transaction: what others made while we waited
+     * for it is only certain to be seen by one that begins afterwards. */
+    rc = run(postgres,
+             "BEGIN; SET LOCAL lock_timeout = '60s';"
+             "SELECT pg_advisory_lock(" ADVISORY_LOCK "); COMMIT; BEGIN",
+             err);
     if (rc == EDS_OK)
         rc = take_steps(postgres, err);
     if (rc == EDS_OK)
-        rc = run(postgres, "COMMIT", err);
-    if (rc != EDS_OK)
-        (void)run(postgres, "ROLLBACK", NULL);
-    return rc;
+        rc = run(postgres, "COMMIT; SELECT pg_advisory_unlock(" ADVISORY_LOCK ")", err);
+    return rc; /* after a failure the caller closes the connection, which undoes all */
 }

@@ -76,8 +76,9 @@ watch_owner() {
 case "$command" in
 start)
     start
-    (watch_owner "${3:?}") </dev/null >/dev/null 2>&1 9>&- &
+    setsid "$0" watch "$dir" "${3:?}" </dev/null >/dev/null 2>&1 9>&- &
     ;;
+watch) watch_owner "${3:?}" ;; # start's own, in a session that signals to the owner's do not reach
 stop) pg_ctl stop -w -m "${3:?}" ;;
 up) pg_ctl start -w -t 60 -l "$dir/server.log" ;;
 sql)
