@@ -98,7 +98,7 @@ static void make_load(struct load *load)
 static void run_ingest(struct load *load)
 {
     static const struct eds_ledger_ops ops = {.commit = keep_nothing, .head = zero_head};
-    struct eds_ledger ledger = {&ops};
+    struct eds_ledger ledger = {.ops = &ops};
     struct eds_ingest_config config = {
         .ledger = &ledger, .registry = load->registry, .queue_max = RECORD_COUNT};
     struct eds_ingest *ingest;

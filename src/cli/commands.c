@@ -14,6 +14,7 @@ static const struct eds_command *const audit_children[] = {
     &eds_command_verify_chain,
     &eds_command_export,
     &eds_command_ledger,
+    &eds_command_db,
     &eds_command_demo_lift_inspection,
 #if EDS_TRANSPORT_HTTP
     &eds_command_serve,

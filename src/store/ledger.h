@@ -150,6 +150,7 @@ struct eds_ledger_ops {
 /* A store embeds this as its first member. */
 struct eds_ledger {
     const struct eds_ledger_ops *ops;
+    uint32_t schema_version; /* of the tables, as open left them; 0: there are none */
 };
 
 /* eds_ledger_open opens a store by its URL and makes what is missing there:

@@ -67,7 +67,9 @@ static int32_t sort_moves(struct postgres_ledger *postgres, struct eds_error *er
     return EDS_OK;
 }
 
-/* Alone, a row needs no order to be locked in. */
+/* The heads of all devices, also of those that are new as far as we know: another
+ * node may have made and be moving one, which adding it would wait for while we
+ * hold what that node waits for.  Alone, a row needs no order to be locked in. */
 static int32_t lock_heads(struct postgres_ledger *postgres, const struct eds_commit *commit,
                           struct eds_error *err)
 {
@@ -76,8 +78,7 @@ static int32_t lock_heads(struct postgres_ledger *postgres, const struct eds_com
 
     begin_columns(postgres, types);
     for (size_t i = 0; i < postgres->plan.devices.count; i++)
-        if (postgres->moves[i]->from_sequence > 0)
-            eds_postgres_array_add_text(&postgres->columns[0], postgres->moves[i]->device_id);
+        eds_postgres_array_add_text(&postgres->columns[0], postgres->moves[i]->device_id);
     for (size_t i = 0; i < commit->conflict_count; i++)
         eds_postgres_array_add_text(&postgres->columns[0],
                                     (const char *)commit->conflicts[i].entry->record.device_id);

@@ -160,6 +160,7 @@ int32_t eds_postgres_migrate(struct postgres_ledger *postgres, struct eds_error 
     int version = 0;
     int32_t rc = identify(postgres, &version, err);
 
+    postgres->ledger.schema_version = VERSION; /* if this succeeds */
     if (rc != EDS_OK || version == VERSION)
         return rc;
     if (postgres->read_only)

@@ -12,8 +12,8 @@ static const struct {
 } statements[POSTGRES_STATEMENT_COUNT] = {
     [POSTGRES_STATEMENT_BEGIN] = {"begin", "BEGIN ISOLATION LEVEL READ COMMITTED, READ WRITE"},
     [POSTGRES_STATEMENT_COMMIT] = {"commit", "COMMIT"},
-    /* Heads are locked in one order everywhere, so that no two nodes ever wait
-     * for each other. */
+    /* Heads are locked in one order everywhere, so that nodes do not wait for each
+     * other crosswise. */
     [POSTGRES_STATEMENT_LOCK_HEADS] =
         {"lock_heads", "SELECT count(*) FROM (SELECT 1 FROM chain_heads"
                        " WHERE device_id = ANY($1::text[]) ORDER BY device_id FOR UPDATE) AS h"},

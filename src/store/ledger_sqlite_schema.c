@@ -120,6 +120,7 @@ int32_t eds_sqlite_migrate(struct sqlite_ledger *sqlite, int version, struct eds
     char stamp[96];
     int32_t rc;
 
+    sqlite->ledger.schema_version = VERSION; /* if this succeeds */
     if (version == VERSION)
         return EDS_OK;
     if (sqlite->read_only)

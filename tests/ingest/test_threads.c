@@ -299,7 +299,7 @@ static void test_no_allocation_after_start(void **state)
     static const struct eds_ledger_ops ops = {
         .commit = keep_nothing, .head = zero_head, .object = free_object};
     struct scene *s = *state;
-    struct eds_ledger null_ledger = {&ops};
+    struct eds_ledger null_ledger = {.ops = &ops};
     struct eds_ingest_config config = {.ledger = &null_ledger, .registry = s->registry};
     struct eds_ingest *ingest = start(&config);
     struct parcel stranger;

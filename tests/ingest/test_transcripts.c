@@ -1,5 +1,5 @@
 /* test_transcripts.c - what edgesentry-rs answered, step by step, answered again
- * by the whole way in, with both ledgers.
+ * by the whole way in, with every ledger.
  *
  * The answers, the operation log and the ledger are equal but for the rules
  * that are ours: another record under a used sequence is a conflict and not a
@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "ingest/world.h"
+#include "support/postgres.h"
 #include "support/vectors.h"
 
 /* Answers of ours that differ: by scenario and step. */
@@ -182,7 +183,11 @@ static unsigned play(const char *url, const json_t *scenario)
     return replay.differences_met;
 }
 
-static void play_all(bool sqlite)
+enum place { PLACE_MEMORY, PLACE_SQLITE, PLACE_POSTGRES };
+
+static struct postgres_server server; /* of the last one */
+
+static void play_all(enum place place)
 {
     json_t *scenarios = vector_load("peer/ingest_transcripts.json"), *scenario;
     unsigned differences_met = 0;
@@ -190,15 +195,17 @@ static void play_all(bool sqlite)
 
     json_array_foreach(scenarios, i, scenario)
     {
-        char url[128] = "memory:";
+        char url[POSTGRES_URL_SIZE] = "memory:";
 
         if (json_object_get(scenario, "steps") == NULL)
             continue; /* a second key takes the first one's place there, here it is added */
         played++;
-        if (sqlite)
+        if (place == PLACE_SQLITE)
             temporary_url(url);
+        else if (place == PLACE_POSTGRES)
+            postgres_place(&server, server.port, url);
         differences_met |= play(url, scenario);
-        if (sqlite)
+        if (place == PLACE_SQLITE)
             temporary_remove(url);
     }
     assert_int_equal(played, 18);
@@ -209,14 +216,27 @@ static void play_all(bool sqlite)
 static void test_transcripts_in_memory(void **state)
 {
     (void)state;
-    play_all(false);
+    play_all(PLACE_MEMORY);
 }
 
 static void test_transcripts_in_sqlite(void **state)
 {
     (void)state;
     NEEDS_SQLITE();
-    play_all(true);
+    play_all(PLACE_SQLITE);
+}
+
+static void test_transcripts_in_postgres(void **state)
+{
+    (void)state;
+#if EDS_POSTGRES
+    if (!postgres_start(&server))
+        skip();
+    play_all(PLACE_POSTGRES);
+    postgres_remove(&server);
+#else
+    skip();
+#endif
 }
 
 int main(void)
@@ -224,6 +244,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_transcripts_in_memory),
         cmocka_unit_test(test_transcripts_in_sqlite),
+        cmocka_unit_test(test_transcripts_in_postgres),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
