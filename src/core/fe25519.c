@@ -101,7 +101,7 @@ static struct fe25519 power_250_ones(struct fe25519 a, struct fe25519 *a_11)
 }
 
 /* a^(p - 2), by Fermat: p - 2 = 2^255 - 21 = (2^250 - 1) 2^5 + 11. */
-struct fe25519 fe25519_invert(struct fe25519 a)
+struct fe25519 fe25519_invert_by_power(struct fe25519 a)
 {
     struct fe25519 a_11;
     struct fe25519 ones_250 = power_250_ones(a, &a_11);

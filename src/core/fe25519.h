@@ -222,8 +222,10 @@ void fe25519_to_bytes(uint8_t bytes[32], struct fe25519 a);
 /* fe25519_is_zero: is a loose number a multiple of p? */
 bool fe25519_is_zero(struct fe25519 a);
 
-/* fe25519_invert gives 1 / a, and 0 for 0.  Loose in, tight out. */
+/* fe25519_invert gives 1 / a, and 0 for 0.  Loose in, tight out.  The other one
+ * does the same three times as slowly, with less to be believed. */
 struct fe25519 fe25519_invert(struct fe25519 a);
+struct fe25519 fe25519_invert_by_power(struct fe25519 a);
 
 /* fe25519_sqrt_ratio finds a number whose square is u / v; which of the two is
  * not said.  False if there is none, and *root is then of no use.  v is not 0;

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "core/cpu.h"
 #include "core/verifier_batch.h"
 #include "core/verifier_impl.h"
 #include "core/verifier_selftest.h"
@@ -37,7 +38,7 @@ struct eds_verifier_work {
     _Alignas(64) uint8_t room[EDS_BATCH_ROOM_SIZE(EDS_BATCH_MAX)];
 };
 
-eds_table_point eds_base_table[EDS_BASE_POINTS];
+_Alignas(64) eds_table_point eds_base_table[EDS_BASE_POINTS];
 
 /* What the init found, published by `level`: whoever reads a level other than
  * libsodium there also sees the base table and the healths. */
@@ -45,23 +46,35 @@ static enum eds_verifier_health health[EDS_VERIFIER_LEVEL_COUNT];
 static atomic_int level_in_use = EDS_VERIFIER_LIBSODIUM;
 static atomic_int init_state; /* 0 nobody came yet, 1 somebody is in it, 2 done */
 
-const struct eds_verifier_arithmetic *eds_verifier_arithmetic(enum eds_verifier_level level)
+/* Of a level that is in this build; the processor is not asked. */
+static const struct eds_verifier_arithmetic *arithmetic_of(enum eds_verifier_level level)
 {
     switch (level) {
     case EDS_VERIFIER_PORTABLE:
         return &eds_verifier_portable;
-    case EDS_VERIFIER_AVX2:
+#if defined(__x86_64__)
     case EDS_VERIFIER_IFMA:
-    case EDS_VERIFIER_LIBSODIUM:
-        break;
+        return &eds_verifier_ifma;
+#endif
+    default:
+        return NULL;
     }
-    return NULL;
+}
+
+const struct eds_verifier_arithmetic *eds_verifier_arithmetic(enum eds_verifier_level level)
+{
+    static const unsigned needed[EDS_VERIFIER_LEVEL_COUNT] = {0, 0, EDS_CPU_AVX2, EDS_CPU_IFMA};
+
+    if ((unsigned)level >= EDS_VERIFIER_LEVEL_COUNT ||
+        (eds_cpu_features() & needed[level]) != needed[level])
+        return NULL;
+    return arithmetic_of(level);
 }
 
 /* The arithmetic for a batch of so many: eight lanes for one job are a waste. */
 static const struct eds_verifier_arithmetic *choose(enum eds_verifier_level level, size_t count)
 {
-    return eds_verifier_arithmetic(count == 1 ? EDS_VERIFIER_PORTABLE : level);
+    return arithmetic_of(count == 1 ? EDS_VERIFIER_PORTABLE : level);
 }
 
 /* Minus the base point, because a table holds the multiples of minus its key. */

@@ -1,4 +1,4 @@
-/* verifier_batch.h - a job's bytes become numbers, and numbers become digits. */
+/* verifier_batch.h - jobs are gathered, decided together, and settled. */
 #ifndef EDS_CORE_VERIFIER_BATCH_H
 #define EDS_CORE_VERIFIER_BATCH_H
 

@@ -1,10 +1,10 @@
 /* verifier_impl.h - what the parts of the verifier know of each other.
  *
  *   verifier.c        the contract: levels, jobs in, verdicts out
- *   verifier_batch.c  a job's bytes become numbers, and numbers become digits
+ *   verifier_batch.c  a job's bytes become numbers
  *   verifier_table.c  a key becomes a table
- *   verifier_lanes.h  the sum and the comparison, written once for any number
- *                     of lanes; verifier_LEVEL.c gives it arithmetic
+ *   verifier_lanes.h  digits, the sum and the comparison, written once for any
+ *                     number of lanes; verifier_LEVEL.c gives it arithmetic
  *
  * The idea.  A signature (R, S) under A is good when [S]B + [k](-A) is the point
  * whose bytes are R.  A scalar below 2^252 is cut into windows, and a table has
@@ -43,7 +43,7 @@
 #define EDS_SUMMANDS         (EDS_KEY_WINDOWS + EDS_BASE_WINDOWS)     /* 70 */
 
 /* A window has half as many points as digits, because minus a point is at hand;
- * the topmost has all of them, see eds_verifier_digits. */
+ * the topmost has all of them, see lanes_digits. */
 #define EDS_TABLE_POINTS(windows, bits) (((windows) + 1u) << ((bits)-1u))
 #define EDS_BASE_POINTS                 EDS_TABLE_POINTS(EDS_BASE_WINDOWS, EDS_BASE_WINDOW_BITS)
 
@@ -70,8 +70,9 @@ struct eds_batch {
     size_t count;
     const struct eds_verify_job *job[EDS_BATCH_MAX];
     const eds_table_point *key_table[EDS_BATCH_MAX];
-    uint16_t digit[EDS_SUMMANDS][EDS_BATCH_MAX]; /* those of k, then those of S */
-    uint8_t verdict[EDS_BATCH_MAX];              /* enum eds_batch_verdict */
+    uint64_t k[4][EDS_BATCH_MAX], s[4][EDS_BATCH_MAX]; /* words, lowest first, < 2^252 */
+    uint16_t digit[EDS_SUMMANDS][EDS_BATCH_MAX];       /* those of k, then those of S */
+    uint8_t verdict[EDS_BATCH_MAX];                    /* enum eds_batch_verdict */
 };
 
 /* The table of the base point; read only after the init. */
@@ -97,7 +98,7 @@ struct eds_verifier_arithmetic {
 
 #define EDS_BATCH_ROOM_SIZE(count) ((count)*4608u)
 
-extern const struct eds_verifier_arithmetic eds_verifier_portable;
+extern const struct eds_verifier_arithmetic eds_verifier_portable, eds_verifier_ifma;
 
 /* eds_verifier_arithmetic gives that of a level; NULL if this build or processor
  * does not have it, and for EDS_VERIFIER_LIBSODIUM. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <sodium.h>
 
 #include "core/verifier_selftest.h"
 #include "edgesentry/error.h"
@@ -118,6 +119,53 @@ static void any_mix_of_jobs(void **state)
 
 #if EDS_VERIFIER_TABLES
 
+/* Each level's hashes are libsodium's, for messages of every length up to some
+ * blocks, long and short ones side by side. */
+static void hashes_of_every_length(void **state)
+{
+    static uint8_t message[3000], digest[EDS_BATCH_MAX][64];
+    static struct eds_verify_job jobs[EDS_BATCH_MAX];
+    static struct eds_batch batch;
+    struct eds_verifier_table *table = calloc(1, sizeof *table);
+    uint8_t signature[EDS_SIGNATURE_SIZE], wanted[64];
+
+    (void)state;
+    assert_non_null(table);
+    for (unsigned i = 0; i < sizeof message; i++)
+        message[i] = (uint8_t)(i * 7 + i / 256);
+    memset(table->public_key, 0x31, sizeof table->public_key);
+    memset(signature, 0x5a, sizeof signature);
+    for (unsigned level = EDS_VERIFIER_PORTABLE; level < EDS_VERIFIER_LEVEL_COUNT; level++) {
+        const struct eds_verifier_arithmetic *arithmetic =
+            eds_verifier_arithmetic((enum eds_verifier_level)level);
+
+        for (size_t first = 0; first < 700 && arithmetic != NULL; first += batch.count) {
+            batch.count = 1 + first % EDS_BATCH_MAX;
+            for (size_t i = 0; i < batch.count; i++) {
+                size_t size = i % 9 == 4 ? 2000 + first : first + i;
+
+                jobs[i] = (struct eds_verify_job){.table = table,
+                                                  .message = size > 0 ? message : NULL,
+                                                  .message_size = size,
+                                                  .signature = signature};
+                batch.job[i] = &jobs[i];
+            }
+            arithmetic->hash(digest, &batch);
+            for (size_t i = 0; i < batch.count; i++) {
+                crypto_hash_sha512_state sha;
+
+                crypto_hash_sha512_init(&sha);
+                crypto_hash_sha512_update(&sha, signature, 32);
+                crypto_hash_sha512_update(&sha, table->public_key, 32);
+                crypto_hash_sha512_update(&sha, message, jobs[i].message_size);
+                crypto_hash_sha512_final(&sha, wanted);
+                assert_memory_equal(digest[i], wanted, sizeof wanted);
+            }
+        }
+    }
+    free(table);
+}
+
 static const struct eds_verifier_arithmetic *right;
 
 static void wrong_hash(uint8_t (*digest)[64], const struct eds_batch *batch)
@@ -174,6 +222,7 @@ int main(void)
         cmocka_unit_test(bad_keys_get_no_table),
         cmocka_unit_test(any_mix_of_jobs),
 #if EDS_VERIFIER_TABLES
+        cmocka_unit_test(hashes_of_every_length),
         cmocka_unit_test(selftest_finds_faults),
 #endif
     };
