@@ -10,6 +10,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* libsodium's archive has functions of these names: for the linker ours differ. */
+#define sc25519_from_bytes eds_sc25519_from_bytes
+#define sc25519_reduce     eds_sc25519_reduce
+
 /* Four words, lowest first; always below L. */
 struct sc25519 {
     uint64_t word[4];

@@ -65,6 +65,7 @@ cat >"$work/rich.c" <<'END'
 #include <edgesentry/attest.h>
 #include <edgesentry/chain.h>
 #include <edgesentry/json.h>
+#include <edgesentry/verifier.h>
 #include <stdio.h>
 
 int main(void)
@@ -77,6 +78,7 @@ int main(void)
     struct eds_error err;
     unsigned i;
 
+    eds_verifier_init(); /* beside libsodium's own field arithmetic */
     eds_ed25519_public_key(public_key, seed);
     eds_chain_begin(&chain, EDS_STRENGTH_SIGNATURES);
     for (i = 0; i < 3; i++) {
