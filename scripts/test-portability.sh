@@ -120,22 +120,20 @@ musl_sysroot() {
     (
         cd "$sources/libsodium"
         quietly autoreconf -if
-        quietly ./configure CC=musl-gcc --prefix="$folder" --disable-shared \
+        quietly ./configure CC=musl-gcc --prefix="$folder" --disable-static \
             --disable-dependency-tracking
         quietly make -j"$jobs" install
     )
     source_of jansson "$sources/jansson"
     quietly cmake -S "$sources/jansson" -B "$sources/jansson/b" -G Ninja \
         -DCMAKE_C_COMPILER=musl-gcc -DCMAKE_INSTALL_PREFIX="$folder" -DCMAKE_INSTALL_LIBDIR=lib \
-        -DJANSSON_BUILD_DOCS=OFF -DJANSSON_WITHOUT_TESTS=ON -DJANSSON_EXAMPLES=OFF
+        -DJANSSON_BUILD_SHARED_LIBS=ON -DJANSSON_BUILD_DOCS=OFF -DJANSSON_WITHOUT_TESTS=ON -DJANSSON_EXAMPLES=OFF
     quietly cmake --build "$sources/jansson/b" --target install
     source_of cmocka "$sources/cmocka"
     quietly cmake -S "$sources/cmocka" -B "$sources/cmocka/b" -G Ninja \
         -DCMAKE_C_COMPILER=musl-gcc -DCMAKE_INSTALL_PREFIX="$folder" -DCMAKE_INSTALL_LIBDIR=lib \
-        -DWITH_STATIC_LIB=ON -DWITH_EXAMPLES=OFF
+        -DWITH_EXAMPLES=OFF
     quietly cmake --build "$sources/cmocka/b" --target install
-    mv "$folder/lib/libcmocka-static.a" "$folder/lib/libcmocka.a"
-    rm "$folder"/lib/libcmocka.so*
     touch "$folder/.made"
 }
 
@@ -169,7 +167,7 @@ if [ $# -eq 1 ]; then
     musl)
         musl_sysroot "$work/sysroot-musl"
         PKG_CONFIG_LIBDIR=$work/sysroot-musl/lib/pkgconfig run_tests musl \
-            -DCMAKE_C_COMPILER=musl-gcc -DCMAKE_EXE_LINKER_FLAGS=-static -DEDS_STORE_SQLITE=OFF
+            -DCMAKE_C_COMPILER=musl-gcc -DEDS_STORE_SQLITE=OFF
         ;;
     *)
         echo "test-portability.sh: aarch64, s390x or musl, not $1" >&2

@@ -322,12 +322,14 @@ static void test_read_errors(void **state)
         struct eds_chain_reader reader;
         struct eds_entry entry;
         struct eds_error err = {EDS_OK, ""};
+        char expected[128];
 
+        snprintf(expected, sizeof expected, "records: cannot read on at byte 7: %s (os error 5)",
+                 strerror(5));
         eds_chain_reader_init(&reader, (enum eds_chain_format)format, read_source, &source, buf,
                               sizeof buf);
         assert_int_equal(eds_chain_reader_next(&reader, &entry, &err), EDS_ERR_IO);
-        assert_string_equal(err.text, "records: cannot read on at byte 7: Input/output error (os "
-                                      "error 5)");
+        assert_string_equal(err.text, expected);
         source.fail_at = SIZE_MAX;
         assert_int_equal(eds_chain_reader_next(&reader, &entry, &err), EDS_ERR_IO);
     }
