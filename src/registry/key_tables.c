@@ -18,9 +18,9 @@
 
 #define PLACES_PER_SET  4u
 #define HEAT_MAX        8u
-#define HITS_TO_TABLE   3u  /* a key that comes once or twice is not worth one */
+#define HITS_TO_TABLE   3u   /* a key that comes once or twice is not worth one */
 #define MISSES_TO_COOL  128u /* of a set */
-#define TABLE_ALIGNMENT 64u /* bytes */
+#define TABLE_ALIGNMENT 64u  /* bytes */
 
 struct place {
     uint8_t public_key[EDS_PUBLIC_KEY_SIZE];
