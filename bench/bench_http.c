@@ -67,9 +67,22 @@ static void exec_server(const struct server *server, size_t device_count)
     die(arguments[0]);
 }
 
+/* Reads a small file as one line of text; false if it is not there or empty. */
+static bool read_line(const char *path, char *line, size_t size)
+{
+    FILE *file = fopen(path, "r");
+    bool read;
+
+    if (file == NULL)
+        return false;
+    read = fgets(line, (int)size, file) != NULL;
+    fclose(file);
+    return read;
+}
+
 static void start_server(struct server *server, size_t device_count)
 {
-    char path[BENCH_PATH_SIZE + 16];
+    char path[BENCH_PATH_SIZE + 16], line[32];
 
     bench_temporary(server->directory);
     server->pid = fork();
@@ -78,13 +91,8 @@ static void start_server(struct server *server, size_t device_count)
     snprintf(path, sizeof path, "%s/port", server->directory);
     server->port = 0;
     for (unsigned i = 0; i < 500 && server->port == 0; i++) {
-        FILE *file = fopen(path, "r");
-
-        if (file != NULL) {
-            if (fscanf(file, "%u", &server->port) != 1)
-                server->port = 0;
-            fclose(file);
-        }
+        if (read_line(path, line, sizeof line))
+            server->port = (unsigned)strtoul(line, NULL, 10);
         usleep(10000);
     }
     if (server->port == 0) {
@@ -110,19 +118,24 @@ static double memory_of(pid_t pid, const char *field)
     return bytes;
 }
 
+/* Fields 14 and 15 of /proc/PID/stat, counted from behind the command's name,
+ * which ends with the last parenthesis. */
 static double cpu_seconds_of(pid_t pid)
 {
-    char path[64];
-    unsigned long user = 0, system = 0;
-    FILE *file;
+    char path[64], line[1024], *at;
+    unsigned long ticks = 0;
 
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    file = fopen(path, "r");
-    if (file == NULL || fscanf(file, "%*d %*s %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-                               &user, &system) != 2)
+    if (!read_line(path, line, sizeof line) || (at = strrchr(line, ')')) == NULL)
         die(path);
-    fclose(file);
-    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
+    for (unsigned field = 3; field <= 15; field++) {
+        at = strchr(at + 1, ' ');
+        if (at == NULL)
+            die(path);
+        if (field >= 14)
+            ticks += strtoul(at, NULL, 10);
+    }
+    return (double)ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
 static void stop_server(const struct server *server)
