@@ -89,7 +89,8 @@ enum eds_verifier_level eds_verifier_get_level(void);
  * call on.  EDS_OK, or EDS_ERR_UNSUPPORTED for one that is not ready. */
 int32_t eds_verifier_set_level(enum eds_verifier_level level);
 
-/* eds_verifier_table_build makes the table of a public key, 0.1 ms.
+/* eds_verifier_table_build makes the table of a public key, which takes as long
+ * as a few verifications by libsodium.
  *
  * EDS_OK; EDS_ERR_INVALID_KEY for a key that eds_ed25519_check_key refuses;
  * EDS_ERR_UNSUPPORTED in a build without tables.  Only after EDS_OK may the
