@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "bench.h"
 #include "edgesentry/json.h"
 
 #define TEXTS   512u  /* different records, so that no branch is learnt by heart */
@@ -204,38 +205,32 @@ static double round_ns(void (*call)(const struct text *text), const struct text 
     return (now_ns() - begin) / REPEATS;
 }
 
-static int compare(const void *a, const void *b)
-{
-    const double *x = a, *y = b;
-
-    return (*x > *y) - (*x < *y);
-}
-
 static void measure(const struct work *work)
 {
-    double ours[ROUNDS], other[ROUNDS];
+    double ours[ROUNDS], other[ROUNDS], ratios[ROUNDS];
 
     for (unsigned i = 0; i < ROUNDS; i++) {
         ours[i] = round_ns(work->ours, work->texts);
         other[i] = round_ns(work->other, work->texts);
+        ratios[i] = other[i] / ours[i];
     }
-    qsort(ours, ROUNDS, sizeof ours[0], compare);
-    qsort(other, ROUNDS, sizeof other[0], compare);
-    printf("%-28s %5zu B  %8.0f ns (min %.0f)  jansson %8.0f ns  ratio %.1f\n", work->name,
-           work->texts[0].size, ours[ROUNDS / 2], ours[0], other[ROUNDS / 2],
-           other[ROUNDS / 2] / ours[ROUNDS / 2]);
+    double value = bench_median(ours, ROUNDS);
+
+    /* The reference is told so that value, reference and ratio agree. */
+    bench_report(work->name, value, "ns", "jansson", value * bench_median(ratios, ROUNDS), false);
 }
 
 int main(void)
 {
     static const struct work works[] = {
-        {"decode record, compact", decode_ours, decode_jansson, compact},
-        {"decode record, pretty", decode_ours, decode_jansson, pretty},
-        {"decode envelope, 64 B", envelope_ours, envelope_jansson, envelopes},
-        {"encode record, compact", encode_ours, encode_jansson, compact},
+        {"record_json_decode", decode_ours, decode_jansson, compact},
+        {"record_json_decode_pretty", decode_ours, decode_jansson, pretty},
+        {"envelope_json_decode", envelope_ours, envelope_jansson, envelopes},
+        {"record_json_encode", encode_ours, encode_jansson, compact},
     };
 
     make_texts();
+    bench_begin("JSON of a record (one thread, CPU time)");
     for (size_t i = 0; i < sizeof works / sizeof works[0]; i++)
         measure(&works[i]);
     return sum == 0;
