@@ -81,37 +81,59 @@ static int32_t read_number(struct sqlite_ledger *sqlite, const char *query, sqli
     return rc;
 }
 
-int32_t eds_sqlite_identify(struct sqlite_ledger *sqlite, int *version, struct eds_error *err)
-{
-    sqlite3_int64 application_id = 0, user_version = 0, object_count = 0;
-    int32_t rc = read_number(sqlite, "PRAGMA application_id", &application_id, err);
-
-    if (rc == EDS_OK)
-        rc = read_number(sqlite, "PRAGMA user_version", &user_version, err);
-    if (rc == EDS_OK)
-        rc = read_number(sqlite, "SELECT count(*) FROM sqlite_schema", &object_count, err);
-    if (rc != EDS_OK)
-        return rc;
-    *version = 0;
-    if (application_id == 0 && user_version == 0 && object_count == 0)
-        return EDS_OK; /* empty */
-    if (application_id != APPLICATION_ID)
-        return eds_error_set(err, EDS_ERR_EXISTS,
-                             "%s is a SQLite file of another program; name another path",
-                             sqlite->path);
-    if (user_version > VERSION || user_version < 1)
-        return eds_error_set(err, EDS_ERR_UNSUPPORTED,
-                             "%s has schema version %lld, this program knows 1 to %d; use a newer "
-                             "program",
-                             sqlite->path, (long long)user_version, VERSION);
-    *version = (int)user_version;
-    return EDS_OK;
-}
-
 static int32_t execute(struct sqlite_ledger *sqlite, const char *sql, struct eds_error *err)
 {
     if (sqlite3_exec(sqlite->db, sql, NULL, NULL, NULL) != SQLITE_OK)
         return eds_sqlite_fail(sqlite, err, "bring up to date");
+    return EDS_OK;
+}
+
+/* What the file says of itself. */
+struct identity {
+    sqlite3_int64 application_id, user_version, object_count;
+};
+
+/* All three from one state of the file: it may be in the making by another. */
+static int32_t read_identity(struct sqlite_ledger *sqlite, struct identity *out,
+                             struct eds_error *err)
+{
+    bool alone = sqlite3_get_autocommit(sqlite->db) != 0;
+    int32_t rc = alone ? execute(sqlite, "BEGIN", err) : EDS_OK, ended;
+
+    if (rc == EDS_OK)
+        rc = read_number(sqlite, "PRAGMA application_id", &out->application_id, err);
+    if (rc == EDS_OK)
+        rc = read_number(sqlite, "PRAGMA user_version", &out->user_version, err);
+    if (rc == EDS_OK)
+        rc = read_number(sqlite, "SELECT count(*) FROM sqlite_schema", &out->object_count, err);
+    if (alone && sqlite3_get_autocommit(sqlite->db) == 0) {
+        ended = execute(sqlite, "ROLLBACK", rc == EDS_OK ? err : NULL); /* nothing was written */
+        if (rc == EDS_OK)
+            rc = ended;
+    }
+    return rc;
+}
+
+int32_t eds_sqlite_identify(struct sqlite_ledger *sqlite, int *version, struct eds_error *err)
+{
+    struct identity found = {0, 0, 0};
+    int32_t rc = read_identity(sqlite, &found, err);
+
+    if (rc != EDS_OK)
+        return rc;
+    *version = 0;
+    if (found.application_id == 0 && found.user_version == 0 && found.object_count == 0)
+        return EDS_OK; /* empty */
+    if (found.application_id != APPLICATION_ID)
+        return eds_error_set(err, EDS_ERR_EXISTS,
+                             "%s is a SQLite file of another program; name another path",
+                             sqlite->path);
+    if (found.user_version > VERSION || found.user_version < 1)
+        return eds_error_set(err, EDS_ERR_UNSUPPORTED,
+                             "%s has schema version %lld, this program knows 1 to %d; use a newer "
+                             "program",
+                             sqlite->path, (long long)found.user_version, VERSION);
+    *version = (int)found.user_version;
     return EDS_OK;
 }
 
