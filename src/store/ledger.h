@@ -159,8 +159,8 @@ struct eds_ledger {
  *   sqlite:PATH   one SQLite file (WAL, synchronous=FULL), made 0600 in
  *                 directories made 0700
  *   sqlite:PATH?mode=ro
- *                 the same, only to be read: nothing is made, and commit is
- *                 EDS_ERR_USAGE
+ *                 the same, only to be read, also on a medium that cannot be
+ *                 written to: nothing is made, and commit is EDS_ERR_USAGE
  *   postgresql://USER@HOST:PORT/DATABASE?PARAMETER=VALUE
  *                 a PostgreSQL database, as libpq reads the URL; its tables
  *                 are made or brought up to date.  mode=ro as the last

@@ -2,8 +2,10 @@
 #include "store/ledger_sqlite.h"
 
 #include <assert.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
-#define PAGE_SIZE    8192 /* of a new file; batches gain by it, single records lose nothing */
 #define CACHE_KIB    16384
 #define WAL_SIZE_MAX 67108864 /* bytes that the log's file keeps once it is empty again */
 
@@ -72,11 +74,6 @@ static void harden(sqlite3 *db)
  * that two programs that make the same file at once need this loop. */
 static int32_t use_wal(struct sqlite_ledger *sqlite, struct eds_error *err)
 {
-    char page_size[32];
-
-    sqlite3_snprintf(sizeof page_size, page_size, "PRAGMA page_size=%d", PAGE_SIZE);
-    if (sqlite3_exec(sqlite->db, page_size, NULL, NULL, NULL) != SQLITE_OK)
-        return eds_sqlite_fail(sqlite, err, "configure");
     for (int waited_ms = 0;; waited_ms += 10) {
         sqlite3_stmt *statement = NULL;
         bool is_wal = false;
@@ -129,23 +126,91 @@ static int32_t prepare(struct sqlite_ledger *sqlite, struct eds_error *err)
     return EDS_OK;
 }
 
-int32_t eds_sqlite_connect(struct sqlite_ledger *sqlite, struct eds_error *err)
+/* Opens the file under a name and asks what it is. */
+static int32_t open_file(struct sqlite_ledger *sqlite, const char *name, int more_flags,
+                         int *version, struct eds_error *err)
 {
     /* The file is there: a ledger that was moved away must not come back empty. */
-    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
+    int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | more_flags |
                 (sqlite->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
+
+    if (sqlite3_open_v2(name, &sqlite->db, flags, NULL) != SQLITE_OK ||
+        sqlite3_busy_timeout(sqlite->db, EDS_SQLITE_BUSY_MS) != SQLITE_OK)
+        return eds_sqlite_fail(sqlite, err, "open");
+    harden(sqlite->db);
+    if (!sqlite->read_only && sqlite3_db_readonly(sqlite->db, "main") == 1)
+        return eds_error_set(err, EDS_ERR_IO, "cannot write to %s: permission denied",
+                             sqlite->path);
+    return eds_sqlite_identify(sqlite, version, err);
+}
+
+/* The URI by which SQLite takes a file for one that nobody changes. */
+static char *immutable_uri(const char *path)
+{
+    static const char digits[] = "0123456789abcdef";
+    static const char prefix[] = "file://", suffix[] = "?immutable=1";
+    char *uri = malloc(sizeof prefix + 3 * strlen(path) + sizeof suffix), *at = uri;
+
+    if (uri == NULL)
+        return NULL;
+    at = stpcpy(at, prefix);
+    for (; *path != '\0'; path++) {
+        if (strchr("%?#", *path) == NULL) {
+            *at++ = *path;
+            continue;
+        }
+        *at++ = '%';
+        *at++ = digits[(uint8_t)*path >> 4];
+        *at++ = digits[(uint8_t)*path & 15];
+    }
+    strcpy(at, suffix);
+    return uri;
+}
+
+/* Whether opening failed for want of a place to write to: reading tells. */
+static bool lacks_shared_memory(const struct sqlite_ledger *sqlite)
+{
+    int code = sqlite->db == NULL
+                   ? SQLITE_NOMEM
+                   : sqlite3_exec(sqlite->db, "PRAGMA user_version", NULL, NULL, NULL) & 0xff;
+
+    return (code == SQLITE_CANTOPEN || code == SQLITE_READONLY) && access(sqlite->path, R_OK) == 0;
+}
+
+/* A ledger on a medium that nobody can write to: there is no place for the
+ * shared memory that readers of a write-ahead log need.  Without a log, which
+ * is how a closed ledger is left, none is needed. */
+static int32_t open_immutable(struct sqlite_ledger *sqlite, int *version, struct eds_error *err)
+{
+    char *log = sqlite3_mprintf("%s-wal", sqlite->path), *uri = immutable_uri(sqlite->path);
+    struct stat status;
+    int32_t rc;
+
+    eds_sqlite_disconnect(sqlite);
+    if (log == NULL || uri == NULL)
+        rc = eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for a path");
+    else if (stat(log, &status) == 0 && status.st_size > 0)
+        rc = eds_error_set(err, EDS_ERR_IO,
+                           "cannot read the log %s: its directory must be writable; copy both "
+                           "files to one that is",
+                           log);
+    else
+        rc = open_file(sqlite, uri, SQLITE_OPEN_URI, version, err);
+    sqlite3_free(log);
+    free(uri);
+    return rc;
+}
+
+int32_t eds_sqlite_connect(struct sqlite_ledger *sqlite, struct eds_error *err)
+{
     int version;
-    int32_t rc = EDS_OK;
+    int32_t rc;
 
     assert(sqlite->db == NULL);
     sqlite->wal_pages = 0;
-    if (sqlite3_open_v2(sqlite->path, &sqlite->db, flags, NULL) != SQLITE_OK ||
-        sqlite3_busy_timeout(sqlite->db, EDS_SQLITE_BUSY_MS) != SQLITE_OK)
-        rc = eds_sqlite_fail(sqlite, err, "open");
-    else
-        harden(sqlite->db);
-    if (rc == EDS_OK)
-        rc = eds_sqlite_identify(sqlite, &version, err);
+    rc = open_file(sqlite, sqlite->path, 0, &version, err);
+    if (rc == EDS_ERR_IO && sqlite->read_only && lacks_shared_memory(sqlite))
+        rc = open_immutable(sqlite, &version, err);
     if (rc == EDS_OK)
         rc = configure(sqlite, err);
     if (rc == EDS_OK)

@@ -160,8 +160,8 @@ static void test_random_damage(void **state)
         memcpy(bad, good, size);
         for (size_t i = 1 + dice_below(&dice, 40); i > 0; i--) {
             /* Page headers and cells decide more than payloads do. */
-            size_t page = dice_below(&dice, size / 8192) * 8192;
-            size_t at = page + dice_below(&dice, dice_below(&dice, 2) == 0 ? 100 : 8192);
+            size_t page = dice_below(&dice, size / 4096) * 4096;
+            size_t at = page + dice_below(&dice, dice_below(&dice, 2) == 0 ? 100 : 4096);
 
             bad[at] = (char)dice_u64(&dice);
         }
