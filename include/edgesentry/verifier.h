@@ -55,7 +55,7 @@ struct eds_verifier_table {
 
 /* Room for a batch in the making: EDS_VERIFIER_WORK_SIZE bytes, aligned to 64,
  * of any content.  One for each thread that verifies. */
-#define EDS_VERIFIER_WORK_SIZE (320u * 1024u) /* bytes */
+#define EDS_VERIFIER_WORK_SIZE (640u * 1024u) /* bytes */
 struct eds_verifier_work;
 
 /* One question: is this the key's signature over this message?  Nothing is

@@ -53,6 +53,8 @@ static const struct eds_verifier_arithmetic *arithmetic_of(enum eds_verifier_lev
     case EDS_VERIFIER_PORTABLE:
         return &eds_verifier_portable;
 #if defined(__x86_64__)
+    case EDS_VERIFIER_AVX2:
+        return &eds_verifier_avx2;
     case EDS_VERIFIER_IFMA:
         return &eds_verifier_ifma;
 #endif
@@ -181,7 +183,7 @@ void eds_verify_many(struct eds_verifier_work *work, const struct eds_verify_job
 bool eds_verify_one(const struct eds_verify_job *job)
 {
     struct eds_batch batch;
-    _Alignas(64) uint8_t room[EDS_BATCH_ROOM_SIZE(1)];
+    _Alignas(64) uint8_t room[EDS_BATCH_ROOM_ONE];
 
     if (job->table == NULL || eds_verifier_get_level() == EDS_VERIFIER_LIBSODIUM)
         return decide_alone(job);

@@ -96,9 +96,11 @@ struct eds_verifier_arithmetic {
     void (*decide)(struct eds_batch *batch, void *room);
 };
 
-#define EDS_BATCH_ROOM_SIZE(count) ((count)*4608u)
+#define EDS_BATCH_ROOM_SIZE(count) ((count)*9216u)
+#define EDS_BATCH_ROOM_ONE         4608u /* bytes: one job, at the portable level */
 
-extern const struct eds_verifier_arithmetic eds_verifier_portable, eds_verifier_ifma;
+extern const struct eds_verifier_arithmetic eds_verifier_portable, eds_verifier_avx2,
+    eds_verifier_ifma;
 
 /* eds_verifier_arithmetic gives that of a level; NULL if this build or processor
  * does not have it, and for EDS_VERIFIER_LIBSODIUM. */

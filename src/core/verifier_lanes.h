@@ -103,26 +103,29 @@ LANE_INLINE void lanes_prefetch(const struct lanes *lanes, size_t i, size_t grou
         __builtin_prefetch(place[lane]);
 }
 
-/* The summand i of a group, and its x alone. */
-LANE_INLINE struct lane_point lanes_point(const struct lanes *lanes, size_t i, size_t group)
+/* The summand i of a group, and its x alone: where it stands, or loaded to *room. */
+LANE_INLINE const struct lane_point *lanes_point(const struct lanes *lanes, size_t i, size_t group,
+                                                 struct lane_point *room)
 {
     const uint64_t *place[LANES];
 
     if (lanes->points != NULL)
-        return lanes->points[i * lanes->groups + group];
+        return &lanes->points[i * lanes->groups + group];
     lanes_places(lanes, i, group, place);
-    return (struct lane_point){lane_load_x(place),
-                               lane_load_y(place, &lanes->batch->digit[i][group * LANES])};
+    room->x = lane_load_x(place);
+    room->y = lane_load_y(place, &lanes->batch->digit[i][group * LANES]);
+    return room;
 }
 
-LANE_INLINE lane_fe lanes_x(const struct lanes *lanes, size_t i, size_t group)
+LANE_INLINE const lane_fe *lanes_x(const struct lanes *lanes, size_t i, size_t group, lane_fe *room)
 {
     const uint64_t *place[LANES];
 
     if (lanes->points != NULL)
-        return lanes->points[i * lanes->groups + group].x;
+        return &lanes->points[i * lanes->groups + group].x;
     lanes_places(lanes, i, group, place);
-    return lane_load_x(place);
+    *room = lane_load_x(place);
+    return room;
 }
 
 /* Divisions by many numbers for one inversion: going up, each divisor is noted
@@ -233,24 +236,23 @@ LANE_INLINE void lanes_chords(const struct lanes *lanes, struct lane_chains *cha
                               struct lane_point *out, size_t count)
 {
     const size_t first = chains->count - count;
-    struct lane_point p[2], q[2];
+    const struct lane_point *p[2], *q[2];
+    struct lane_point p_room[2], q_room[2];
     lane_fe slope[2];
 
     for (size_t k = count; k-- > 0;) {
         size_t pair = (first + k) / lanes->groups, group = (first + k) % lanes->groups;
 
-        p[k] = lanes_point(lanes, 2 * pair, group);
-        q[k] = lanes_point(lanes, 2 * pair + 1, group);
+        p[k] = lanes_point(lanes, 2 * pair, group, &p_room[k]);
+        q[k] = lanes_point(lanes, 2 * pair + 1, group, &q_room[k]);
         slope[k] = lanes_take(chains);
     }
     for (size_t k = 0; k < count; k++)
-        slope[k] = lane_mul(slope[k], lane_sub(q[k].y, p[k].y));
+        slope[k] = lane_mul(slope[k], lane_sub(q[k]->y, p[k]->y));
     for (size_t k = 0; k < count; k++)
-        q[k].x = lane_sq_sub(slope[k], lane_sum(p[k].x, q[k].x));
-    for (size_t k = 0; k < count; k++) {
-        out[first + k].x = q[k].x;
-        out[first + k].y = lane_mul_sub(slope[k], lane_sub(p[k].x, q[k].x), p[k].y);
-    }
+        out[first + k].x = lane_sq_sub(slope[k], lane_sum(p[k]->x, q[k]->x));
+    for (size_t k = 0; k < count; k++)
+        out[first + k].y = lane_mul_sub(slope[k], lane_sub(p[k]->x, out[first + k].x), p[k]->y);
 }
 
 /* One round: adds the summands by twos, all at the price of one inversion. */
@@ -258,13 +260,16 @@ static void lanes_halve(struct lanes *lanes, struct lane_point *out)
 {
     const size_t groups = lanes->groups, pairs = lanes->count / 2;
     struct lane_chains chains;
+    struct lane_point room;
+    lane_fe p_room, q_room;
 
     lanes_chains_begin(&chains, out);
     for (size_t i = 0; i < pairs; i++)
         for (size_t g = 0; g < groups; g++) {
             lanes_prefetch(lanes, 2 * i + 2, g);
             lanes_prefetch(lanes, 2 * i + 3, g);
-            lanes_note(&chains, lane_sub(lanes_x(lanes, 2 * i + 1, g), lanes_x(lanes, 2 * i, g)));
+            lanes_note(&chains, lane_sub(*lanes_x(lanes, 2 * i + 1, g, &q_room),
+                                         *lanes_x(lanes, 2 * i, g, &p_room)));
         }
     lanes_turn(lanes, &chains);
     while (chains.count >= 2)
@@ -273,7 +278,7 @@ static void lanes_halve(struct lanes *lanes, struct lane_point *out)
         lanes_chords(lanes, &chains, out, 1);
     if (lanes->count % 2 != 0)
         for (size_t g = 0; g < groups; g++)
-            out[pairs * groups + g] = lanes_point(lanes, lanes->count - 1, g);
+            out[pairs * groups + g] = *lanes_point(lanes, lanes->count - 1, g, &room);
     lanes->points = out;
     lanes->count = LANE_HALF(lanes->count);
 }
@@ -299,17 +304,17 @@ LANE_INLINE void lanes_add(struct lane_sum *sum, const struct lane_point *p)
  * to save on, it is worth its one inversion. */
 static void lanes_sum_up(struct lanes *lanes)
 {
+    struct lane_point room;
+
     for (unsigned round = 0; lanes->count / 2 * lanes->groups >= ROUND_COUNT; round++)
         lanes_halve(lanes, lanes->halves[round % 2]);
     for (size_t g = 0; g < lanes->groups; g++) {
-        struct lane_point p = lanes_point(lanes, 0, g);
-        struct lane_sum sum = {p.x, p.y, lane_one(), lane_one()};
+        const struct lane_point *p = lanes_point(lanes, 0, g, &room);
+        struct lane_sum *sum = &lanes->sums[g];
 
-        for (size_t i = 1; i < lanes->count; i++) {
-            p = lanes_point(lanes, i, g);
-            lanes_add(&sum, &p);
-        }
-        lanes->sums[g] = sum;
+        *sum = (struct lane_sum){p->x, p->y, lane_one(), lane_one()};
+        for (size_t i = 1; i < lanes->count; i++)
+            lanes_add(sum, lanes_point(lanes, i, g, &room));
     }
 }
 

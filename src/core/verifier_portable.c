@@ -72,7 +72,7 @@ static inline lane_fe lane_load_y(const uint64_t *const place[1], const uint16_t
 
 #include "core/verifier_lanes.h"
 
-_Static_assert(LANE_ROOM_SIZE(1) <= EDS_BATCH_ROOM_SIZE(LANES), "room for a job");
+_Static_assert(LANE_ROOM_SIZE(1) <= EDS_BATCH_ROOM_ONE, "room for a job");
 
 static void hash(uint8_t (*digest)[64], const struct eds_batch *batch)
 {
