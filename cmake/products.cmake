@@ -33,7 +33,7 @@ if(NOT EDS_FUZZ)
     eds_library(edgesentry_bridge ROOMS base core bridge
                 EXPORTS ${PROJECT_SOURCE_DIR}/src/bridge/exports.map)
   endif()
-  eds_library(edgesentry ROOMS base core codec EXPORTS ${PROJECT_SOURCE_DIR}/src/codec/exports.map)
+  eds_library(edgesentry ROOMS base core codec update EXPORTS ${PROJECT_SOURCE_DIR}/src/codec/exports.map)
   file(GLOB _main CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/main.c)
   if(_main)
     add_executable(eds ${_main})

@@ -13,7 +13,7 @@ allowed+='|__cpu_model|__cpu_indicator_init|crypto_[a-z0-9_]+|sodium_[a-z0-9_]+|
 hosted='^(log|error|port_posix|wipe)\.c\.o:$'
 
 faults=0
-for room in base core codec bridge; do
+for room in base core codec update bridge; do
     archive=$build/lib/libeds_$room.a
     [ -f "$archive" ] || continue
     found=$(nm -A --undefined-only "$archive" | sed -E 's/^[^:]*:([^:]*:) +U /\1 /; s/@.*//' |

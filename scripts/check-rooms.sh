@@ -10,6 +10,7 @@ declare -A left=(
     [core]="base"
     [bridge]="base core"
     [codec]="base core"
+    [update]="base core"
     [registry]="base core"
     [store]="base core"
     [ingest]="base core codec registry store"
@@ -29,6 +30,7 @@ declare -A public=(
     [edgesentry/chain.h]=core
     [edgesentry/verifier.h]=core
     [edgesentry/json.h]=codec
+    [edgesentry/update.h]=update
 )
 # Which rooms may know a library.  (sodium: registry, store and ingest hash ids
 # from outside with its keyed SipHash.)
@@ -40,7 +42,7 @@ declare -A library=(
     [jansson.h]="tests"
 )
 # Rooms that also run without an OS, and the only headers of C they may use.
-freestanding=" core codec bridge base "
+freestanding=" core codec update bridge base "
 freestanding_headers=" assert.h limits.h stdalign.h stdarg.h stdatomic.h stdbool.h stddef.h stdint.h string.h errno.h "
 # Of base, these are for systems with an OS.
 hosted=" src/base/log.c src/base/error.c src/base/port_posix.c src/base/wipe.c "

@@ -10,7 +10,7 @@
 # sources, built here; without SQLite) into build-portability/.
 set -euo pipefail
 
-rooms="base;core;codec;bridge;registry;store;ingest;fuzz"
+rooms="base;core;codec;update;bridge;registry;store;ingest;fuzz"
 top=$PWD
 work=$top/build-portability
 jobs=$(nproc)

@@ -65,6 +65,7 @@ cat >"$work/rich.c" <<'END'
 #include <edgesentry/attest.h>
 #include <edgesentry/chain.h>
 #include <edgesentry/json.h>
+#include <edgesentry/update.h>
 #include <edgesentry/verifier.h>
 #include <stdio.h>
 
