@@ -96,11 +96,41 @@ static void test_edge_records(void **state)
     check_file("peer/edge_records.json", 104, 12);
 }
 
+/* The pretty file's records, written compactly one after the other, are the
+ * compact file byte for byte; it has the line's end that a text file has. */
+static void test_demo_compact(void **state)
+{
+    size_t size, used = 0, i;
+    char *text = vector_file("peer/demo_records_compact.json", &size);
+    json_t *records = vector_load("peer/demo_records.json"), *record;
+    char *made = malloc(size + 2);
+
+    (void)state;
+    assert_non_null(made);
+    assert_int_equal(json_array_size(records), 3);
+    json_array_foreach(records, i, record)
+    {
+        struct eds_entry entry = {0};
+
+        vector_record(&entry.record, record);
+        made[used++] = i == 0 ? '[' : ',';
+        assert_true(used < size);
+        used += eds_json_entry_encode(made + used, size - used, &entry, EDS_JSON_COMPACT, 0);
+    }
+    made[used++] = ']';
+    assert_true(used == size || (used + 1 == size && text[used] == '\n'));
+    assert_memory_equal(made, text, used);
+    free(made);
+    free(text);
+    json_decref(records);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_demo_chain),
         cmocka_unit_test(test_edge_records),
+        cmocka_unit_test(test_demo_compact),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -160,18 +160,33 @@ size_t lab_envelope(struct lab_device *device, char *out, size_t out_size, size_
     return size;
 }
 
+static void connect_to(struct lab_peer *peer, const void *address, socklen_t address_size)
+{
+    int on = 1;
+
+    peer->used = 0;
+    peer->fd = socket(((const struct sockaddr *)address)->sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(peer->fd >= 0);
+    assert_int_equal(connect(peer->fd, address, address_size), 0);
+    setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
 void lab_connect(struct lab_peer *peer, const struct http_lab *lab)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons((uint16_t)lab->port),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int on = 1;
 
-    peer->used = 0;
-    peer->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_true(peer->fd >= 0);
-    assert_int_equal(connect(peer->fd, (struct sockaddr *)&address, sizeof address), 0);
-    setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    connect_to(peer, &address, sizeof address);
+}
+
+void lab_connect_ipv6(struct lab_peer *peer, const struct http_lab *lab)
+{
+    struct sockaddr_in6 address = {.sin6_family = AF_INET6,
+                                   .sin6_port = htons((uint16_t)lab->port),
+                                   .sin6_addr = IN6ADDR_LOOPBACK_INIT};
+
+    connect_to(peer, &address, sizeof address);
 }
 
 void lab_close(struct lab_peer *peer)
