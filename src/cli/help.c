@@ -102,7 +102,7 @@ static void print_options(FILE *file, const struct eds_command *command)
 
 static void print_children(FILE *file, const struct eds_command *command)
 {
-    size_t widest = 0;
+    size_t widest = strlen("help");
 
     fputs("\nCommands:\n", file);
     for (const struct eds_command *const *child = command->children; *child; child++)
@@ -111,6 +111,8 @@ static void print_children(FILE *file, const struct eds_command *command)
         fprintf(file, "  %-*s  ", (int)widest, (*child)->name);
         print_wrapped(file, (*child)->summary, (unsigned)widest + 4);
     }
+    fprintf(file, "  %-*s  ", (int)widest, "help");
+    print_wrapped(file, "Explain this or the given command, as --help does", (unsigned)widest + 4);
 }
 
 static const char *positional_value(const struct eds_command *command)

@@ -94,7 +94,7 @@ static int finish(int code)
     return code == EDS_EXIT_OK ? EDS_EXIT_FAILED : code;
 }
 
-/* "eds help audit keygen": explains, and never runs what it was asked about. */
+/* Explains, and never runs what it was asked about. */
 static int run_help(const struct found *found, const char *left_over)
 {
     struct eds_args args = {.command = found->command, .path = found->path};
@@ -105,18 +105,32 @@ static int run_help(const struct found *found, const char *left_over)
     return finish(EDS_EXIT_OK);
 }
 
+/* Takes the word "help" out of where a subcommand may stand: "eds help audit
+ * keygen" and "eds audit help keygen" ask the same. */
+static bool take_help(int *argc, char **argv)
+{
+    const struct eds_command *group = &eds_command_root;
+
+    for (int at = 1; at < *argc; at++) {
+        if (strcmp(argv[at], "help") == 0) {
+            memmove(&argv[at], &argv[at + 1], (size_t)(*argc - at) * sizeof *argv); /* and NULL */
+            --*argc;
+            return true;
+        }
+        group = eds_command_find(group, argv[at]);
+        if (group == NULL || group->children == NULL)
+            return false;
+    }
+    return false;
+}
+
 int eds_run(int argc, char **argv)
 {
     struct found found;
-    bool asked = argc > 1 && strcmp(argv[1], "help") == 0;
+    bool asked = take_help(&argc, argv);
 
     if (argc > 1 && strcmp(argv[1], "-V") == 0)
         argv[1] = "--version";
-    if (asked) { /* "eds help audit keygen": drop the word */
-        argv[1] = argv[0];
-        argv++;
-        argc--;
-    }
     if (asked && argc == 2 && strcmp(argv[1], "--man") == 0) {
         eds_manual_print();
         return finish(EDS_EXIT_OK);

@@ -46,8 +46,8 @@ def commands_of(path):
     if "\nCommands:\n" not in text:
         return [path]
     names = re.findall(r"^  ([a-z-]+)  ", text.split("\nCommands:\n")[1].split("\n\n")[0], re.M)
-    if not names:
-        fail(f"{path} lists no commands")
+    if len(names) < 2 or names.pop() != "help":
+        fail(f"{path} lists no commands, or not how to get help")
     return [leaf for name in names for leaf in commands_of([*path, name])]
 
 
@@ -60,7 +60,8 @@ def check_help(path):
     text = done.stdout.decode()
     if done.returncode != 0 or done.stderr:
         fail(f"{path} --help: exit {done.returncode}, {done.stderr!r}")
-    for same in ([*path, "-h"], ["help", *path], [*path, "--help", "--no-such-option"]):
+    for same in ([*path, "-h"], ["help", *path], [*path[:-1], "help", path[-1]],
+                 [*path, "--help", "--no-such-option"]):
         if eds(*same).stdout != done.stdout:
             fail(f"{same} differs from --help")
     for part in ("Usage: eds ", "\nOptions:\n", "\nExamples:\n", "\nExit codes:\n", "\n  64  "):
