@@ -48,7 +48,7 @@ struct eds_update_attempt {
     const char *message; /* NUL-terminated; names come from outside: escape before printing */
 };
 
-/* Keeps a line of an attempt.  EDS_OK, or the error that eds_update_verify then
+/* eds_update_log keeps a line of an attempt.  EDS_OK, or the error that eds_update_verify then
  * returns: what can't be put on record is not accepted. */
 typedef int32_t eds_update_log(void *context, const struct eds_update_attempt *attempt);
 
