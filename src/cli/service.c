@@ -1,0 +1,111 @@
+/* service.c - see service.h. */
+#include "cli/service.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "cli/device_arg.h"
+#include "cli/json_out.h"
+#include "cli/say.h"
+
+const char *const eds_service_attest_names[] = {"optional", "required", NULL};
+const char *const eds_service_log_formats[] = {"logfmt", "json", NULL};
+const char *const eds_service_log_levels[] = {"debug", "info", "warn", "error", NULL};
+
+/* The place of a word in its list; the parser has made sure that it has one. */
+static unsigned index_of(const char *const *list, const char *word)
+{
+    unsigned index = 0;
+
+    while (list[index] != NULL && strcmp(list[index], word) != 0)
+        index++;
+    return index;
+}
+
+void eds_service_begin(const struct eds_args *args, sigset_t *ending)
+{
+    eds_log_configure(
+        (enum eds_log_level)index_of(eds_service_log_levels, eds_args_text(args, "log-level")),
+        (enum eds_log_format)index_of(eds_service_log_formats, eds_args_text(args, "log-format")));
+    sigemptyset(ending);
+    sigaddset(ending, SIGTERM);
+    sigaddset(ending, SIGINT);
+    sigaddset(ending, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, ending, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+int32_t eds_service_add_devices(struct eds_service *service, const struct eds_args *args,
+                                struct eds_error *err)
+{
+    bool attest = index_of(eds_service_attest_names, eds_args_text(args, "attest")) == 1;
+    struct eds_device_arg device;
+    int32_t rc = EDS_OK;
+
+    service->registry = eds_registry_create();
+    if (service->registry == NULL)
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for the registry");
+    for (size_t i = 0; i < eds_args_count(args, "device") && rc == EDS_OK; i++) {
+        rc = eds_device_arg_parse(&device, eds_args_at(args, "device", i), err);
+        if (rc == EDS_OK)
+            rc = eds_registry_add_key(service->registry, device.device_id, device.public_key,
+                                      attest, err);
+    }
+    return rc;
+}
+
+int32_t eds_service_open(struct eds_service *service, const struct eds_args *args,
+                         struct eds_error *err)
+{
+    struct eds_ingest_config config = {.registry = service->registry};
+    int32_t rc = eds_store_open(&service->ledger, args, false, err);
+
+    if (rc != EDS_OK)
+        return rc;
+    config.ledger = service->ledger;
+    return eds_ingest_start(&service->ingest, &config, err);
+}
+
+void eds_service_await(const struct eds_service *service, const sigset_t *ending)
+{
+    int number = 0;
+
+    if (eds_registry_count(service->registry) == 0)
+        eds_say_note("no --device is given: every record will be refused");
+    sigwait(ending, &number);
+    pthread_sigmask(SIG_UNBLOCK, ending, NULL);
+    EDS_LOG(EDS_LOG_INFO, "stopping", EDS_LOG_STRING("signal", strsignal(number)));
+}
+
+void eds_service_close(struct eds_service *service)
+{
+    if (service->ingest != NULL) {
+        eds_ingest_counts(service->ingest, &service->counts);
+        eds_ingest_stop(service->ingest);
+    }
+    if (service->ledger != NULL)
+        service->ledger->ops->close(service->ledger);
+    eds_registry_destroy(service->registry);
+}
+
+void eds_service_summarize(const struct eds_service *service, const struct eds_args *args)
+{
+    const struct eds_ingest_counts *counts = &service->counts;
+    struct eds_json_out json;
+
+    if (!eds_args_flag(args, "json")) {
+        printf("SERVE_COMPLETE: accepted=%" PRIu64 " duplicate=%" PRIu64 " rejected=%" PRIu64 "\n",
+               counts->accepted, counts->duplicate, counts->rejected + counts->conflict);
+        return;
+    }
+    eds_out_begin(&json);
+    eds_out_u64(&json, "accepted", counts->accepted);
+    eds_out_u64(&json, "duplicate", counts->duplicate);
+    eds_out_u64(&json, "rejected", counts->rejected);
+    eds_out_u64(&json, "conflict", counts->conflict);
+    eds_out_u64(&json, "store_failed", counts->store_failed);
+    eds_out_u64(&json, "overloaded", counts->overloaded);
+    eds_out_end(&json);
+}

@@ -1,0 +1,76 @@
+/* service.h - what every server of ours stands on, whatever it speaks: the
+ * devices it knows, a ledger, ingest, the signals that end it, and the line it
+ * ends with. */
+#ifndef EDS_CLI_SERVICE_H
+#define EDS_CLI_SERVICE_H
+
+#include <signal.h>
+
+#include "cli/store_arg.h"
+#include "ingest/ingest.h"
+
+extern const char *const eds_service_attest_names[];
+extern const char *const eds_service_log_formats[]; /* in the order of enum eds_log_format */
+extern const char *const eds_service_log_levels[];  /* in the order of enum eds_log_level */
+
+/* The options of all servers, for their tables. */
+#define EDS_OPTIONS_SERVICE_DEVICES                                                                \
+    {.name = "device",                                                                             \
+     .value = "ID=PUBKEY_HEX",                                                                     \
+     .repeatable = true,                                                                           \
+     .help = "A device and its public key; once for each device, or for each of its keys"},        \
+    {                                                                                              \
+        .name = "attest", .value = "ATTEST", .fallback = "optional",                               \
+        .choices = eds_service_attest_names,                                                       \
+        .help = "Must records of these devices be attested? optional: from a device's first "      \
+                "attested record on"                                                               \
+    }
+#define EDS_OPTIONS_SERVICE_LOG                                                                    \
+    {.name = "log-format",                                                                         \
+     .value = "FORMAT",                                                                            \
+     .fallback = "logfmt",                                                                         \
+     .choices = eds_service_log_formats,                                                           \
+     .help = "How the lines on standard error look"},                                              \
+    {                                                                                              \
+        .name = "log-level", .value = "LEVEL", .fallback = "info",                                 \
+        .choices = eds_service_log_levels, .help = "The least important lines to write"            \
+    }
+#define EDS_OPTION_SERVICE_JSON                                                                    \
+    {                                                                                              \
+        .name = "json", .help = "Print the summary at the end as one JSON object, errors included" \
+    }
+
+/* In the order of starting; all NULL at first. */
+struct eds_service {
+    struct eds_registry *registry;
+    struct eds_ledger *ledger;
+    struct eds_ingest *ingest;
+    struct eds_ingest_counts counts; /* filled by eds_service_close */
+};
+
+/* eds_service_begin sets the log up and blocks the signals that end a server:
+ * to be called before the first thread is made, so that none of them meets a
+ * thread that does not expect it. */
+void eds_service_begin(const struct eds_args *args, sigset_t *ending);
+
+/* eds_service_add_devices makes the registry of what args name.  Errors in the
+ * original's words. */
+int32_t eds_service_add_devices(struct eds_service *service, const struct eds_args *args,
+                                struct eds_error *err);
+
+/* eds_service_open opens the ledger and starts ingest. */
+int32_t eds_service_open(struct eds_service *service, const struct eds_args *args,
+                         struct eds_error *err);
+
+/* eds_service_await waits for a signal; from then on the second one ends the
+ * process at once. */
+void eds_service_await(const struct eds_service *service, const sigset_t *ending);
+
+/* eds_service_close finishes what ingest has taken and closes everything, in
+ * whatever state opening left it. */
+void eds_service_close(struct eds_service *service);
+
+/* eds_service_summarize prints what was done, on standard output. */
+void eds_service_summarize(const struct eds_service *service, const struct eds_args *args);
+
+#endif
