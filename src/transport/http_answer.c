@@ -82,43 +82,16 @@ void http_log_refusal(struct http_connection *connection, unsigned status, const
 {
     uint64_t suppressed;
 
-    if (!eds_log_throttle_pass(&connection->server->rejected_log, http_now_ms(), &suppressed))
+    if (!eds_log_throttle_pass(&connection->server->verdict_log.rejected, http_now_ms(),
+                               &suppressed))
         return;
     EDS_LOG(EDS_LOG_WARN, "request_refused", EDS_LOG_STRING("source", connection->source),
             EDS_LOG_NUMBER("status", status), EDS_LOG_STRING("reason", reason),
             EDS_LOG_NUMBER("suppressed", suppressed));
 }
 
-/* What is as it should be is for who debugs: a record accepted, or one that
- * came again. */
-static enum eds_log_level level_of(enum eds_verdict verdict)
-{
-    return verdict == EDS_VERDICT_ACCEPTED || verdict == EDS_VERDICT_DUPLICATE ? EDS_LOG_DEBUG
-                                                                               : EDS_LOG_WARN;
-}
-
 void http_log_verdict(struct http_connection *connection)
 {
-    const struct eds_submission *submission = &connection->submission;
-    const EdsAuditRecord *record = &connection->envelope.entry.record;
-    enum eds_log_level level = level_of(submission->verdict);
-    bool deferred = http_is_undecided(submission->verdict);
-    struct eds_log_throttle *throttle =
-        deferred ? &connection->server->deferred_log : &connection->server->rejected_log;
-    uint64_t suppressed = 0;
-
-    if (submission->verdict == EDS_VERDICT_ACCEPTED) {
-        EDS_LOG(level, "ingest_accepted", EDS_LOG_STRING("device", (const char *)record->device_id),
-                EDS_LOG_NUMBER("sequence", record->sequence),
-                EDS_LOG_STRING("source", connection->source));
-        return;
-    }
-    if (level == EDS_LOG_WARN && !eds_log_throttle_pass(throttle, http_now_ms(), &suppressed))
-        return;
-    EDS_LOG(level, deferred ? "ingest_deferred" : "ingest_rejected",
-            EDS_LOG_STRING("device", (const char *)record->device_id),
-            EDS_LOG_NUMBER("sequence", record->sequence),
-            EDS_LOG_STRING("verdict", eds_verdict_name(submission->verdict)),
-            EDS_LOG_STRING("reason", submission->message),
-            EDS_LOG_STRING("source", connection->source), EDS_LOG_NUMBER("suppressed", suppressed));
+    eds_verdict_log_write(&connection->server->verdict_log, &connection->submission, "source",
+                          connection->source, http_now_ms());
 }

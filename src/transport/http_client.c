@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "base/port.h"
+#include "transport/backoff.h"
 
 #define INGEST_PATH        "/api/v1/ingest"
 #define ANSWER_SIZE_MAX    65536u /* bytes; of what a server says */
@@ -185,21 +185,10 @@ void eds_http_client_close(struct eds_http_client *client)
     free(client);
 }
 
-/* A number in [low, high]. */
-static unsigned random_between(unsigned low, unsigned high)
-{
-    uint32_t random = 0;
-
-    if (eds_port_random(&random, sizeof random) != 0 || high <= low)
-        return low;
-    return low + random % (high - low + 1);
-}
-
 /* Sleeps before the next attempt and returns for how long it meant to. */
 static unsigned pause_ms(const struct eds_http_client *client, unsigned previous_ms)
 {
-    unsigned most_ms = previous_ms < BACKOFF_MS_MAX / 3 ? previous_ms * 3 : BACKOFF_MS_MAX;
-    unsigned ms = random_between(client->backoff_ms_first, most_ms);
+    unsigned ms = eds_backoff_next_ms(client->backoff_ms_first, BACKOFF_MS_MAX, previous_ms);
     unsigned backoff_ms = ms;
     curl_off_t retry_after_s = 0;
     struct timespec rest;
@@ -211,7 +200,7 @@ static unsigned pause_ms(const struct eds_http_client *client, unsigned previous
                                 : RETRY_AFTER_MS_MAX;
 
         if (asked_ms > ms)
-            ms = asked_ms + random_between(0, asked_ms / 4);
+            ms = asked_ms + eds_random_between(0, asked_ms / 4);
     }
     rest = (struct timespec){.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
     nanosleep(&rest, NULL);

@@ -21,8 +21,8 @@
 #include "ingest/ingest.h"
 #include "transport/http_head.h"
 #include "transport/http_server.h"
-#include "transport/log_throttle.h"
 #include "transport/socket_address.h"
+#include "transport/verdict_log.h"
 
 /* A body bigger than this gives its memory back once it is answered. */
 #define HTTP_BODY_KEPT_MAX (16u * 1024u) /* bytes */
@@ -97,7 +97,7 @@ struct eds_http_server {
     pthread_mutex_t connections_mutex;
     struct http_connection *connections;
 
-    struct eds_log_throttle rejected_log, deferred_log;
+    struct eds_verdict_log verdict_log;
 };
 
 /* http_now_ms tells the monotonic time. */
@@ -146,12 +146,6 @@ enum MHD_Result http_answer(struct http_connection *connection, unsigned status,
  * frees it. */
 int32_t http_answer_init(struct eds_http_server *server, struct eds_error *err);
 void http_answer_destroy(struct eds_http_server *server);
-
-/* http_is_undecided says whether the same record may come again. */
-static inline bool http_is_undecided(enum eds_verdict verdict)
-{
-    return verdict == EDS_VERDICT_STORE || verdict == EDS_VERDICT_OVERLOADED;
-}
 
 /* http_log_refusal writes the line of a request that got no further than the
  * transport; http_log_verdict that of a decided one. */

@@ -100,7 +100,7 @@ static bool is_welcome(struct eds_http_server *server, const struct sockaddr *pe
     if (server->config.tls_cert_pem == NULL && atomic_load(&server->denied_count) < HTTP_DENIED_MAX)
         return true;
     eds_address_text(text, &address);
-    if (eds_log_throttle_pass(&server->rejected_log, http_now_ms(), &suppressed))
+    if (eds_log_throttle_pass(&server->verdict_log.rejected, http_now_ms(), &suppressed))
         EDS_LOG(EDS_LOG_WARN, "connection_refused", EDS_LOG_STRING("source", text),
                 EDS_LOG_NUMBER("suppressed", suppressed));
     return false;
@@ -163,7 +163,8 @@ static void *run_door(void *context)
         has_room = true;
         if (is_open && (fds[1].revents & POLLIN) != 0)
             has_room = accept_some(server);
-        if (!has_room && eds_log_throttle_pass(&server->deferred_log, http_now_ms(), &suppressed))
+        if (!has_room &&
+            eds_log_throttle_pass(&server->verdict_log.deferred, http_now_ms(), &suppressed))
             EDS_LOG(EDS_LOG_ERROR, "accept_failed", EDS_LOG_STRING("reason", strerror(errno)),
                     EDS_LOG_NUMBER("suppressed", suppressed));
         if (http_now_ms() - swept_ms >= SWEEP_PERIOD_MS) {

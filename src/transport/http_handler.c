@@ -177,7 +177,7 @@ static enum MHD_Result answer_verdict(struct http_connection *connection)
         return http_answer(connection, MHD_HTTP_ACCEPTED, error);
     eds_ingest_answer_text(error, &connection->submission);
     return http_answer(connection,
-                       http_is_undecided(connection->submission.verdict)
+                       eds_verdict_is_undecided(connection->submission.verdict)
                            ? MHD_HTTP_SERVICE_UNAVAILABLE
                            : MHD_HTTP_UNPROCESSABLE_CONTENT,
                        error);

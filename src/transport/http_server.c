@@ -100,8 +100,7 @@ static void destroy(struct eds_http_server *server)
     if (server->daemon != NULL)
         MHD_stop_daemon(server->daemon);
     http_answer_destroy(server);
-    eds_log_throttle_destroy(&server->rejected_log);
-    eds_log_throttle_destroy(&server->deferred_log);
+    eds_verdict_log_destroy(&server->verdict_log);
     pthread_mutex_destroy(&server->connections_mutex);
     free(server);
 }
@@ -123,8 +122,7 @@ int32_t eds_http_server_start(struct eds_http_server **out, const struct eds_htt
     set_defaults(&server->config);
     server->listen_fd = server->wake_fd = -1;
     pthread_mutex_init(&server->connections_mutex, NULL);
-    eds_log_throttle_init(&server->rejected_log, LINES_PER_SECOND);
-    eds_log_throttle_init(&server->deferred_log, LINES_PER_SECOND);
+    eds_verdict_log_init(&server->verdict_log, LINES_PER_SECOND);
 
     /* Signals are for the program's own threads. */
     sigfillset(&all);
