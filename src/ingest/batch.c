@@ -139,11 +139,14 @@ static enum eds_verdict check_object(struct eds_batch *batch, struct eds_batch_i
 {
     struct eds_submission *s = item->submission;
     const char *object_ref = (const char *)s->request.entry->record.object_ref;
+    static const uint8_t no_hash[EDS_HASH_SIZE];
     const uint8_t *taken_by = eds_pending_object(&batch->pending, object_ref, key);
     uint8_t hash[EDS_HASH_SIZE];
     struct eds_error err;
 
-    if (taken_by != NULL) {
+    if (s->payload_place == EDS_PAYLOAD_TAKEN) {
+        taken_by = no_hash; /* by what, nobody here needs to know */
+    } else if (taken_by != NULL) {
         item->on_pending = true;
     } else if (batch->asks_for_objects) {
         int32_t rc = batch->ledger->ops->object(batch->ledger, object_ref, hash, &err);
@@ -194,8 +197,11 @@ static enum eds_verdict decide(struct eds_batch *batch, struct eds_batch_item *i
     verdict = check_object(batch, item, device, object_key);
     if (verdict != EDS_VERDICT_ACCEPTED)
         return verdict;
-    append = (struct eds_append){
-        .entry = entry, .payload = s->request.payload, .payload_size = s->request.payload_size};
+    append = (struct eds_append){.entry = entry};
+    if (s->payload_place == EDS_PAYLOAD_IN_COMMIT) {
+        append.payload = s->request.payload;
+        append.payload_size = s->request.payload_size;
+    }
     memcpy(append.record_hash, s->record_hash, sizeof append.record_hash);
     eds_pending_append(&batch->pending, device, &append, object_key);
     return EDS_VERDICT_ACCEPTED;

@@ -10,6 +10,7 @@
 #include "ingest/batch.h"
 #include "ingest/books.h"
 #include "ingest/queue.h"
+#include "ingest/uploads.h"
 
 #define KEY_TABLES_MAX 512u
 #define QUEUE_MAX      4096u
@@ -24,6 +25,7 @@ struct eds_ingest {
     struct eds_key_tables *key_tables;
     size_t batch_max, batch_size_max;
     struct eds_queue queue;
+    struct eds_uploads *uploads; /* NULL: payloads go into the ledger */
     struct eds_books books;
     bool queue_made, books_made;
     struct eds_batch batch;        /* the committer's */
@@ -82,6 +84,8 @@ static int32_t make(struct eds_ingest *ingest, const struct eds_ingest_config *c
         return EDS_ERR_NO_MEMORY;
     rc = eds_batch_init(&ingest->batch, config->ledger, &ingest->books, ingest->batch_max,
                         given_or(config->heads_max, HEADS_MAX));
+    if (rc == EDS_OK && config->objects != NULL)
+        rc = eds_uploads_start(&ingest->uploads, config->objects, &ingest->queue);
     if (rc != EDS_OK)
         return rc;
     return pthread_create(&ingest->committer, NULL, committer_main, ingest) == 0 ? EDS_OK
@@ -90,6 +94,7 @@ static int32_t make(struct eds_ingest *ingest, const struct eds_ingest_config *c
 
 static void unmake(struct eds_ingest *ingest)
 {
+    eds_uploads_stop(ingest->uploads);
     eds_batch_free(&ingest->batch);
     free(ingest->taken);
     eds_key_tables_destroy(ingest->key_tables);
@@ -126,6 +131,21 @@ static void refuse(struct eds_ingest *ingest, struct eds_submission *submission)
     answer(ingest, submission);
 }
 
+/* Submissions that wait, for the store of payloads or the committer. */
+static size_t waiting_count(struct eds_ingest *ingest)
+{
+    size_t uploading = ingest->uploads != NULL ? eds_uploads_count(ingest->uploads) : 0;
+
+    return uploading + eds_queue_count(&ingest->queue);
+}
+
+static bool push(struct eds_ingest *ingest, struct eds_submission *submission)
+{
+    if (ingest->uploads != NULL)
+        return eds_uploads_push(ingest->uploads, submission);
+    return eds_queue_push(&ingest->queue, submission);
+}
+
 void eds_ingest_submit(struct eds_ingest *ingest, struct eds_submission *submission)
 {
     const char *device_id = (const char *)submission->request.entry->record.device_id;
@@ -133,18 +153,19 @@ void eds_ingest_submit(struct eds_ingest *ingest, struct eds_submission *submiss
     bool known;
 
     /* First, so that a server that can't keep up does not check in vain. */
-    if (eds_queue_count(&ingest->queue) >= ingest->queue.max) {
+    if (waiting_count(ingest) >= ingest->queue.max) {
         refuse(ingest, submission);
         return;
     }
     known = eds_registry_find(ingest->registry, device_id, &device) == EDS_OK;
     submission->request.key_tables = ingest->key_tables;
     submission->attest_required = known && device.attest_required;
+    submission->payload_place = EDS_PAYLOAD_IN_COMMIT;
     submission->verdict = eds_gate_check_request(&submission->request, known ? &device : NULL,
                                                  submission->record_hash, submission->message);
     if (submission->verdict != EDS_VERDICT_ACCEPTED && !eds_books_list(&ingest->books))
         answer(ingest, submission);
-    else if (!eds_queue_push(&ingest->queue, submission))
+    else if (!push(ingest, submission))
         refuse(ingest, submission);
 }
 
@@ -186,13 +207,15 @@ enum eds_verdict eds_ingest_submit_wait(struct eds_ingest *ingest,
 void eds_ingest_counts(struct eds_ingest *ingest, struct eds_ingest_counts *out)
 {
     eds_books_counts(&ingest->books, out);
-    out->queued = eds_queue_count(&ingest->queue);
+    out->queued = waiting_count(ingest);
 }
 
 void eds_ingest_stop(struct eds_ingest *ingest)
 {
     if (ingest == NULL)
         return;
+    eds_uploads_stop(ingest->uploads); /* its last ones go into the queue */
+    ingest->uploads = NULL;
     eds_queue_close(&ingest->queue);
     pthread_join(ingest->committer, NULL);
     unmake(ingest);

@@ -5,13 +5,22 @@
  * waits, decides sequence, chain and reference in the order of arrival, makes
  * the batch durable in one commit, and only then calls each request's done.
  * A failed commit leaves every head where it was and answers EDS_VERDICT_STORE:
- * the same records may come again. */
+ * the same records may come again.  Where payloads have a store of their own,
+ * each is stored there before its record comes to the committer (uploads.h). */
 #ifndef EDS_INGEST_INGEST_H
 #define EDS_INGEST_INGEST_H
 
 #include "ingest/gate.h"
 
 struct eds_ingest;
+struct eds_objects;
+
+/* Where a submission's payload is when its record is decided. */
+enum eds_payload_place {
+    EDS_PAYLOAD_IN_COMMIT, /* it goes into the ledger with its record */
+    EDS_PAYLOAD_STORED,    /* in the store of payloads */
+    EDS_PAYLOAD_TAKEN,     /* not: the reference stands for another payload there */
+};
 
 /* One request on its way.  The caller fills the first part and keeps the whole,
  * entry and payload alive and unmoved until done was called. */
@@ -27,13 +36,15 @@ struct eds_submission {
     /* Ours meanwhile. */
     uint8_t record_hash[EDS_HASH_SIZE];
     bool attest_required; /* as the registry said when it was submitted */
+    enum eds_payload_place payload_place;
     struct eds_submission *next;
 };
 
 struct eds_ingest_config {
     struct eds_ledger *ledger;             /* the committer's alone meanwhile; outlives us */
     const struct eds_registry *registry;   /* outlives us */
-    size_t queue_max;                      /* requests waiting; 0: 4096 */
+    struct eds_objects *objects;           /* for payloads; NULL: the ledger; outlives us */
+    size_t queue_max;                      /* requests waiting, wherever; 0: 4096 */
     size_t batch_max;                      /* records in one commit; 0: 1024 */
     size_t batch_size_max;                 /* payload bytes in one commit; 0: 64 MiB */
     size_t heads_max;                      /* heads kept in memory; 0: 65536 */
