@@ -56,8 +56,9 @@ static void next_batch(struct load *load)
         load->appends[i] = (struct eds_append){
             .entry = &load->entries[i], .payload = load->payload, .payload_size = PAYLOAD_SIZE};
         memcpy(load->appends[i].record_hash, head->record_hash, EDS_HASH_SIZE);
-        load->operations[i] = (struct eds_operation){
-            EDS_DECISION_ACCEPTED, (const char *)record->device_id, record->sequence, "accepted"};
+        load->operations[i] = (struct eds_operation){.device_id = (const char *)record->device_id,
+                                                     .sequence = record->sequence,
+                                                     .message = "accepted"};
     }
     load->commit = (struct eds_commit){
         .appends = load->appends,

@@ -19,6 +19,7 @@
 #include "edgesentry/record.h"
 
 struct eds_ledger;
+struct eds_roster_ops;
 
 /* A device's last accepted record.  A device never seen has sequence 0 and the
  * zero hash: just what its first record must follow. */
@@ -29,7 +30,11 @@ struct eds_head {
     uint64_t conflict_count; /* forks seen: other records under used sequences */
 };
 
-enum eds_decision { EDS_DECISION_ACCEPTED, EDS_DECISION_REJECTED };
+enum eds_decision {
+    EDS_DECISION_ACCEPTED,
+    EDS_DECISION_REJECTED,
+    EDS_DECISION_CHANGED, /* no record's: the registry was changed (store/roster.h) */
+};
 
 /* One accepted record to be stored. */
 struct eds_append {
@@ -45,6 +50,8 @@ struct eds_operation {
     const char *device_id; /* NUL-terminated UTF-8 */
     uint64_t sequence;
     const char *message; /* NUL-terminated UTF-8 */
+    const char *who;     /* of EDS_DECISION_CHANGED: the operator; else NULL */
+    const char *why;     /* and the reason */
 };
 
 /* Another record under a used sequence: kept as evidence of a fork. */
@@ -74,7 +81,7 @@ struct eds_stored {
 };
 
 struct eds_ledger_counts {
-    uint64_t records, devices, operations, accepted, rejected, conflicts, objects;
+    uint64_t records, devices, operations, accepted, rejected, changed, conflicts, objects;
 };
 
 /* At most this many forks are kept per device; the log counts the others. */
@@ -128,7 +135,8 @@ struct eds_ledger_ops {
                                       const struct eds_head *),
                      void *context, struct eds_error *);
 
-    /* Calls visit for every line of the operation log, oldest first. */
+    /* Calls visit for every line of the operation log, oldest first; one that
+     * commit is given is never EDS_DECISION_CHANGED. */
     int32_t (*operations)(struct eds_ledger *,
                           int32_t (*visit)(void *context, const struct eds_operation *,
                                            uint64_t created_ms),
@@ -150,7 +158,8 @@ struct eds_ledger_ops {
 /* A store embeds this as its first member. */
 struct eds_ledger {
     const struct eds_ledger_ops *ops;
-    uint32_t schema_version; /* of the tables, as open left them; 0: there are none */
+    const struct eds_roster_ops *roster; /* store/roster.h */
+    uint32_t schema_version;             /* of the tables, as open left them; 0: there are none */
 };
 
 /* eds_ledger_open opens a store by its URL and makes what is missing there:

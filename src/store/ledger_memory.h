@@ -8,6 +8,7 @@
 #include "store/commit_plan.h"
 #include "store/key_table.h"
 #include "store/ledger.h"
+#include "store/roster.h"
 
 /* A record without its device_id, which is the device's, and without the
  * unused bytes of its reference: about a third of an eds_entry. */
@@ -50,8 +51,8 @@ struct memory_operation {
     enum eds_decision decision;
     uint64_t sequence;
     uint64_t created_ms;
-    const char *message; /* inside text */
-    char text[];         /* device_id and message, each with its NUL */
+    const char *message, *who, *why; /* inside text, or NULL */
+    char text[];                     /* device_id first, each with its NUL */
 };
 
 /* Lists only grow, at their ends; a commit that fails cuts them back. */
@@ -73,9 +74,28 @@ struct memory_ledger {
     struct memory_operation **operations;
     size_t operation_count, operation_capacity;
 
-    uint64_t record_count, accepted_count;
+    /* The registry: those of a role found by id, and who has which key. */
+    struct eds_key_table enrolled_ids[EDS_ROLE_COUNT];
+    struct eds_enrolment **enrolments[EDS_ROLE_COUNT]; /* by index in enrolled_ids */
+    size_t enrolment_capacity[EDS_ROLE_COUNT];
+    uint64_t roster_version;
+
+    uint64_t record_count, accepted_count, changed_count;
     uint64_t commit_number; /* of the commit that runs or ran last */
 };
+
+extern const struct eds_roster_ops eds_memory_roster_ops;
+
+/* ledger_memory_roster.c: frees the registry. */
+void eds_memory_roster_free(struct memory_ledger *memory);
+
+/* ledger_memory_commit.c: a line of the operation log, alone or not at all; and
+ * a list with room for one more element (the same one, a longer one in its
+ * place, or NULL and the list as it was). */
+int32_t eds_memory_add_operation(struct memory_ledger *memory,
+                                 const struct eds_operation *operation, uint64_t now_ms,
+                                 struct eds_error *err);
+void *eds_memory_grown(void *list, size_t *capacity, size_t count, size_t element_size);
 
 int32_t eds_memory_open(struct eds_ledger **out, struct eds_error *err);
 

@@ -21,9 +21,7 @@ static int32_t no_memory(struct eds_error *err)
     return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory to keep a commit");
 }
 
-/* A list with room for one more element: the same one, a longer one in its
- * place, or NULL and the list as it was. */
-static void *grown(void *list, size_t *capacity, size_t count, size_t element_size)
+void *eds_memory_grown(void *list, size_t *capacity, size_t count, size_t element_size)
 {
     size_t more = *capacity == 0 ? 16 : 2 * *capacity;
     void *longer;
@@ -95,7 +93,7 @@ static int32_t add_device(struct memory_ledger *memory, const char *id)
 {
     size_t count = memory->device_ids.count;
     struct memory_device *devices =
-        grown(memory->devices, &memory->device_capacity, count, sizeof *devices);
+        eds_memory_grown(memory->devices, &memory->device_capacity, count, sizeof *devices);
     char *own_id;
 
     if (devices == NULL)
@@ -114,8 +112,8 @@ static int32_t add_record(struct memory_ledger *memory, const struct eds_append 
                           uint64_t now_ms)
 {
     struct memory_device *device = device_of(memory, (const char *)append->entry->record.device_id);
-    struct memory_record **records =
-        grown(device->records, &device->record_capacity, device->record_count, sizeof *records);
+    struct memory_record **records = eds_memory_grown(device->records, &device->record_capacity,
+                                                      device->record_count, sizeof *records);
 
     if (records == NULL)
         return EDS_ERR_NO_MEMORY;
@@ -154,7 +152,7 @@ static int32_t add_object(struct memory_ledger *memory, const struct eds_append 
             return EDS_ERR_HEAD_MOVED;
         return fill_object(memory, &memory->objects[index], append);
     }
-    objects = grown(memory->objects, &memory->object_capacity, count, sizeof *objects);
+    objects = eds_memory_grown(memory->objects, &memory->object_capacity, count, sizeof *objects);
     if (objects == NULL)
         return EDS_ERR_NO_MEMORY;
     memory->objects = objects;
@@ -213,8 +211,8 @@ static int32_t add_conflict(struct memory_ledger *memory, const struct eds_confl
                              device_id);
     if (!is_kept(device, conflict))
         return EDS_OK;
-    conflicts = grown(memory->conflicts, &memory->conflict_capacity, memory->conflict_count,
-                      sizeof *conflicts);
+    conflicts = eds_memory_grown(memory->conflicts, &memory->conflict_capacity,
+                                 memory->conflict_count, sizeof *conflicts);
     if (conflicts == NULL)
         return no_memory(err);
     memory->conflicts = conflicts;
@@ -234,29 +232,49 @@ static int32_t add_conflict(struct memory_ledger *memory, const struct eds_confl
     return EDS_OK;
 }
 
-static int32_t add_operation(struct memory_ledger *memory, const struct eds_operation *operation,
-                             uint64_t now_ms, struct eds_error *err)
+/* The text's copy at *at, which moves past it; NULL stays NULL. */
+static const char *copy_text(char **at, const char *text)
 {
-    size_t id_size = strlen(operation->device_id) + 1;
-    size_t message_size = strlen(operation->message) + 1;
-    struct memory_operation **operations = grown(memory->operations, &memory->operation_capacity,
-                                                 memory->operation_count, sizeof *operations);
+    char *copy = *at;
+
+    if (text == NULL)
+        return NULL;
+    *at = stpcpy(copy, text) + 1;
+    return copy;
+}
+
+int32_t eds_memory_add_operation(struct memory_ledger *memory,
+                                 const struct eds_operation *operation, uint64_t now_ms,
+                                 struct eds_error *err)
+{
+    const char *texts[] = {operation->device_id, operation->message, operation->who,
+                           operation->why};
+    struct memory_operation **operations =
+        eds_memory_grown(memory->operations, &memory->operation_capacity, memory->operation_count,
+                         sizeof *operations);
     struct memory_operation *kept;
+    size_t size = sizeof *kept;
+    char *at;
 
     if (operations == NULL)
         return no_memory(err);
     memory->operations = operations;
-    kept = malloc(sizeof *kept + id_size + message_size);
+    for (int i = 0; i < 4; i++)
+        size += texts[i] != NULL ? strlen(texts[i]) + 1 : 0;
+    kept = malloc(size);
     if (kept == NULL)
         return no_memory(err);
     kept->decision = operation->decision;
     kept->sequence = operation->sequence;
     kept->created_ms = now_ms;
-    kept->message = kept->text + id_size;
-    memcpy(kept->text, operation->device_id, id_size);
-    memcpy(kept->text + id_size, operation->message, message_size);
+    at = kept->text;
+    (void)copy_text(&at, operation->device_id);
+    kept->message = copy_text(&at, operation->message);
+    kept->who = copy_text(&at, operation->who);
+    kept->why = copy_text(&at, operation->why);
     operations[memory->operation_count++] = kept;
     memory->accepted_count += operation->decision == EDS_DECISION_ACCEPTED ? 1 : 0;
+    memory->changed_count += operation->decision == EDS_DECISION_CHANGED ? 1 : 0;
     return EDS_OK;
 }
 
@@ -268,7 +286,7 @@ static int32_t add_all(struct memory_ledger *memory, const struct eds_commit *co
     for (size_t i = 0; rc == EDS_OK && i < commit->conflict_count; i++)
         rc = add_conflict(memory, &commit->conflicts[i], commit->now_ms, err);
     for (size_t i = 0; rc == EDS_OK && i < commit->operation_count; i++)
-        rc = add_operation(memory, &commit->operations[i], commit->now_ms, err);
+        rc = eds_memory_add_operation(memory, &commit->operations[i], commit->now_ms, err);
     return rc;
 }
 

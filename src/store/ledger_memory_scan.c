@@ -109,7 +109,7 @@ int32_t eds_memory_operations(struct eds_ledger *ledger,
     for (size_t i = 0; rc == EDS_OK && i < memory->operation_count; i++) {
         const struct memory_operation *kept = memory->operations[i];
         struct eds_operation operation = {kept->decision, kept->text, kept->sequence,
-                                          kept->message};
+                                          kept->message,  kept->who,  kept->why};
 
         rc = visit(context, &operation, kept->created_ms);
     }

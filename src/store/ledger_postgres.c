@@ -7,6 +7,7 @@
 
 #include "base/port.h"
 #include "base/wipe.h"
+#include "store/ledger_postgres_roster.h"
 
 #define PLACE_SIZE 256u
 
@@ -138,6 +139,7 @@ int32_t eds_postgres_open(struct eds_ledger **out, const char *url, bool read_on
     if (postgres == NULL)
         return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for a ledger");
     postgres->ledger.ops = &postgres_ops;
+    postgres->ledger.roster = &eds_postgres_roster_ops;
     postgres->read_only = read_only;
     rc = eds_commit_plan_init(&postgres->plan, err);
     if (rc == EDS_OK && eds_port_random(postgres->writer_id, POSTGRES_WRITER_SIZE) != 0)

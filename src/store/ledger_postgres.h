@@ -30,6 +30,7 @@ enum postgres_statement {
     POSTGRES_STATEMENT_OBJECT,
     POSTGRES_STATEMENT_PAYLOAD,
     POSTGRES_STATEMENT_COUNTS,
+    POSTGRES_STATEMENT_ROSTER_VERSION,
     POSTGRES_STATEMENT_SCAN_ALL,
     POSTGRES_STATEMENT_SCAN_DEVICE,
     POSTGRES_STATEMENT_SCAN_HEADS,
@@ -136,6 +137,21 @@ int32_t eds_postgres_execute(struct postgres_ledger *postgres, enum postgres_sta
 int32_t eds_postgres_query(struct postgres_ledger *postgres, enum postgres_statement which,
                            const struct postgres_params *params, PGresult **out,
                            struct eds_error *err);
+
+/* The same for statements that are not worth preparing: once sends just once,
+ * ask is for reading. */
+int32_t eds_postgres_once(struct postgres_ledger *postgres, const char *sql,
+                          const struct postgres_params *params, PGresult **out,
+                          struct eds_error *err);
+int32_t eds_postgres_ask(struct postgres_ledger *postgres, const char *sql,
+                         const struct postgres_params *params, PGresult **out,
+                         struct eds_error *err);
+
+/* ledger_postgres_commit.c: what another transaction that must be done for
+ * certain begins to end with (one more row, so that it can be found), and
+ * COMMIT.  *lost: the connection broke and nothing was done. */
+void eds_postgres_sign_params(struct postgres_ledger *postgres, struct postgres_params *params);
+int32_t eds_postgres_finish(struct postgres_ledger *postgres, bool *lost, struct eds_error *err);
 
 /* ledger_postgres_array.c: begin for elements of a type, add, and finish into
  * a parameter.  In an array that failed adding does nothing. */

@@ -26,12 +26,17 @@ static int32_t check_payloads(const struct eds_commit *commit, struct eds_error 
     return EDS_OK;
 }
 
+void eds_postgres_sign_params(struct postgres_ledger *postgres, struct postgres_params *params)
+{
+    eds_postgres_add_bytes(params, postgres->writer_id, POSTGRES_WRITER_SIZE);
+    eds_postgres_add_u64(params, ++postgres->commit_number);
+}
+
 static int32_t sign(struct postgres_ledger *postgres, struct eds_error *err)
 {
     struct postgres_params params = {0};
 
-    eds_postgres_add_bytes(&params, postgres->writer_id, POSTGRES_WRITER_SIZE);
-    eds_postgres_add_u64(&params, ++postgres->commit_number);
+    eds_postgres_sign_params(postgres, &params);
     return eds_postgres_send(postgres, POSTGRES_STATEMENT_SIGN_COMMIT, &params, POSTGRES_STEP_PLAIN,
                              0, err);
 }
@@ -151,7 +156,7 @@ static int32_t resolve(struct postgres_ledger *postgres, bool *lost, struct eds_
                          postgres->place);
 }
 
-static int32_t finish(struct postgres_ledger *postgres, bool *lost, struct eds_error *err)
+int32_t eds_postgres_finish(struct postgres_ledger *postgres, bool *lost, struct eds_error *err)
 {
     struct postgres_params none = {0};
     PGresult *result = NULL;
@@ -187,7 +192,7 @@ int32_t eds_postgres_commit(struct eds_ledger *ledger, const struct eds_commit *
         if (rc == EDS_OK)
             rc = write_rows(postgres, commit, &lost, err);
         if (rc == EDS_OK)
-            rc = finish(postgres, &lost, err);
+            rc = eds_postgres_finish(postgres, &lost, err);
     }
     return rc;
 }

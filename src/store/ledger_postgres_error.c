@@ -20,6 +20,7 @@ static const struct {
     int32_t code;
 } codes[] = {
     {"23505", EDS_ERR_HEAD_MOVED}, /* unique_violation: another node was faster */
+    {"21000", EDS_ERR_EXISTS},     /* one row put twice: one key in two enrolments */
     {"40", EDS_ERR_HEAD_MOVED},    /* serialization failure, deadlock */
     {"22021", EDS_ERR_USAGE},      /* bytes that are no UTF-8 */
     {"22P05", EDS_ERR_USAGE},      {"55P03", EDS_ERR_BUSY}, /* lock_timeout */

@@ -48,13 +48,10 @@ void eds_postgres_add_instant(struct postgres_params *params, uint64_t unix_ms)
         eds_postgres_add_u64(params, unix_ms);
 }
 
-int32_t eds_postgres_execute(struct postgres_ledger *postgres, enum postgres_statement which,
-                             const struct postgres_params *params, PGresult **out,
-                             struct eds_error *err)
+/* Takes an answer, or makes an error of it. */
+static int32_t take(struct postgres_ledger *postgres, PGresult *result, PGresult **out,
+                    struct eds_error *err)
 {
-    PGresult *result =
-        PQexecPrepared(postgres->connection, eds_postgres_statement_name(which), params->count,
-                       params->values, params->sizes, params->formats, 1);
     ExecStatusType status = PQresultStatus(result);
     int32_t rc;
 
@@ -67,6 +64,40 @@ int32_t eds_postgres_execute(struct postgres_ledger *postgres, enum postgres_sta
         eds_postgres_disconnect(postgres);
     PQclear(result);
     return rc;
+}
+
+int32_t eds_postgres_execute(struct postgres_ledger *postgres, enum postgres_statement which,
+                             const struct postgres_params *params, PGresult **out,
+                             struct eds_error *err)
+{
+    return take(postgres,
+                PQexecPrepared(postgres->connection, eds_postgres_statement_name(which),
+                               params->count, params->values, params->sizes, params->formats, 1),
+                out, err);
+}
+
+int32_t eds_postgres_once(struct postgres_ledger *postgres, const char *sql,
+                          const struct postgres_params *params, PGresult **out,
+                          struct eds_error *err)
+{
+    return take(postgres,
+                PQexecParams(postgres->connection, sql, params->count, NULL, params->values,
+                             params->sizes, params->formats, 1),
+                out, err);
+}
+
+int32_t eds_postgres_ask(struct postgres_ledger *postgres, const char *sql,
+                         const struct postgres_params *params, PGresult **out,
+                         struct eds_error *err)
+{
+    int32_t rc = eds_postgres_ready(postgres, err);
+
+    if (rc == EDS_OK)
+        rc = eds_postgres_once(postgres, sql, params, out, err);
+    if (rc == EDS_OK || postgres->connection != NULL)
+        return rc;
+    rc = eds_postgres_ready(postgres, err);
+    return rc == EDS_OK ? eds_postgres_once(postgres, sql, params, out, err) : rc;
 }
 
 int32_t eds_postgres_query(struct postgres_ledger *postgres, enum postgres_statement which,

@@ -99,6 +99,8 @@ static int32_t visit_operation(struct scan *scan, const PGresult *result, int ro
     struct eds_operation operation = {
         .device_id = eds_postgres_column_text(result, row, 2, SIZE_MAX),
         .message = eds_postgres_column_text(result, row, 4, SIZE_MAX),
+        .who = eds_postgres_column_text(result, row, 7, SIZE_MAX), /* NULL for NULL */
+        .why = eds_postgres_column_text(result, row, 8, SIZE_MAX),
     };
     uint64_t created_ms = 0;
     const char *bad = NULL;
@@ -108,6 +110,8 @@ static int32_t visit_operation(struct scan *scan, const PGresult *result, int ro
         operation.decision = EDS_DECISION_ACCEPTED;
     else if (decision != NULL && strcmp(decision, "Rejected") == 0)
         operation.decision = EDS_DECISION_REJECTED;
+    else if (decision != NULL && strcmp(decision, "Changed") == 0)
+        operation.decision = EDS_DECISION_CHANGED;
     else
         bad = "decision";
     if (operation.device_id == NULL)

@@ -6,6 +6,9 @@
  *   chain_heads        each device                 device_id
  *   raw_objects        each reference in use       object_ref
  *   conflicts          each fork that was kept     id, (device_id, record_hash)
+ *   registry           each device and operator    (role, id), revision
+ *   registry_keys      each of their keys          public_key, (role, id, key_number)
+ *   registry_version   one: its last change        -
  *   ledger_writers     each ledger open to write   writer_id
  *   edgesentry_schema  each step taken             version
  *
@@ -61,6 +64,30 @@ static const char *const steps[] = {
     "writer_id BYTEA PRIMARY KEY,"
     "commit_number BIGINT NOT NULL,"
     "written_at TIMESTAMPTZ NOT NULL DEFAULT now()) WITH (fillfactor = 10);",
+    "ALTER TABLE operation_logs ADD COLUMN who TEXT, ADD COLUMN why TEXT;"
+    "CREATE TABLE registry("
+    "role TEXT COLLATE \"C\" NOT NULL,"
+    "id TEXT COLLATE \"C\" NOT NULL,"
+    "state TEXT NOT NULL,"
+    "attest_required BOOLEAN NOT NULL,"
+    "site TEXT NOT NULL,"
+    "cohort TEXT NOT NULL,"
+    "firmware TEXT NOT NULL,"
+    "revision BIGINT NOT NULL,"
+    "PRIMARY KEY(role, id));"
+    "CREATE INDEX registry_revision ON registry(revision, role, id);"
+    "CREATE TABLE registry_keys("
+    "role TEXT COLLATE \"C\" NOT NULL,"
+    "id TEXT COLLATE \"C\" NOT NULL,"
+    "key_number BIGINT NOT NULL,"
+    "public_key BYTEA NOT NULL UNIQUE,"
+    "not_before_ms BIGINT,"
+    "not_after_ms BIGINT,"
+    "not_after_sequence BIGINT,"
+    "revoked BOOLEAN NOT NULL,"
+    "PRIMARY KEY(role, id, key_number));"
+    "CREATE TABLE registry_version(version BIGINT NOT NULL) WITH (fillfactor = 10);"
+    "INSERT INTO registry_version VALUES(0);",
 };
 #define VERSION ((int)(sizeof steps / sizeof steps[0]))
 

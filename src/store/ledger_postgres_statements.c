@@ -105,8 +105,10 @@ static const struct {
         {"counts",
          "SELECT (SELECT count(*) FROM audit_records), (SELECT count(*) FROM chain_heads),"
          " count(*), count(*) FILTER (WHERE decision = 'Accepted'),"
-         " (SELECT count(*) FROM conflicts), (SELECT count(*) FROM raw_objects)"
-         " FROM operation_logs"},
+         " (SELECT count(*) FROM conflicts), (SELECT count(*) FROM raw_objects),"
+         " count(*) FILTER (WHERE decision = 'Changed') FROM operation_logs"},
+    [POSTGRES_STATEMENT_ROSTER_VERSION] = {"roster_version",
+                                           "SELECT version FROM registry_version"},
     /* A scan's last row: $1 and $2. */
     [POSTGRES_STATEMENT_SCAN_ALL] =
         {"scan_all", RECORD "audit_records WHERE (device_id, sequence) > ($1::text, $2::bigint)"
@@ -121,7 +123,7 @@ static const struct {
          " ORDER BY device_id LIMIT " SLICE},
     [POSTGRES_STATEMENT_SCAN_OPERATIONS] =
         {"scan_operations",
-         "SELECT id, decision, device_id, sequence, message, created_at, created_ms"
+         "SELECT id, decision, device_id, sequence, message, created_at, created_ms, who, why"
          " FROM operation_logs WHERE $1::text = '' AND id > $2::bigint ORDER BY id LIMIT " SLICE},
     [POSTGRES_STATEMENT_SCAN_CONFLICTS] =
         {"scan_conflicts",

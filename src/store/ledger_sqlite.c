@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "store/ledger_sqlite_roster.h"
+
 /* Of 4 KiB, SQLite's own choice.  Larger pages were measured: they save a fifth
  * for 1000 records of one device in a commit, and cost half as much again for
  * 64 records of 64 devices, where each touches a page of its own in an index. */
@@ -43,6 +45,7 @@ int32_t eds_sqlite_open(struct eds_ledger **out, const char *path, bool read_onl
     if (sqlite == NULL)
         return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for a ledger");
     sqlite->ledger.ops = &sqlite_ops;
+    sqlite->ledger.roster = &eds_sqlite_roster_ops;
     sqlite->read_only = read_only;
     sqlite->wal_pages_soft = WAL_PAGES_SOFT;
     sqlite->wal_pages_hard = sqlite->wal_pages_wait = WAL_PAGES_HARD;

@@ -27,6 +27,7 @@ enum sqlite_statement {
     SQLITE_STATEMENT_OBJECT,
     SQLITE_STATEMENT_PAYLOAD,
     SQLITE_STATEMENT_COUNTS,
+    SQLITE_STATEMENT_ROSTER_VERSION,
     SQLITE_STATEMENT_COUNT
 };
 
@@ -109,6 +110,12 @@ static inline uint64_t eds_sqlite_to_u64(sqlite3_int64 number)
 {
     return (uint64_t)number; /* defined: modulo 2^64 */
 }
+
+/* ledger_sqlite_commit.c: a transaction that writes, its end, and its end
+ * without a trace. */
+int32_t eds_sqlite_begin(struct sqlite_ledger *sqlite, struct eds_error *err);
+int32_t eds_sqlite_end(struct sqlite_ledger *sqlite, struct eds_error *err);
+void eds_sqlite_roll_back(struct sqlite_ledger *sqlite);
 
 /* The slots of the table of functions that have files of their own. */
 int32_t eds_sqlite_commit(struct eds_ledger *ledger, const struct eds_commit *commit,

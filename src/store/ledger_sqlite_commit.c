@@ -225,7 +225,7 @@ static int32_t add_all(struct writing *writing)
 }
 
 /* Ends the transaction without a trace.  SQLite may have done so itself. */
-static void roll_back(struct sqlite_ledger *sqlite)
+void eds_sqlite_roll_back(struct sqlite_ledger *sqlite)
 {
     sqlite3_stmt *statement = sqlite->statements[SQLITE_STATEMENT_ROLLBACK];
 
@@ -235,6 +235,28 @@ static void roll_back(struct sqlite_ledger *sqlite)
     sqlite3_reset(statement);
     if (sqlite3_get_autocommit(sqlite->db) == 0)
         eds_sqlite_disconnect(sqlite); /* closing rolls back; the next call connects again */
+}
+
+static int32_t step(struct sqlite_ledger *sqlite, enum sqlite_statement which,
+                    struct eds_error *err)
+{
+    sqlite3_stmt *statement = sqlite->statements[which];
+    int32_t rc = EDS_OK;
+
+    if (sqlite3_step(statement) != SQLITE_DONE)
+        rc = eds_sqlite_fail(sqlite, err, "write to");
+    sqlite3_reset(statement);
+    return rc;
+}
+
+int32_t eds_sqlite_begin(struct sqlite_ledger *sqlite, struct eds_error *err)
+{
+    return step(sqlite, SQLITE_STATEMENT_BEGIN, err);
+}
+
+int32_t eds_sqlite_end(struct sqlite_ledger *sqlite, struct eds_error *err)
+{
+    return step(sqlite, SQLITE_STATEMENT_COMMIT, err);
 }
 
 /* After a COMMIT that failed: is what it wrote there all the same?  One row
@@ -324,6 +346,6 @@ int32_t eds_sqlite_commit(struct eds_ledger *ledger, const struct eds_commit *co
         check_point(writing.sqlite);
         return EDS_OK;
     }
-    roll_back(writing.sqlite);
+    eds_sqlite_roll_back(writing.sqlite);
     return was_committing && is_there(&writing) ? EDS_OK : rc;
 }

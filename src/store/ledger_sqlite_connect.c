@@ -48,7 +48,9 @@ static const char *const statement_texts[SQLITE_STATEMENT_COUNT] = {
     [SQLITE_STATEMENT_COUNTS] =
         "SELECT (SELECT count(*) FROM audit_records), (SELECT count(*) FROM chain_heads),"
         " count(*), coalesce(sum(decision = 'Accepted'), 0), (SELECT count(*) FROM conflicts),"
-        " (SELECT count(*) FROM raw_objects) FROM operation_logs",
+        " (SELECT count(*) FROM raw_objects), coalesce(sum(decision = 'Changed'), 0)"
+        " FROM operation_logs",
+    [SQLITE_STATEMENT_ROSTER_VERSION] = "SELECT version FROM registry_version",
 };
 
 static int remember_wal_pages(void *context, sqlite3 *db, const char *name, int pages)

@@ -165,27 +165,39 @@ static int32_t show_head(struct scan *scan, size_t row)
                             &scan->rows.heads[row].head);
 }
 
-/* Keeps the two strings of a line until it is shown. */
-static bool keep_strings(struct operation_row *out, const char *device_id, const char *message)
+/* Keeps the strings of a line until it is shown; who and why may be NULL. */
+static bool keep_strings(struct operation_row *out, const char *const strings[4])
 {
-    size_t id_size = strlen(device_id) + 1, message_size = strlen(message) + 1;
+    const char **const places[] = {&out->operation.device_id, &out->operation.message,
+                                   &out->operation.who, &out->operation.why};
+    size_t size = 0;
+    char *at;
 
-    out->text = malloc(id_size + message_size);
-    if (out->text == NULL)
+    for (int i = 0; i < 4; i++)
+        size += strings[i] != NULL ? strlen(strings[i]) + 1 : 0;
+    out->text = at = malloc(size);
+    if (at == NULL)
         return false;
-    memcpy(out->text, device_id, id_size);
-    memcpy(out->text + id_size, message, message_size);
-    out->operation.device_id = out->text;
-    out->operation.message = out->text + id_size;
+    for (int i = 0; i < 4; i++) {
+        *places[i] = strings[i] != NULL ? at : NULL;
+        if (strings[i] != NULL)
+            at = stpcpy(at, strings[i]) + 1;
+    }
     return true;
+}
+
+static bool is_text_or_null(sqlite3_stmt *statement, int column, const char **out)
+{
+    *out = eds_sqlite_column_text(statement, column, SIZE_MAX);
+    return *out != NULL || sqlite3_column_type(statement, column) == SQLITE_NULL;
 }
 
 static int32_t read_operation(struct scan *scan, sqlite3_stmt *statement, size_t row)
 {
     struct operation_row *out = &scan->rows.operations[row];
     const char *decision = eds_sqlite_column_text(statement, 1, sizeof "Accepted");
-    const char *device_id = eds_sqlite_column_text(statement, 2, SIZE_MAX);
-    const char *message = eds_sqlite_column_text(statement, 4, SIZE_MAX);
+    const char *strings[4] = {eds_sqlite_column_text(statement, 2, SIZE_MAX),
+                              eds_sqlite_column_text(statement, 4, SIZE_MAX)};
     const char *created_at = eds_sqlite_column_text(statement, 5, EDS_INSTANT_SIZE);
     const char *bad = NULL;
 
@@ -195,17 +207,23 @@ static int32_t read_operation(struct scan *scan, sqlite3_stmt *statement, size_t
         out->operation.decision = EDS_DECISION_ACCEPTED;
     else if (decision != NULL && strcmp(decision, "Rejected") == 0)
         out->operation.decision = EDS_DECISION_REJECTED;
+    else if (decision != NULL && strcmp(decision, "Changed") == 0)
+        out->operation.decision = EDS_DECISION_CHANGED;
     else
         bad = "decision";
-    if (device_id == NULL)
+    if (strings[0] == NULL)
         bad = "device_id";
-    if (message == NULL)
+    if (strings[1] == NULL)
         bad = "message";
+    if (!is_text_or_null(statement, 6, &strings[2]))
+        bad = "who";
+    if (!is_text_or_null(statement, 7, &strings[3]))
+        bad = "why";
     if (created_at == NULL || !eds_instant_parse(&out->created_ms, created_at))
         bad = "created_at";
     if (bad != NULL)
         return eds_sqlite_damaged(scan->sqlite, &scan->failure, scan->table, scan->number, bad);
-    if (!keep_strings(out, device_id, message))
+    if (!keep_strings(out, strings))
         return eds_error_set(&scan->failure, EDS_ERR_NO_MEMORY, "no memory to read %s",
                              scan->table);
     return EDS_OK;
@@ -286,7 +304,7 @@ int32_t eds_sqlite_operations(struct eds_ledger *ledger,
     };
 
     return run(&scan,
-               "SELECT id, decision, device_id, sequence, message, created_at"
+               "SELECT id, decision, device_id, sequence, message, created_at, who, why"
                " FROM operation_logs WHERE id > ?2 ORDER BY id LIMIT ?3",
                err);
 }

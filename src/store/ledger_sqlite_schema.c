@@ -6,6 +6,9 @@
  *   chain_heads     each device                 device_id
  *   raw_objects     each reference in use       object_ref
  *   conflicts       each fork that was kept     id, (device_id, record_hash)
+ *   registry        each device and operator    (role, id), revision
+ *   registry_keys   each of their keys          public_key, (role, id, key_number)
+ *   registry_version  one: its last change      -
  *
  * Names and columns of audit_records and operation_logs are those of
  * docs/SPEC.md, so that a query written for the one store works on the other.
@@ -18,7 +21,9 @@
  *   *_hash                     BLOB of 32 bytes
  *   signature                  BLOB of 64 bytes
  *   attest_key_id, _signature  BLOB of 8 and of 64 bytes, or both NULL
- *   decision                   'Accepted' or 'Rejected'
+ *   decision                   'Accepted', 'Rejected' or 'Changed'
+ *   who, why                   NULL, or who changed the registry and why
+ *   not_before_ms and such     Unix milliseconds; NULL where there is no border
  *   attested                   0 or 1
  *   payload                    BLOB; NULL where it is kept elsewhere
  *
@@ -62,6 +67,31 @@ static const char *const steps[] = {
     "payload_hash BLOB NOT NULL,"
     "payload BLOB) STRICT;"
     "CREATE TABLE conflicts(" RECORD_COLUMNS "UNIQUE(device_id, record_hash)) STRICT;",
+    "ALTER TABLE operation_logs ADD COLUMN who TEXT;"
+    "ALTER TABLE operation_logs ADD COLUMN why TEXT;"
+    "CREATE TABLE registry("
+    "role TEXT NOT NULL,"
+    "id TEXT NOT NULL,"
+    "state TEXT NOT NULL,"
+    "attest_required INTEGER NOT NULL,"
+    "site TEXT NOT NULL,"
+    "cohort TEXT NOT NULL,"
+    "firmware TEXT NOT NULL,"
+    "revision INTEGER NOT NULL,"
+    "PRIMARY KEY(role, id)) STRICT;"
+    "CREATE INDEX registry_revision ON registry(revision, role, id);"
+    "CREATE TABLE registry_keys("
+    "role TEXT NOT NULL,"
+    "id TEXT NOT NULL,"
+    "key_number INTEGER NOT NULL,"
+    "public_key BLOB NOT NULL UNIQUE,"
+    "not_before_ms INTEGER,"
+    "not_after_ms INTEGER,"
+    "not_after_sequence INTEGER,"
+    "revoked INTEGER NOT NULL,"
+    "PRIMARY KEY(role, id, key_number)) STRICT;"
+    "CREATE TABLE registry_version(version INTEGER NOT NULL) STRICT;"
+    "INSERT INTO registry_version VALUES(0);",
 };
 #define VERSION ((int)(sizeof steps / sizeof steps[0]))
 

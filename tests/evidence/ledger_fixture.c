@@ -41,7 +41,8 @@ static void append_chain(struct eds_ledger *ledger, const char *device_id, unsig
         struct eds_entry entry;
         char payload[64];
         struct eds_append append = {.entry = &entry, .payload = payload};
-        struct eds_operation operation = {EDS_DECISION_ACCEPTED, device_id, sequence, "accepted"};
+        struct eds_operation operation = {
+            .device_id = device_id, .sequence = sequence, .message = "accepted"};
         struct eds_commit commit = {.appends = &append,
                                     .append_count = 1,
                                     .operations = &operation,

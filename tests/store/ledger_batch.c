@@ -121,8 +121,8 @@ void batch_operation(struct batch *batch, enum eds_decision decision, const char
 {
     if (batch->commit.operation_count == BATCH_MAX)
         abort();
-    batch->operations[batch->commit.operation_count++] =
-        (struct eds_operation){decision, device_id, sequence, message};
+    batch->operations[batch->commit.operation_count++] = (struct eds_operation){
+        .decision = decision, .device_id = device_id, .sequence = sequence, .message = message};
 }
 
 void batch_attest(struct eds_entry *entry)

@@ -109,9 +109,12 @@ static int32_t dump_operation(void *context, const struct eds_operation *operati
 {
     struct dump *dump = context;
 
-    fprintf(dump->out, "operation %s %s %" PRIu64 " %" PRIu64 " %s\n",
-            operation->decision == EDS_DECISION_ACCEPTED ? "accepted" : "rejected",
-            operation->device_id, operation->sequence, created_ms, operation->message);
+    static const char *const decisions[] = {"accepted", "rejected", "changed"};
+
+    fprintf(dump->out, "operation %s %s %" PRIu64 " %" PRIu64 " %s who=%s why=%s\n",
+            decisions[operation->decision], operation->device_id, operation->sequence, created_ms,
+            operation->message, operation->who != NULL ? operation->who : "-",
+            operation->why != NULL ? operation->why : "-");
     return EDS_OK;
 }
 

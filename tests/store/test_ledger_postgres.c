@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "store/roster_conformance.h"
 #include "support/postgres.h"
 
 static struct postgres_server server;
@@ -30,7 +31,8 @@ int main(void)
 
     if (!postgres_start(&server))
         return 77;
-    failed = ledger_conformance_run("postgresql", open_postgres, clean);
+    failed = ledger_conformance_run("postgresql", open_postgres, clean) +
+             roster_conformance_run("postgresql's registry", open_postgres, clean);
     postgres_remove(&server);
     return failed;
 }

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "store/roster_conformance.h"
 #include "support/temp_dir.h"
 
 static char directory[EDS_TEMP_DIR_SIZE];
@@ -27,5 +28,6 @@ static void clean(void)
 
 int main(void)
 {
-    return ledger_conformance_run("sqlite", open_sqlite, clean);
+    return ledger_conformance_run("sqlite", open_sqlite, clean) +
+           roster_conformance_run("sqlite's registry", open_sqlite, clean);
 }

@@ -260,12 +260,39 @@ static void test_other_versions(void **state)
 
     sqlite_bench_open(bench);
     sqlite_bench_close(bench);
-    sqlite_bench_sql(bench, "PRAGMA user_version=2");
-    refuse(bench, EDS_ERR_UNSUPPORTED, "version 2");
+    sqlite_bench_sql(bench, "PRAGMA user_version=99");
+    refuse(bench, EDS_ERR_UNSUPPORTED, "version 99");
     sqlite_bench_sql(bench, "PRAGMA user_version=-1");
     refuse(bench, EDS_ERR_UNSUPPORTED, "version -1");
-    sqlite_bench_sql(bench, "PRAGMA user_version=1");
+}
+
+/* A file as the first version left it, with a record in it. */
+static void test_first_version(void **state)
+{
+    struct sqlite_bench *bench = *state;
+    struct chain chain = chain_of("lift-01");
+    char *answer;
+
     sqlite_bench_open(bench);
+    batch_append(bench->batch, &chain);
+    batch_operation(bench->batch, EDS_DECISION_ACCEPTED, "lift-01", 1, "accepted");
+    sqlite_bench_commit(bench);
+    sqlite_bench_close(bench);
+    sqlite_bench_sql(bench, "DROP TABLE registry; DROP TABLE registry_keys;"
+                            "DROP TABLE registry_version;"
+                            "ALTER TABLE operation_logs DROP COLUMN who;"
+                            "ALTER TABLE operation_logs DROP COLUMN why;"
+                            "PRAGMA user_version=1");
+    assert_int_equal(sqlite_bench_try_open(bench, "?mode=ro"), EDS_ERR_UNSUPPORTED);
+    assert_non_null(strstr(bench->err.text, "open it once for writing"));
+    sqlite_bench_open(bench);
+    sqlite_bench_close(bench);
+    assert_int_equal(sqlite_bench_try_open(bench, "?mode=ro"), EDS_OK);
+    answer = sqlite_bench_query(bench, "SELECT (SELECT count(*) FROM audit_records)||"
+                                       "(SELECT count(*) FROM operation_logs WHERE who IS NULL)||"
+                                       "(SELECT version FROM registry_version)");
+    assert_string_equal(answer, "110");
+    free(answer);
 }
 
 /* What is left when making a ledger was cut short: it is made to the end. */
@@ -379,7 +406,7 @@ static void test_tables_in_sql(void **state)
          "id,device_id,sequence,timestamp_ms,payload_hash,signature,prev_record_hash,object_ref,"
          "ingested_at,record_hash,attest_key_id,attest_signature"},
         {"SELECT group_concat(name) FROM pragma_table_info('operation_logs')",
-         "id,decision,device_id,sequence,message,created_at"},
+         "id,decision,device_id,sequence,message,created_at,who,why"},
         {"SELECT ingested_at FROM audit_records", "2026-11-22T00:00:00.123Z"},
         {"SELECT strftime('%Y %H:%M:%f', ingested_at) FROM audit_records", "2026 00:00:00.123"},
         {"SELECT group_concat(decision) FROM operation_logs", "Accepted,Rejected"},
@@ -472,10 +499,10 @@ int main(void)
         BENCH_TEST(test_names_from_here),     BENCH_TEST(test_impossible_places),
         BENCH_TEST(test_read_only_directory), BENCH_TEST(test_read_only_medium),
         BENCH_TEST(test_other_files),         BENCH_TEST(test_other_versions),
-        BENCH_TEST(test_begun_files),         BENCH_TEST(test_missing_table),
-        BENCH_TEST(test_reading_only),        BENCH_TEST(test_two_writers),
-        BENCH_TEST(test_locked_by_another),   BENCH_TEST(test_tables_in_sql),
-        BENCH_TEST(test_log_stays_short),
+        BENCH_TEST(test_first_version),       BENCH_TEST(test_begun_files),
+        BENCH_TEST(test_missing_table),       BENCH_TEST(test_reading_only),
+        BENCH_TEST(test_two_writers),         BENCH_TEST(test_locked_by_another),
+        BENCH_TEST(test_tables_in_sql),       BENCH_TEST(test_log_stays_short),
     };
 
     return cmocka_run_group_tests_name("sqlite file", tests, NULL, NULL);

@@ -1,0 +1,15 @@
+/* ledger_postgres_roster.h - the registry in the PostgreSQL ledger, for its own
+ * files. */
+#ifndef EDS_STORE_LEDGER_POSTGRES_ROSTER_H
+#define EDS_STORE_LEDGER_POSTGRES_ROSTER_H
+
+#include "store/ledger_postgres.h"
+#include "store/roster.h"
+
+extern const struct eds_roster_ops eds_postgres_roster_ops;
+
+int32_t eds_postgres_roster_change(struct eds_ledger *ledger,
+                                   const struct eds_roster_change *changes, size_t count,
+                                   uint64_t now_ms, struct eds_error *err);
+
+#endif
