@@ -33,9 +33,10 @@ enum eds_verifier_level {
 #define EDS_VERIFIER_LEVEL_COUNT 4u
 
 enum eds_verifier_health {
-    EDS_VERIFIER_ABSENT, /* not in this build, or not on this processor */
+    EDS_VERIFIER_ABSENT, /* not in this build, not on this processor, or not wanted */
     EDS_VERIFIER_READY,
-    EDS_VERIFIER_FAILED, /* its self-test gave a wrong verdict: never used */
+    EDS_VERIFIER_FAILED, /* its self-test gave a wrong verdict: never used.  Portable
+                          *   failed: none of the faster ones is, they stand on it */
 };
 
 /* Multiples of one public key, 86 KiB.  Its content is this version's own
@@ -68,6 +69,20 @@ struct eds_verify_job {
     const uint8_t *signature;               /* 64 bytes */
 };
 
+/* eds_verifier_configure says what the init shall do; before the first init, by
+ * one thread.
+ *
+ *   highest  no faster level is tested or chosen; with EDS_VERIFIER_LIBSODIUM
+ *            there are no tables at all
+ *   report   is told the health of each level that was wanted, libsodium's
+ *            aside, by the thread that is in the init; NULL: nobody is
+ *
+ * EDS_OK; EDS_ERR_USAGE if there is no such level; EDS_ERR_BUSY if the init has
+ * begun. */
+int32_t eds_verifier_configure(enum eds_verifier_level highest,
+                               void (*report)(enum eds_verifier_level level,
+                                              enum eds_verifier_health health));
+
 /* eds_verifier_init makes the table of the base point (once, 464 KiB of static
  * memory, some milliseconds), tests every level against known answers and
  * libsodium, and chooses the fastest.  Returns the level chosen.
@@ -79,8 +94,10 @@ enum eds_verifier_level eds_verifier_init(void);
 /* eds_verifier_level_health tells about one level; meaningful after the init. */
 enum eds_verifier_health eds_verifier_level_health(enum eds_verifier_level level);
 
-/* eds_verifier_level_name gives "libsodium", "portable", "avx2" or "ifma". */
+/* eds_verifier_level_name gives "libsodium", "portable", "avx2" or "ifma";
+ * eds_verifier_level_from_name finds the level of such a name, or EDS_ERR_UNSUPPORTED. */
 const char *eds_verifier_level_name(enum eds_verifier_level level);
+int32_t eds_verifier_level_from_name(enum eds_verifier_level *out, const char *name);
 
 /* eds_verifier_get_level tells the level in use. */
 enum eds_verifier_level eds_verifier_get_level(void);

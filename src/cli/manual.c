@@ -126,6 +126,12 @@ void eds_manual_print(void)
                "or output. Results go to standard output, everything else to standard error.");
     puts(".SH COMMANDS");
     print_group("eds", &eds_command_root);
+    puts(".SH ENVIRONMENT\n"
+         "Options that can be set here say so above.\n"
+         ".TP\n\\fBEDS_VERIFY_LEVEL\\fR\n"
+         "The fastest way to verify signatures of known keys that may be used: libsodium, "
+         "portable, avx2 or ifma. Verdicts are the same. Without it, the fastest that this "
+         "processor has and that passes its self-test.");
     puts(".SH EXIT STATUS\n"
          ".TP\n0\nDone, or checked and valid.\n"
          ".TP\n1\nIt could not be done; standard error says why.\n"

@@ -3,12 +3,14 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/args.h"
 #include "cli/commands.h"
 #include "cli/help.h"
 #include "cli/manual.h"
+#include "cli/verify_level.h"
 #include "cli/version.h"
 
 /* The command that the words name, and how it was called. */
@@ -67,6 +69,8 @@ static int run_found(const struct found *found, int argc, char **argv)
     int code;
     int32_t rc = eds_args_parse(&args, found->command, found->path, argc, argv, &err);
 
+    if (rc == EDS_OK)
+        rc = eds_verify_level_apply(getenv(EDS_ENVIRONMENT_VERIFY_LEVEL), &err);
     if (rc == EDS_ERR_USAGE) {
         code = eds_args_usage(&args, "%s", err.text);
     } else if (rc != EDS_OK) {

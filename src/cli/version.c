@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/features.h"
+#include "edgesentry/verifier.h"
 
 /* A name and what is said of it: plain ASCII from the build, nothing to escape. */
 struct pair {
@@ -31,6 +32,6 @@ int eds_version_print(bool as_json)
     fputs("{\"name\":\"eds\",\"version\":\"" EDS_VERSION "\"", stdout);
     print_pairs("features", features, sizeof features / sizeof features[0]);
     print_pairs("libraries", libraries, sizeof libraries / sizeof libraries[0]);
-    puts("}");
+    printf(",\"verify_level\":\"%s\"}\n", eds_verifier_level_name(eds_verifier_init()));
     return EDS_EXIT_OK;
 }

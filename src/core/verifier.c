@@ -18,12 +18,45 @@ static bool decide_alone(const struct eds_verify_job *job)
     return eds_ed25519_verify(job->signature, job->message, job->message_size, key);
 }
 
+static const char *const level_names[EDS_VERIFIER_LEVEL_COUNT] = {"libsodium", "portable", "avx2",
+                                                                  "ifma"};
+
 const char *eds_verifier_level_name(enum eds_verifier_level level)
 {
-    static const char *const names[EDS_VERIFIER_LEVEL_COUNT] = {"libsodium", "portable", "avx2",
-                                                                "ifma"};
+    return (unsigned)level < EDS_VERIFIER_LEVEL_COUNT ? level_names[level] : "unknown";
+}
 
-    return (unsigned)level < EDS_VERIFIER_LEVEL_COUNT ? names[level] : "unknown";
+int32_t eds_verifier_level_from_name(enum eds_verifier_level *out, const char *name)
+{
+    for (unsigned level = 0; level < EDS_VERIFIER_LEVEL_COUNT; level++)
+        if (strcmp(name, level_names[level]) == 0) {
+            *out = (enum eds_verifier_level)level;
+            return EDS_OK;
+        }
+    return EDS_ERR_UNSUPPORTED;
+}
+
+/* What the init is to do, settled before it. */
+static enum eds_verifier_level highest_level = EDS_VERIFIER_LEVEL_COUNT - 1;
+static void (*report_level)(enum eds_verifier_level, enum eds_verifier_health);
+static atomic_int init_state; /* 0 nobody came yet, 1 somebody is in it, 2 done */
+
+int32_t eds_verifier_configure(enum eds_verifier_level highest,
+                               void (*report)(enum eds_verifier_level, enum eds_verifier_health))
+{
+    if ((unsigned)highest >= EDS_VERIFIER_LEVEL_COUNT)
+        return EDS_ERR_USAGE;
+    if (atomic_load(&init_state) != 0)
+        return EDS_ERR_BUSY;
+    highest_level = highest;
+    report_level = report;
+    return EDS_OK;
+}
+
+static void report(enum eds_verifier_level level, enum eds_verifier_health health)
+{
+    if (report_level != NULL)
+        report_level(level, health);
 }
 
 #if EDS_VERIFIER_TABLES
@@ -44,7 +77,6 @@ _Alignas(64) eds_table_point eds_base_table[EDS_BASE_POINTS];
  * libsodium there also sees the base table and the healths. */
 static enum eds_verifier_health health[EDS_VERIFIER_LEVEL_COUNT];
 static atomic_int level_in_use = EDS_VERIFIER_LIBSODIUM;
-static atomic_int init_state; /* 0 nobody came yet, 1 somebody is in it, 2 done */
 
 /* Of a level that is in this build; the processor is not asked. */
 static const struct eds_verifier_arithmetic *arithmetic_of(enum eds_verifier_level level)
@@ -84,29 +116,33 @@ static const uint8_t minus_base[EDS_PUBLIC_KEY_SIZE] = {
     0x58, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66,
     0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0x66, 0xe6};
 
-/* Tests the levels, slowest first, and returns the last that is ready. */
+static enum eds_verifier_health test_level(enum eds_verifier_level level)
+{
+    const struct eds_verifier_arithmetic *arithmetic = eds_verifier_arithmetic(level);
+
+    if (arithmetic == NULL)
+        return EDS_VERIFIER_ABSENT;
+    if (level == EDS_VERIFIER_PORTABLE && /* the first one: all need the base table */
+        !eds_verifier_table_make(eds_base_table, EDS_BASE_WINDOWS, EDS_BASE_WINDOW_BITS,
+                                 minus_base))
+        return EDS_VERIFIER_FAILED;
+    return eds_verifier_selftest(arithmetic) ? EDS_VERIFIER_READY : EDS_VERIFIER_FAILED;
+}
+
+/* Tests the levels, slowest first, and returns the last that is ready.  What the
+ * portable one does wrong the others would, too: single jobs are always its own. */
 static enum eds_verifier_level test_levels(void)
 {
     enum eds_verifier_level best = EDS_VERIFIER_LIBSODIUM;
 
-    health[EDS_VERIFIER_LIBSODIUM] = EDS_VERIFIER_READY;
-    if (!eds_verifier_table_make(eds_base_table, EDS_BASE_WINDOWS, EDS_BASE_WINDOW_BITS,
-                                 minus_base)) {
-        health[EDS_VERIFIER_PORTABLE] = EDS_VERIFIER_FAILED;
-        return best;
-    }
-    for (int level = EDS_VERIFIER_PORTABLE; level <= EDS_VERIFIER_IFMA; level++) {
-        const struct eds_verifier_arithmetic *arithmetic =
-            eds_verifier_arithmetic((enum eds_verifier_level)level);
+    for (int i = EDS_VERIFIER_PORTABLE; i <= (int)highest_level; i++) {
+        const enum eds_verifier_level level = (enum eds_verifier_level)i;
 
-        if (arithmetic == NULL)
-            continue;
-        if (eds_verifier_selftest(arithmetic)) {
-            health[level] = EDS_VERIFIER_READY;
-            best = (enum eds_verifier_level)level;
-        } else {
-            health[level] = EDS_VERIFIER_FAILED;
-        }
+        health[level] = health[EDS_VERIFIER_PORTABLE] == EDS_VERIFIER_FAILED ? EDS_VERIFIER_FAILED
+                                                                             : test_level(level);
+        if (health[level] == EDS_VERIFIER_READY)
+            best = level;
+        report(level, health[level]);
     }
     return best;
 }
@@ -198,6 +234,9 @@ bool eds_verify_one(const struct eds_verify_job *job)
 
 enum eds_verifier_level eds_verifier_init(void)
 {
+    if (atomic_exchange(&init_state, 2) == 0)
+        for (int level = EDS_VERIFIER_PORTABLE; level <= (int)highest_level; level++)
+            report((enum eds_verifier_level)level, EDS_VERIFIER_ABSENT);
     return EDS_VERIFIER_LIBSODIUM;
 }
 

@@ -96,14 +96,91 @@ static void test_old_keys_give_way(void **state)
     eds_key_tables_destroy(tables);
 }
 
+/* A dropped table is gone, and its key can have another one later. */
+static void test_drop(void **state)
+{
+    struct eds_key_tables *tables = eds_key_tables_create(8);
+    const size_t one = tables_are_of_use() ? 1 : 0;
+
+    (void)state;
+    assert_non_null(tables);
+    eds_key_tables_drop(tables, all[0].public_key); /* has none */
+    for (unsigned round = 0; round < 40; round++) { /* more often than there are tables */
+        for (unsigned i = 0; i < 4; i++)
+            assert_true(verdicts_are_right(tables, round % 3));
+        assert_int_equal(eds_key_tables_count(tables), one);
+        eds_key_tables_drop(tables, all[round % 3].public_key);
+        assert_int_equal(eds_key_tables_count(tables), 0);
+        assert_true(verdicts_are_right(tables, round % 3)); /* as anew: no table yet */
+        assert_int_equal(eds_key_tables_count(tables), 0);
+        eds_key_tables_drop(tables, all[round % 3].public_key);
+    }
+    eds_key_tables_destroy(tables);
+}
+
+#define JOB_COUNT 700u
+
+/* count jobs, every third one bad, from a number on that picks the keys. */
+static void make_jobs(struct eds_verify_job *jobs, size_t count, size_t from)
+{
+    for (size_t i = 0; i < count; i++) {
+        const struct signed_message *it = &all[(from + i * i / 7) % KEY_COUNT];
+
+        jobs[i] = (struct eds_verify_job){.public_key = it->public_key,
+                                          .message = it->message,
+                                          .message_size = sizeof it->message,
+                                          .signature = (from + i) % 3 == 0 ? it->bad : it->good};
+    }
+}
+
+static bool many_are_right(struct eds_key_tables *tables, struct eds_verifier_work *work,
+                           size_t count, size_t from)
+{
+    struct eds_verify_job jobs[JOB_COUNT];
+    bool verdicts[JOB_COUNT + 1], right = true;
+
+    make_jobs(jobs, count, from);
+    memset(verdicts, 0x55, sizeof verdicts);
+    eds_key_tables_verify_many(tables, work, jobs, count, verdicts);
+    for (size_t i = 0; i < count; i++)
+        right = right && verdicts[i] == ((from + i) % 3 != 0) && jobs[i].table == NULL;
+    return right && *(unsigned char *)&verdicts[count] == 0x55;
+}
+
+static void test_many(void **state)
+{
+    struct eds_key_tables *tables = eds_key_tables_create(32);
+    struct eds_verifier_work *work = eds_verifier_work_create();
+
+    (void)state;
+    assert_non_null(tables);
+    assert_non_null(work);
+    for (size_t count = 0; count <= JOB_COUNT; count += count < 10 ? 1 : 69)
+        assert_true(many_are_right(tables, work, count, count));
+    assert_true(eds_key_tables_count(tables) > KEY_COUNT / 2 || !tables_are_of_use());
+    for (size_t i = 0; i < KEY_COUNT; i++)
+        eds_key_tables_drop(tables, all[i].public_key);
+    assert_int_equal(eds_key_tables_count(tables), 0);
+    assert_true(many_are_right(tables, work, JOB_COUNT, 1));
+    eds_verifier_work_destroy(work);
+    eds_key_tables_destroy(tables);
+}
+
 static void *verify_many(void *context)
 {
     static const char right[] = "right";
+    struct eds_verifier_work *work = eds_verifier_work_create();
+    bool all_right = work != NULL;
 
-    for (size_t i = 0; i < 500; i++)
-        if (!verdicts_are_right(context, i * 7 % (i % 3 == 0 ? KEY_COUNT : 5)))
-            return NULL;
-    return (void *)(uintptr_t)right;
+    for (size_t i = 0; i < 300 && all_right; i++) {
+        all_right = verdicts_are_right(context, i * 7 % (i % 3 == 0 ? KEY_COUNT : 5));
+        if (i % 10 == 3)
+            eds_key_tables_drop(context, all[i % 5].public_key);
+        if (i % 20 == 7)
+            all_right = all_right && many_are_right(context, work, 50 + i % 30, i);
+    }
+    eds_verifier_work_destroy(work);
+    return all_right ? (void *)(uintptr_t)right : NULL;
 }
 
 static void test_threads(void **state)
@@ -131,6 +208,8 @@ int main(void)
         cmocka_unit_test(test_a_key_in_use_gets_a_table),
         cmocka_unit_test(test_more_keys_than_room),
         cmocka_unit_test(test_old_keys_give_way),
+        cmocka_unit_test(test_drop),
+        cmocka_unit_test(test_many),
         cmocka_unit_test(test_threads),
     };
 
