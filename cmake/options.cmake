@@ -34,7 +34,7 @@ eds_feature(EDS_STORE_SQLITE "ledger in a SQLite file (libsqlite3)" store/ledger
 eds_feature(EDS_POSTGRES "ledger in PostgreSQL (libpq)" store/ledger_postgres)
 eds_feature(EDS_S3 "payloads in an S3-compatible store (libcurl)" store/s3)
 eds_feature(EDS_BUFFER_SQLITE "device's offline buffer in a SQLite file (libsqlite3)"
-            device/sqlite)
+            device/store_sqlite)
 eds_feature(EDS_TRANSPORT_HTTP "HTTP ingest server and sender (libmicrohttpd, libcurl)"
             transport/http USERS cli/serve.c cli/send.c cli/send_input.c cli/send_lanes.c)
 if(NOT EDS_TRANSPORT_HTTP)
@@ -46,7 +46,7 @@ eds_feature(EDS_TRANSPORT_MQTT "ingest by MQTT (libmosquitto)" transport/mqtt)
 
 option(EDS_VERIFY_LIBSODIUM_ONLY "verify every signature with libsodium, no tables" OFF)
 option(EDS_BUILD_TESTS "build the tests (CMocka, jansson)" ON)
-set(EDS_TEST_ROOMS "base;core;bridge;codec;update;registry;store;ingest;transport;evidence;cli;fuzz;e2e"
+set(EDS_TEST_ROOMS "base;core;bridge;codec;update;registry;store;ingest;device;transport;evidence;cli;fuzz;e2e"
     CACHE STRING "folders of tests/ to build and run")
 option(EDS_BUILD_BENCH "build the benchmarks (jansson)" OFF)
 option(EDS_FUZZ "build the libFuzzer targets (clang)" OFF)

@@ -14,7 +14,7 @@ declare -A left=(
     [registry]="base core"
     [store]="base core"
     [ingest]="base core codec registry store"
-    [device]="base core codec registry store"
+    [device]="base core codec"
     [transport]="base core codec registry store ingest"
     [evidence]="base core codec store"
     [cli]="base core codec registry store ingest device transport evidence"
@@ -31,12 +31,18 @@ declare -A public=(
     [edgesentry/verifier.h]=core
     [edgesentry/json.h]=codec
     [edgesentry/update.h]=update
+    [edgesentry/agent.h]=device
+    [edgesentry/buffer.h]=device
+    [edgesentry/buffer_store.h]=device
+    [edgesentry/forwarder.h]=device
+    [edgesentry/sender.h]=device
+    [edgesentry/signer.h]=device
 )
 # Which rooms may know a library.  (sodium: registry, store and ingest hash ids
 # from outside with its keyed SipHash.)
 declare -A library=(
-    [sodium.h]="base core registry store ingest cli"
-    [sqlite3.h]="store"
+    [sodium.h]="base core registry store ingest device cli"
+    [sqlite3.h]="store device"
     [microhttpd.h]="transport"
     [curl/curl.h]="transport"
     [jansson.h]="tests"
@@ -45,7 +51,7 @@ declare -A library=(
 freestanding=" core codec update bridge base "
 freestanding_headers=" assert.h limits.h stdalign.h stdarg.h stdatomic.h stdbool.h stddef.h stdint.h string.h errno.h "
 # Of base, these are for systems with an OS.
-hosted=" src/base/log.c src/base/error.c src/base/port_posix.c src/base/wipe.c "
+hosted=" src/base/log.c src/base/error.c src/base/place_posix.c src/base/port_posix.c src/base/wipe.c "
 
 faults=0
 fault() {

@@ -26,6 +26,7 @@ extern "C" {
 #define EDS_ERR_UNSUPPORTED (-17) /* this build or version cannot do that */
 #define EDS_ERR_TRUNCATED   (-18) /* well-formed so far, but it ends too early */
 #define EDS_ERR_USAGE       (-19) /* the caller's own arguments are wrong */
+#define EDS_ERR_REFUSED     (-20) /* the other side looked at it and said no */
 
 #define EDS_ERROR_TEXT_SIZE 640u /* bytes, NUL included; longer texts are cut */
 

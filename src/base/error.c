@@ -33,6 +33,7 @@ const char *eds_error_name(int32_t code)
         NAME(EDS_ERR_UNSUPPORTED);
         NAME(EDS_ERR_TRUNCATED);
         NAME(EDS_ERR_USAGE);
+        NAME(EDS_ERR_REFUSED);
 #undef NAME
     default:
         return "EDS_ERR_UNKNOWN";

@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "store/place.h"
+#include "base/place.h"
 
 int32_t eds_sqlite_make_place(char **absolute, const char *path, bool read_only,
                               struct eds_error *err)

@@ -20,7 +20,7 @@
 #include "base/hex.h"
 #include "base/port.h"
 #include "store/objects_workers.h"
-#include "store/place.h"
+#include "base/place.h"
 
 #define INCOMING       "incoming"
 #define LEFT_BEHIND_MS (24u * 3600u * 1000u) /* nobody writes that long */

@@ -14,7 +14,7 @@
 static void test_names(void **state)
 {
     (void)state;
-    for (int32_t code = 0; code >= EDS_ERR_USAGE; code--) {
+    for (int32_t code = 0; code >= EDS_ERR_REFUSED; code--) {
         assert_int_equal(strncmp(eds_error_name(code), "EDS_", 4), 0);
         assert_string_not_equal(eds_error_name(code), "EDS_ERR_UNKNOWN");
         for (int32_t other = 0; other > code; other--)
@@ -23,7 +23,7 @@ static void test_names(void **state)
     assert_string_equal(eds_error_name(EDS_ERR_IO), "EDS_ERR_IO");
     assert_string_equal(eds_error_name(-7), "EDS_ERR_HASH_MISMATCH");
     assert_string_equal(eds_error_name(1), "EDS_ERR_UNKNOWN");
-    assert_string_equal(eds_error_name(EDS_ERR_USAGE - 1), "EDS_ERR_UNKNOWN");
+    assert_string_equal(eds_error_name(EDS_ERR_REFUSED - 1), "EDS_ERR_UNKNOWN");
 }
 
 static void test_set(void **state)

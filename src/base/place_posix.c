@@ -1,5 +1,5 @@
-/* place.c - see place.h. */
-#include "store/place.h"
+/* place_posix.c - see place.h. */
+#include "base/place.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,6 +1,7 @@
-/* place.h - directories that are made 0700, and so that they outlive a power cut. */
-#ifndef EDS_STORE_PLACE_H
-#define EDS_STORE_PLACE_H
+/* place.h - directories that are made 0700, and so that they outlive a power cut.
+ * For systems with an OS. */
+#ifndef EDS_BASE_PLACE_H
+#define EDS_BASE_PLACE_H
 
 #include "edgesentry/error.h"
 

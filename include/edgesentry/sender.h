@@ -1,0 +1,41 @@
+/* sender.h - how one record gets to a server: the caller's, or eds's own over
+ * HTTP. */
+#ifndef EDGESENTRY_SENDER_H
+#define EDGESENTRY_SENDER_H
+
+#include "edgesentry/buffer_store.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What a server said of a record, or that it said nothing. */
+enum eds_outcome {
+    EDS_OUTCOME_ACCEPTED,  /* it is durable there */
+    EDS_OUTCOME_DUPLICATE, /* this very record was there already: delivered */
+    EDS_OUTCOME_CONFLICT,  /* another record has its sequence: never to be taken */
+    EDS_OUTCOME_REJECTED,  /* never to be taken */
+    EDS_OUTCOME_HELD,      /* nothing is taken of this device now: unknown, quarantined, revoked */
+    EDS_OUTCOME_AWAY,      /* no verdict: not reachable, busy, an answer that is none */
+};
+
+struct eds_reply {
+    enum eds_outcome outcome;
+    uint32_t retry_after_ms;        /* held, away: not before; 0: the server did not say */
+    char text[EDS_ERROR_TEXT_SIZE]; /* why; "" if delivered.  From outside: may hold anything */
+};
+
+/* A way to a server.  Embed it as the first member.  One call at a time. */
+struct eds_sender {
+    /* Sends one item and waits for the verdict.  Always fills *out.  Whatever
+     * leaves it open whether the server has the record is EDS_OUTCOME_AWAY: it
+     * is sent again, and the server knows it then. */
+    void (*send)(struct eds_sender *sender, const struct eds_buffer_item *item,
+                 struct eds_reply *out);
+};
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,345 @@
+/* buffer.c - see edgesentry/buffer.h.
+ *
+ * The store keeps the items; what is decided about them (limits, heads, whose
+ * turn it is) is decided here, once for all stores.  One mutex is around
+ * everything: a store does one thing at a time anyhow. */
+#include "edgesentry/buffer.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "device/buffer_impl.h"
+#include "device/item.h"
+
+static void lock(struct eds_buffer *buffer)
+{
+    pthread_mutex_lock(&buffer->mutex);
+}
+
+static void unlock(struct eds_buffer *buffer)
+{
+    pthread_mutex_unlock(&buffer->mutex);
+}
+
+static int32_t no_memory(struct eds_error *err)
+{
+    return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for the offline buffer");
+}
+
+static struct buffer_device *device_of(struct eds_buffer *buffer, const char *id)
+{
+    struct buffer_device *device = eds_id_table_find(&buffer->devices, id);
+
+    return device != NULL ? device : eds_id_table_add(&buffer->devices, id, sizeof *device);
+}
+
+/* What an item counts for. */
+static uint64_t size_of(const struct eds_buffer_item *item)
+{
+    uint8_t bytes[EDS_COMPACT_SIZE_MAX];
+    size_t size = 0;
+
+    (void)eds_compact_encode(bytes, &size, &item->entry);
+    return (uint64_t)size + item->payload_size;
+}
+
+/* A limit or a store's slot for it; out of memory while loading. */
+static int32_t load_item(void *context, const struct eds_buffer_item *item)
+{
+    struct eds_buffer *buffer = context;
+    struct buffer_device *device = device_of(buffer, eds_item_device(item));
+
+    if (device == NULL)
+        return EDS_ERR_NO_MEMORY;
+    buffer->size += size_of(item);
+    if (item->is_dead) {
+        buffer->dead++;
+    } else {
+        buffer->waiting++;
+        device->waiting[item->priority]++;
+    }
+    return EDS_OK;
+}
+
+static int32_t load_head(void *context, const char *device_id, const struct eds_buffer_head *head)
+{
+    struct buffer_device *device = device_of(context, device_id);
+
+    if (device == NULL)
+        return EDS_ERR_NO_MEMORY;
+    device->head = *head;
+    return EDS_OK;
+}
+
+int32_t eds_buffer_open_store(struct eds_buffer **out, struct eds_buffer_store *store,
+                              const struct eds_buffer_limits *limits, struct eds_error *err)
+{
+    struct eds_buffer *buffer = calloc(1, sizeof *buffer);
+    int32_t rc;
+
+    if (buffer == NULL) {
+        store->ops->close(store);
+        return no_memory(err);
+    }
+    eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for the offline buffer");
+    buffer->store = store;
+    pthread_mutex_init(&buffer->mutex, NULL);
+    if (limits != NULL)
+        buffer->limits = *limits;
+    rc = store->ops->heads(store, load_head, buffer, err);
+    if (rc == EDS_OK)
+        rc = store->ops->items(store, load_item, buffer, err);
+    if (rc != EDS_OK)
+        eds_buffer_close(buffer);
+    else
+        *out = buffer;
+    return rc;
+}
+
+void eds_buffer_close(struct eds_buffer *buffer)
+{
+    if (buffer == NULL)
+        return;
+    buffer->store->ops->close(buffer->store);
+    eds_id_table_clear(&buffer->devices);
+    pthread_mutex_destroy(&buffer->mutex);
+    free(buffer);
+}
+
+/* The timestamp of what waits longest, read once and remembered. */
+static int32_t find_oldest(struct eds_buffer *buffer, struct eds_error *err)
+{
+    struct eds_buffer_item *item = NULL;
+    int32_t rc;
+
+    if (buffer->oldest_known || buffer->waiting == 0)
+        return EDS_OK;
+    rc = buffer->store->ops->next(buffer->store, NULL, 0, false, &item, err);
+    if (rc == EDS_OK) {
+        buffer->oldest_ms = item->entry.record.timestamp_ms;
+        buffer->oldest_known = true;
+    }
+    free(item);
+    return rc == EDS_ERR_NOT_FOUND ? EDS_OK : rc;
+}
+
+static int32_t check_limits(struct eds_buffer *buffer, const struct eds_buffer_item *items,
+                            size_t count, uint64_t size, struct eds_error *err)
+{
+    const struct eds_buffer_limits *limits = &buffer->limits;
+    int32_t rc;
+
+    if (limits->size_max > 0 && size > limits->size_max)
+        return eds_error_set(err, EDS_ERR_TOO_LARGE,
+                             "%" PRIu64 " bytes do not fit into an offline buffer of %" PRIu64,
+                             size, limits->size_max);
+    if (limits->size_max > 0 && buffer->size > limits->size_max - size)
+        return eds_error_set(err, EDS_ERR_BUSY,
+                             "the offline buffer is full: %" PRIu64 " of %" PRIu64
+                             " bytes, %" PRIu64 " items wait and %" PRIu64 " are dead letters",
+                             buffer->size, limits->size_max, buffer->waiting, buffer->dead);
+    if (limits->age_max_ms == 0 || buffer->waiting == 0)
+        return EDS_OK;
+    rc = find_oldest(buffer, err);
+    for (size_t i = 0; rc == EDS_OK && i < count; i++) {
+        uint64_t now_ms = items[i].entry.record.timestamp_ms;
+
+        if (now_ms > buffer->oldest_ms && now_ms - buffer->oldest_ms > limits->age_max_ms)
+            rc = eds_error_set(err, EDS_ERR_BUSY,
+                               "the offline buffer takes no more: its oldest item has waited for "
+                               "%" PRIu64 " s, and %" PRIu64 " are allowed",
+                               (now_ms - buffer->oldest_ms) / 1000, limits->age_max_ms / 1000);
+    }
+    return rc;
+}
+
+/* The head that an item makes: it only moves forward. */
+static int32_t make_head(struct eds_buffer *buffer, const struct eds_buffer_item *item,
+                         struct eds_buffer_head *out, struct eds_error *err)
+{
+    const EdsAuditRecord *record = &item->entry.record;
+    uint8_t hash[EDS_HASH_SIZE];
+    struct buffer_device *device;
+    int32_t rc = eds_record_digest(hash, record);
+
+    if (rc != EDS_OK)
+        return eds_error_set(err, rc, "this is no record: its device_id or object_ref is %s",
+                             rc == EDS_ERR_INVALID_UTF8 ? "not UTF-8" : "too long");
+    if ((unsigned)item->priority >= EDS_PRIORITY_COUNT)
+        return eds_error_set(err, EDS_ERR_USAGE, "there is no priority %d", (int)item->priority);
+    device = device_of(buffer, eds_item_device(item));
+    if (device == NULL)
+        return no_memory(err);
+    if (device->pending_push != buffer->push_count) {
+        device->pending_push = buffer->push_count;
+        device->pending = device->head;
+    }
+    if (record->sequence > device->pending.sequence) {
+        device->pending.sequence = record->sequence;
+        device->pending.timestamp_ms = record->timestamp_ms;
+        memcpy(device->pending.record_hash, hash, sizeof hash);
+    }
+    *out = device->pending;
+    return EDS_OK;
+}
+
+/* The store has them: so have we. */
+static void take_in(struct eds_buffer *buffer, const struct eds_buffer_item *items, size_t count,
+                    uint64_t size)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct buffer_device *device =
+            eds_id_table_find(&buffer->devices, eds_item_device(&items[i]));
+
+        device->head = device->pending;
+        device->waiting[items[i].priority]++;
+    }
+    buffer->waiting += count;
+    buffer->size += size;
+}
+
+int32_t eds_buffer_push_many(struct eds_buffer *buffer, struct eds_buffer_item *items, size_t count,
+                             struct eds_error *err)
+{
+    struct eds_buffer_head one, *heads = count == 1 ? &one : calloc(count, sizeof *heads);
+    uint64_t size = 0;
+    int32_t rc = EDS_OK;
+    void (*pushed)(void *context);
+
+    if (count == 0 || heads == NULL) {
+        free(heads);
+        return count == 0 ? EDS_OK : no_memory(err);
+    }
+    lock(buffer);
+    buffer->push_count++;
+    for (size_t i = 0; rc == EDS_OK && i < count; i++) {
+        items[i].is_dead = false;
+        items[i].reason[0] = '\0';
+        rc = make_head(buffer, &items[i], &heads[i], err);
+        size += rc == EDS_OK ? size_of(&items[i]) : 0;
+    }
+    if (rc == EDS_OK)
+        rc = check_limits(buffer, items, count, size, err);
+    if (rc == EDS_OK)
+        rc = buffer->store->ops->push(buffer->store, items, heads, count, err);
+    if (rc == EDS_OK)
+        take_in(buffer, items, count, size);
+    pushed = buffer->pushed;
+    unlock(buffer);
+    if (heads != &one)
+        free(heads);
+    if (rc == EDS_OK && pushed != NULL)
+        pushed(buffer->pushed_context);
+    return rc;
+}
+
+int32_t eds_buffer_push(struct eds_buffer *buffer, const struct eds_entry *entry,
+                        const void *payload, size_t payload_size, enum eds_priority priority,
+                        struct eds_error *err)
+{
+    struct eds_buffer_item item = {
+        .entry = *entry, .payload = payload, .payload_size = payload_size, .priority = priority};
+
+    return eds_buffer_push_many(buffer, &item, 1, err);
+}
+
+uint64_t eds_buffer_len(struct eds_buffer *buffer)
+{
+    uint64_t waiting;
+
+    lock(buffer);
+    waiting = buffer->waiting;
+    unlock(buffer);
+    return waiting;
+}
+
+bool eds_buffer_is_empty(struct eds_buffer *buffer)
+{
+    return eds_buffer_len(buffer) == 0;
+}
+
+bool eds_buffer_is_durable(const struct eds_buffer *buffer)
+{
+    return buffer->store->ops->is_durable;
+}
+
+void eds_buffer_counts(struct eds_buffer *buffer, struct eds_buffer_counts *out)
+{
+    *out = (struct eds_buffer_counts){.waiting = 0};
+    lock(buffer);
+    out->waiting = buffer->waiting;
+    out->dead = buffer->dead;
+    out->size = buffer->size;
+    for (size_t i = 0; i < buffer->devices.count; i++) {
+        const struct buffer_device *device = buffer->devices.values[i];
+
+        out->device_count += device->head.sequence > 0 ? 1 : 0;
+    }
+    if (buffer->waiting > 0 && find_oldest(buffer, NULL) == EDS_OK)
+        out->oldest_ms = buffer->oldest_ms;
+    unlock(buffer);
+}
+
+void eds_buffer_head(struct eds_buffer *buffer, const char *device_id, struct eds_buffer_head *out)
+{
+    const struct buffer_device *device;
+
+    *out = (struct eds_buffer_head){.sequence = 0};
+    lock(buffer);
+    device = eds_id_table_find(&buffer->devices, device_id);
+    if (device != NULL)
+        *out = device->head;
+    unlock(buffer);
+}
+
+int32_t eds_buffer_next(struct eds_buffer *buffer, const char *device_id, uint64_t after, bool dead,
+                        struct eds_buffer_item **out, struct eds_error *err)
+{
+    int32_t rc;
+
+    *out = NULL;
+    lock(buffer);
+    rc = buffer->store->ops->next(buffer->store, device_id, after, dead, out, err);
+    unlock(buffer);
+    return rc;
+}
+
+int32_t eds_buffer_settle(struct eds_buffer *buffer, const struct eds_buffer_item *item,
+                          enum eds_settlement how, const char *reason, struct eds_error *err)
+{
+    struct buffer_device *device;
+    void (*pushed)(void *context) = NULL;
+    int32_t rc;
+
+    if (item->is_dead ? how == EDS_SETTLE_BURY : how == EDS_SETTLE_REVIVE)
+        return eds_error_set(err, EDS_ERR_USAGE, "item %" PRIu64 " %s", item->id,
+                             item->is_dead ? "is a dead letter already" : "is no dead letter");
+    lock(buffer);
+    rc = buffer->store->ops->settle(buffer->store, item->id, how, reason, err);
+    if (rc == EDS_OK) {
+        device = eds_id_table_find(&buffer->devices, eds_item_device(item));
+        assert(device != NULL); /* it has an item */
+        if (item->is_dead) {
+            buffer->dead--;
+        } else {
+            buffer->waiting--;
+            device->waiting[item->priority]--;
+        }
+        if (how == EDS_SETTLE_REMOVE)
+            buffer->size -= size_of(item);
+        else if (how == EDS_SETTLE_BURY)
+            buffer->dead++;
+        else {
+            buffer->waiting++;
+            device->waiting[item->priority]++;
+            pushed = buffer->pushed;
+        }
+        buffer->oldest_known = false;
+    }
+    unlock(buffer);
+    if (pushed != NULL)
+        pushed(buffer->pushed_context);
+    return rc;
+}

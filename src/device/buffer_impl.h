@@ -1,0 +1,60 @@
+/* buffer_impl.h - the buffer from inside: for flush and forwarder. */
+#ifndef EDS_DEVICE_BUFFER_IMPL_H
+#define EDS_DEVICE_BUFFER_IMPL_H
+
+#include <pthread.h>
+
+#include "device/id_table.h"
+#include "edgesentry/buffer.h"
+
+/* What the buffer remembers of a device, beside what its store keeps. */
+struct buffer_device {
+    const char *id; /* first: see id_table.h */
+    struct eds_buffer_head head;
+    uint64_t waiting[EDS_PRIORITY_COUNT]; /* items of each class */
+    struct eds_buffer_head pending;       /* during a push */
+    uint64_t pending_push;                /* the push that pending is of */
+
+    /* The forwarder's: */
+    bool in_flight;         /* a lane sends this device's items */
+    uint64_t not_before_ms; /* monotonic: held back until then */
+    uint64_t served;        /* when it last had its turn */
+};
+
+struct eds_buffer {
+    struct eds_buffer_store *store;
+    struct eds_buffer_limits limits;
+    pthread_mutex_t mutex; /* for all below, and around every call of the store */
+    struct eds_id_table devices;
+    uint64_t waiting, dead, size, push_count;
+    uint64_t oldest_ms; /* of the item that waits longest; valid while oldest_known */
+    bool oldest_known;
+    /* Called without the mutex after a push or a revival; NULL: nobody listens. */
+    void (*pushed)(void *context);
+    void *pushed_context;
+};
+
+/* eds_buffer_claim takes the device whose turn it is: the most urgent item
+ * first, then who waits longest for a turn; devices in flight and those held
+ * back are left out.  Gives the item at its front.  Release it afterwards.
+ *
+ *   now_ms    monotonic
+ *   wake_ms   out, for EDS_ERR_NOT_FOUND: when the first held one may go on;
+ *             UINT64_MAX: nothing is held
+ *
+ * EDS_OK, EDS_ERR_NOT_FOUND, or the store's error. */
+int32_t eds_buffer_claim(struct eds_buffer *buffer, uint64_t now_ms, struct buffer_device **device,
+                         struct eds_buffer_item **item, uint64_t *wake_ms, struct eds_error *err);
+
+/* eds_buffer_release lets the device have its next turn, not before then. */
+void eds_buffer_release(struct eds_buffer *buffer, struct buffer_device *device,
+                        uint64_t not_before_ms);
+
+/* eds_buffer_release_all forgets all claims and what is held back: for the
+ * forwarder's end. */
+void eds_buffer_release_all(struct eds_buffer *buffer);
+
+/* eds_buffer_listen sets who is told of pushes. */
+void eds_buffer_listen(struct eds_buffer *buffer, void (*pushed)(void *context), void *context);
+
+#endif

@@ -1,0 +1,164 @@
+/* test_buffer.c - limits, and what a flush does with each answer. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "device/maker.h"
+
+static struct eds_buffer *open_memory(uint64_t size_max, uint64_t age_max_ms)
+{
+    struct eds_buffer_limits limits = {.size_max = size_max, .age_max_ms = age_max_ms};
+    struct eds_buffer *buffer = NULL;
+
+    assert_int_equal(eds_buffer_open(&buffer, "memory:", &limits, NULL), EDS_OK);
+    return buffer;
+}
+
+static void test_unknown_urls(void **state)
+{
+    static const char *const urls[] = {
+        "",
+        "memory",
+        "sqlite",
+        "file:x",
+#if EDS_BUFFER_SQLITE
+        "sqlite:",
+        "sqlite:x/",
+#endif
+    };
+    struct eds_buffer *buffer;
+    struct eds_error err;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof urls / sizeof urls[0]; i++)
+        assert_int_equal(eds_buffer_open(&buffer, urls[i], NULL, &err), EDS_ERR_USAGE);
+}
+
+static void test_size_limit(void **state)
+{
+    struct maker maker;
+    static struct made made;
+    struct eds_buffer *buffer;
+    struct eds_buffer_counts counts;
+    struct eds_buffer_item *item;
+    struct eds_error err;
+    uint64_t one;
+
+    (void)state;
+    maker_init(&maker, "a");
+    buffer = open_memory(0, 0);
+    maker_push(&maker, buffer, 1000);
+    eds_buffer_counts(buffer, &counts);
+    one = counts.size;
+    assert_in_range(one, 1000 + 150, 1000 + 400);
+    eds_buffer_close(buffer);
+
+    maker_init(&maker, "a");
+    buffer = open_memory(3 * one, 0);
+    for (int i = 0; i < 3; i++)
+        maker_push(&maker, buffer, 1000);
+    maker_next(&maker, 1000, &made);
+    assert_int_equal(
+        eds_buffer_push(buffer, &made.entry, made.payload, 1000, EDS_PRIORITY_ALARM, &err),
+        EDS_ERR_BUSY);
+    assert_non_null(strstr(err.text, "full"));
+    assert_int_equal(eds_buffer_push(buffer, &made.entry, made.payload, made.payload_size * 40,
+                                     EDS_PRIORITY_ALARM, &err),
+                     EDS_ERR_TOO_LARGE);
+    assert_int_equal(eds_buffer_next(buffer, NULL, 0, false, &item, NULL), EDS_OK);
+    assert_int_equal(eds_buffer_settle(buffer, item, EDS_SETTLE_BURY, "x", NULL), EDS_OK);
+    assert_int_equal(
+        eds_buffer_push(buffer, &made.entry, made.payload, 1000, EDS_PRIORITY_ALARM, &err),
+        EDS_ERR_BUSY); /* a dead letter takes up room, too */
+    item->is_dead = true;
+    assert_int_equal(eds_buffer_settle(buffer, item, EDS_SETTLE_REMOVE, NULL, NULL), EDS_OK);
+    free(item);
+    assert_int_equal(
+        eds_buffer_push(buffer, &made.entry, made.payload, 1000, EDS_PRIORITY_ALARM, &err), EDS_OK);
+    eds_buffer_close(buffer);
+}
+
+static void test_age_limit(void **state)
+{
+    struct eds_buffer *buffer = open_memory(0, 3); /* each record is 1 ms younger */
+    struct eds_buffer_item *item;
+    static struct made made;
+    struct maker maker;
+    struct eds_error err;
+
+    (void)state;
+    maker_init(&maker, "a");
+    for (int i = 0; i < 4; i++)
+        maker_push(&maker, buffer, 1);
+    maker_next(&maker, 1, &made);
+    assert_int_equal(eds_buffer_push(buffer, &made.entry, made.payload, 1, 0, &err), EDS_ERR_BUSY);
+    assert_int_equal(eds_buffer_next(buffer, NULL, 0, false, &item, NULL), EDS_OK);
+    assert_int_equal(eds_buffer_settle(buffer, item, EDS_SETTLE_REMOVE, NULL, NULL), EDS_OK);
+    free(item);
+    assert_int_equal(eds_buffer_push(buffer, &made.entry, made.payload, 1, 0, &err), EDS_OK);
+    eds_buffer_close(buffer);
+}
+
+/* Each answer, in the middle of three records. */
+static void test_flush(void **state)
+{
+    static const struct {
+        enum eds_outcome outcome;
+        enum eds_refusal refusal;
+        int32_t code;
+        uint64_t accepted, duplicates, buried, remaining;
+    } cases[] = {
+        {EDS_OUTCOME_DUPLICATE, EDS_REFUSAL_BURIES, EDS_OK, 2, 1, 1, 0},
+        {EDS_OUTCOME_CONFLICT, EDS_REFUSAL_BURIES, EDS_OK, 1, 0, 2, 0},
+        {EDS_OUTCOME_REJECTED, EDS_REFUSAL_BURIES, EDS_OK, 1, 0, 2, 0},
+        {EDS_OUTCOME_CONFLICT, EDS_REFUSAL_STOPS, EDS_ERR_REFUSED, 1, 0, 0, 2},
+        {EDS_OUTCOME_REJECTED, EDS_REFUSAL_STOPS, EDS_ERR_REFUSED, 1, 0, 0, 2},
+        {EDS_OUTCOME_HELD, EDS_REFUSAL_BURIES, EDS_ERR_BUSY, 1, 0, 0, 2},
+        {EDS_OUTCOME_AWAY, EDS_REFUSAL_BURIES, EDS_ERR_BUSY, 1, 0, 0, 2},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct eds_buffer *buffer = open_memory(0, 0);
+        struct fake_server server;
+        struct maker maker;
+        struct eds_flush_report report;
+        struct eds_error err;
+
+        maker_init(&maker, "a");
+        fake_server_init(&server);
+        for (int n = 0; n < 3; n++)
+            maker_push(&maker, buffer, 10);
+        server.odd_at = 2; /* the server never took it, so that the third one is a gap */
+        server.odd = (struct eds_reply){.outcome = cases[i].outcome, .text = "so"};
+        assert_int_equal(eds_buffer_flush(buffer, &server.sender, cases[i].refusal, &report, &err),
+                         cases[i].code);
+        assert_int_equal(report.accepted, cases[i].accepted);
+        assert_int_equal(report.duplicates, cases[i].duplicates);
+        assert_int_equal(report.buried, cases[i].buried);
+        assert_int_equal(report.remaining, cases[i].remaining);
+        if (cases[i].code != EDS_OK)
+            assert_string_equal(err.text, "so");
+        if (cases[i].remaining > 0) /* the rest goes at the next try */
+            assert_int_equal(
+                eds_buffer_flush(buffer, &server.sender, EDS_REFUSAL_STOPS, NULL, &err), EDS_OK);
+        assert_true(eds_buffer_is_empty(buffer));
+        eds_buffer_close(buffer);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_unknown_urls),
+        cmocka_unit_test(test_size_limit),
+        cmocka_unit_test(test_age_limit),
+        cmocka_unit_test(test_flush),
+    };
+
+    return cmocka_run_group_tests_name("buffer", tests, NULL, NULL);
+}
