@@ -8,6 +8,7 @@
 #include "cli/commands.h"
 #include "cli/file.h"
 #include "cli/json_out.h"
+#include "cli/objects_arg.h"
 #include "cli/output.h"
 #include "cli/say.h"
 #include "cli/store_arg.h"
@@ -16,6 +17,7 @@
 static const struct eds_option options[] = {
     EDS_OPTION_DATA_DIR,
     EDS_OPTION_STORE,
+    EDS_OPTION_OBJECTS,
     {.name = "device-id", .value = "DEVICE_ID", .help = "Whose chain", .required = true},
     {.name = "out",
      .value = "OUT",
@@ -75,13 +77,17 @@ static int32_t commit_outputs(struct job *job, struct eds_error *err)
 static int32_t export_chain(struct job *job, const struct eds_args *args, struct eds_error *err)
 {
     struct eds_ledger *ledger = NULL;
+    struct eds_objects *objects = NULL;
     int32_t rc = eds_store_open(&ledger, args, true, err);
 
+    if (rc == EDS_OK && eds_args_text(args, "payloads-file") != NULL)
+        rc = eds_objects_open_arg(&objects, args, true, err);
     if (rc == EDS_OK)
         rc = open_outputs(job, args, err);
     if (rc == EDS_OK) {
         struct eds_ledger_export export = {
             .ledger = ledger,
+            .objects = objects,
             .device_id = eds_args_text(args, "device-id"),
             .format = eds_chain_format_parse(eds_args_text(args, "format")),
             .write = write_bytes,
@@ -97,6 +103,7 @@ static int32_t export_chain(struct job *job, const struct eds_args *args, struct
     eds_output_discard(&job->payloads);
     if (ledger != NULL)
         ledger->ops->close(ledger);
+    eds_objects_close(objects);
     return rc;
 }
 

@@ -7,6 +7,7 @@
 #include "cli/commands.h"
 #include "cli/device_arg.h"
 #include "cli/json_out.h"
+#include "cli/objects_arg.h"
 #include "cli/progress.h"
 #include "cli/say.h"
 #include "cli/store_arg.h"
@@ -18,6 +19,7 @@
 static const struct eds_option options[] = {
     EDS_OPTION_DATA_DIR,
     EDS_OPTION_STORE,
+    EDS_OPTION_OBJECTS,
     {.name = "device",
      .value = "ID=PUBKEY_HEX",
      .help = "Check the signatures of this device under this key",
@@ -32,6 +34,8 @@ static const struct eds_example examples[] = {
     {"Signatures of one device as well",
      "eds audit ledger verify --device "
      "lift-01=8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"},
+    {"Payloads that are kept in a directory as well",
+     "eds audit ledger verify --objects file:payloads"},
     {NULL, NULL},
 };
 
@@ -152,16 +156,19 @@ static int report(const struct job *job)
                      " records (no --device for their devices)",
                      summary->record_count - summary->verified_count);
     if (summary->payload_absent_count > 0)
-        eds_say_note("not checked: %" PRIu64 " payloads that are not kept in this ledger",
+        eds_say_note("not checked: %" PRIu64
+                     " payloads that are not kept in this ledger (no --objects)",
                      summary->payload_absent_count);
     return valid ? EDS_EXIT_OK : EDS_EXIT_NOT_VALID;
 }
 
 /* A row that is no record any more ends the walk: that too is a finding. */
-static int32_t verify(struct job *job, struct eds_ledger *ledger, struct eds_error *err)
+static int32_t verify(struct job *job, struct eds_ledger *ledger, struct eds_objects *objects,
+                      struct eds_error *err)
 {
     struct eds_ledger_check check = {
         .ledger = ledger,
+        .objects = objects,
         .keys = give_keys,
         .found = found,
         .progress = show_progress,
@@ -183,6 +190,7 @@ static int run(const struct eds_args *args)
 {
     struct job *job = calloc(1, sizeof *job);
     struct eds_ledger *ledger = NULL;
+    struct eds_objects *objects = NULL;
     struct eds_error err;
     int code;
     int32_t rc;
@@ -196,10 +204,13 @@ static int run(const struct eds_args *args)
     if (rc == EDS_OK)
         rc = eds_store_open(&ledger, args, true, &err);
     if (rc == EDS_OK)
-        rc = verify(job, ledger, &err);
+        rc = eds_objects_open_arg(&objects, args, true, &err);
+    if (rc == EDS_OK)
+        rc = verify(job, ledger, objects, &err);
     code = rc == EDS_OK ? report(job) : eds_say_error(args, "", &err);
     if (ledger != NULL)
         ledger->ops->close(ledger);
+    eds_objects_close(objects);
     free(job->devices);
     free(job);
     return code;

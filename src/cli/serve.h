@@ -19,7 +19,7 @@ int32_t eds_serve_check_address(const char *text, struct eds_error *err);
          .value = "ALLOWED_SOURCES",                                                               \
          .fallback = "127.0.0.1",                                                                  \
          .help = "Who may send: addresses and networks (10.0.0.0/8), separated by commas"},        \
-        EDS_OPTIONS_SERVICE_DEVICES, EDS_OPTION_DATA_DIR, EDS_OPTION_STORE,                        \
+        EDS_OPTIONS_SERVICE_DEVICES, EDS_OPTION_DATA_DIR, EDS_OPTION_STORE, EDS_OPTION_OBJECTS,    \
         EDS_OPTIONS_SERVICE_LOG,                                                                   \
         {.name = "port-file",                                                                      \
          .value = "FILE",                                                                          \

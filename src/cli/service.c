@@ -62,9 +62,12 @@ int32_t eds_service_open(struct eds_service *service, const struct eds_args *arg
     struct eds_ingest_config config = {.registry = service->registry};
     int32_t rc = eds_store_open(&service->ledger, args, false, err);
 
+    if (rc == EDS_OK)
+        rc = eds_objects_open_arg(&service->objects, args, false, err);
     if (rc != EDS_OK)
         return rc;
     config.ledger = service->ledger;
+    config.objects = service->objects;
     return eds_ingest_start(&service->ingest, &config, err);
 }
 
@@ -87,6 +90,7 @@ void eds_service_close(struct eds_service *service)
     }
     if (service->ledger != NULL)
         service->ledger->ops->close(service->ledger);
+    eds_objects_close(service->objects);
     eds_registry_destroy(service->registry);
 }
 

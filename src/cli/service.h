@@ -6,6 +6,7 @@
 
 #include <signal.h>
 
+#include "cli/objects_arg.h"
 #include "cli/store_arg.h"
 #include "ingest/ingest.h"
 
@@ -44,6 +45,7 @@ extern const char *const eds_service_log_levels[];  /* in the order of enum eds_
 struct eds_service {
     struct eds_registry *registry;
     struct eds_ledger *ledger;
+    struct eds_objects *objects; /* NULL also if payloads go into the ledger */
     struct eds_ingest *ingest;
     struct eds_ingest_counts counts; /* filled by eds_service_close */
 };
@@ -58,7 +60,7 @@ void eds_service_begin(const struct eds_args *args, sigset_t *ending);
 int32_t eds_service_add_devices(struct eds_service *service, const struct eds_args *args,
                                 struct eds_error *err);
 
-/* eds_service_open opens the ledger and starts ingest. */
+/* eds_service_open opens the ledger and the store of payloads and starts ingest. */
 int32_t eds_service_open(struct eds_service *service, const struct eds_args *args,
                          struct eds_error *err);
 

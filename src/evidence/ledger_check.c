@@ -139,9 +139,17 @@ static int32_t check_payload(struct walk *walk, const EdsAuditRecord *record)
         return rc;
     if (memcmp(hash, record->payload_hash, sizeof hash) != 0)
         report_at(walk, EDS_LEDGER_OBJECT, record->sequence);
-    rc = ledger->ops->payload(ledger, object_ref, &payload, &size, walk->err);
-    if (rc == EDS_ERR_NOT_FOUND) {
+    rc = eds_payload_get(ledger, walk->check->objects, record, &payload, &size, walk->err);
+    if (rc == EDS_ERR_NOT_FOUND && walk->check->objects == NULL) {
         walk->summary->payload_absent_count++;
+        return EDS_OK;
+    }
+    if (rc == EDS_ERR_NOT_FOUND) {
+        report_at(walk, EDS_LEDGER_PAYLOAD_ABSENT, record->sequence);
+        return EDS_OK;
+    }
+    if (rc == EDS_ERR_TOO_LARGE) { /* than any that was accepted */
+        report_at(walk, EDS_LEDGER_PAYLOAD, record->sequence);
         return EDS_OK;
     }
     if (rc != EDS_OK)
@@ -259,6 +267,8 @@ static const char *fault_text(enum eds_ledger_fault fault)
         return "its reference stands for nothing";
     case EDS_LEDGER_PAYLOAD:
         return "the payload kept here has another hash";
+    case EDS_LEDGER_PAYLOAD_ABSENT:
+        return "its payload is not there";
     case EDS_LEDGER_HEAD:
         return "the chain's head does not agree with the records";
     case EDS_LEDGER_RECORDS_ABSENT:

@@ -8,14 +8,15 @@
 #define EDS_EVIDENCE_LEDGER_CHECK_H
 
 #include "edgesentry/chain.h"
-#include "store/ledger.h"
+#include "store/objects.h"
 
 enum eds_ledger_fault {
     EDS_LEDGER_CHAIN,          /* a fault of the chain or a signature: see chain */
     EDS_LEDGER_HASH,           /* the stored hash is not the record's */
     EDS_LEDGER_OBJECT,         /* the reference stands for another payload */
     EDS_LEDGER_OBJECT_ABSENT,  /* the reference stands for nothing */
-    EDS_LEDGER_PAYLOAD,        /* the payload kept here has another hash */
+    EDS_LEDGER_PAYLOAD,        /* the payload that is kept has another hash */
+    EDS_LEDGER_PAYLOAD_ABSENT, /* the payload is nowhere, though its store was given */
     EDS_LEDGER_HEAD,           /* the head is not the device's last record */
     EDS_LEDGER_RECORDS_ABSENT, /* the head's record is not there: the end was cut */
     EDS_LEDGER_CONFLICT,       /* a kept fork is no other record than the accepted one */
@@ -30,7 +31,8 @@ struct eds_ledger_finding {
 };
 
 struct eds_ledger_check {
-    struct eds_ledger *ledger; /* may be in use by a server meanwhile */
+    struct eds_ledger *ledger;   /* may be in use by a server meanwhile */
+    struct eds_objects *objects; /* of payloads that are not in the ledger; NULL: not checked */
     /* Gives the keys of a device, which live until the next call; returns their
      * number, 0 for a device whose signatures cannot be checked.  NULL: none. */
     size_t (*keys)(void *context, const char *device_id,
@@ -45,7 +47,7 @@ struct eds_ledger_summary {
     uint64_t verified_count;       /* records whose signature was checked */
     uint64_t attested_count;       /* attestations that were checked */
     uint64_t payload_count;        /* payloads checked */
-    uint64_t payload_absent_count; /* payloads that are not kept in this ledger */
+    uint64_t payload_absent_count; /* payloads not in this ledger, and not checked */
     uint64_t conflict_count;       /* forks kept */
     uint64_t finding_count;
 };

@@ -63,13 +63,12 @@ static int32_t put_payload(const struct export *export, const EdsAuditRecord *re
     char digits[2 * 4096 + 1];
     void *payload = NULL;
     size_t size = 0;
-    int32_t rc = job->ledger->ops->payload(job->ledger, (const char *)record->object_ref, &payload,
-                                           &size, export->err);
+    int32_t rc = eds_payload_get(job->ledger, job->objects, record, &payload, &size, export->err);
 
     if (rc == EDS_ERR_NOT_FOUND)
-        return eds_error_set(export->err, rc,
-                             "the payload of sequence %" PRIu64 " is not kept in this ledger",
-                             record->sequence);
+        return eds_error_set(export->err, rc, "the payload of sequence %" PRIu64 " is not kept %s",
+                             record->sequence,
+                             job->objects == NULL ? "in this ledger" : "anywhere that is given");
     if (rc != EDS_OK)
         return rc;
     rc = put(export, job->payloads, export->summary->record_count == 0 ? "[\n  \"" : ",\n  \"");

@@ -4,7 +4,7 @@
 #define EDS_EVIDENCE_LEDGER_EXPORT_H
 
 #include "edgesentry/json.h"
-#include "store/ledger.h"
+#include "store/objects.h"
 
 /* Takes the next bytes of a file; errors end the export. */
 typedef int32_t eds_export_write(void *file, const void *bytes, size_t size, struct eds_error *err);
@@ -14,8 +14,9 @@ struct eds_ledger_export {
     const char *device_id;
     enum eds_chain_format format;
     eds_export_write *write;
-    void *records;  /* passed to write: where the records go */
-    void *payloads; /* where the payloads go, as in payload_file.h; NULL: nowhere */
+    void *records;               /* passed to write: where the records go */
+    void *payloads;              /* where the payloads go, as in payload_file.h; NULL: nowhere */
+    struct eds_objects *objects; /* of payloads that are not in the ledger; NULL: none */
 };
 
 struct eds_export_summary {
@@ -26,7 +27,7 @@ struct eds_export_summary {
 
 /* eds_ledger_export_run writes the whole chain, one record in memory.
  * EDS_ERR_NOT_FOUND if the device has no record here, or if payloads are
- * wanted and one is not kept here; else a store's or write's error. */
+ * wanted and one is not kept in either; else a store's or write's error. */
 int32_t eds_ledger_export_run(const struct eds_ledger_export *job,
                               struct eds_export_summary *summary, struct eds_error *err);
 

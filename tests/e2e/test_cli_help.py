@@ -136,6 +136,7 @@ def make_ledger():
                        "--payloads-file", "lift_inspection_payloads.json")
             if done.returncode != 0:
                 fail(f"no ledger to try examples on: {done.stderr.decode()}")
+        os.mkdir("payloads")
     return os.path.exists("edgesentry-data")
 
 

@@ -203,6 +203,46 @@ def test_dropped_payload():
     assert not os.path.exists("never") and not os.path.exists("never.payloads")
 
 
+def test_objects():
+    """Payloads in a directory of their own, from the server to the auditor."""
+    objects = "file:payloads"
+    with serve("outside", *devices(), objects=objects) as url:
+        for name in KEYS:
+            expect(f"send {name}", 0, "send", "--url", url, "--records-file", f"{name}.json",
+                   "--payloads-file", f"{name}.payloads.json")
+            expect(f"send {name} again", 0, "send", "--url", url, "--records-file",
+                   f"{name}.json", "--payloads-file", f"{name}.payloads.json")
+    with contextlib.closing(sqlite3.connect("outside/edgesentry.db")) as db:
+        if db.execute("SELECT count(*) FROM raw_objects WHERE payload IS NULL").fetchone() != (6,):
+            sys.exit("payloads are in the ledger")
+    verify = ("ledger", "verify", "--data-dir", "outside")
+    given = ("--objects", objects)
+    expect("no store is given", 0, *verify, said="not checked: 6 payloads that are not kept")
+    expect("objects", 0, *verify, *given, *device_options(), out=b"LEDGER_VALID\n",
+           said="6 records of 2 devices, 6 payloads")
+    os.environ["EDS_OBJECTS"] = objects
+    expect("by the environment", 0, *verify, said="6 records of 2 devices, 6 payloads")
+    del os.environ["EDS_OBJECTS"]
+    export = ("export", "--data-dir", "outside", "--device-id", "lift-01", "--out", "r",
+              "--payloads-file", "p")
+    expect("export with payloads", 0, *export, *given)
+    assert pathlib.Path("p").read_bytes() == pathlib.Path("lift-01.payloads.json").read_bytes()
+    expect("export without their store", 1, *export, said="is not kept in this ledger")
+    expect("no such store", 1, *verify, "--objects", "file:nowhere", said="there is no directory")
+    expect("no store at all", 64, *verify, "--objects", "nowhere", said="unknown store of payloads")
+    record = json.loads(pathlib.Path("lift-01.json").read_bytes())[1]
+    digits = bytes(record["payload_hash"]).hex()
+    path = pathlib.Path("payloads") / digits[:2] / digits[2:]
+    good = path.read_bytes()
+    path.write_bytes(good.replace(b"o", b"0"))
+    expect("a changed payload", 2, *verify, *given, *device_options(), out=b"LEDGER_INVALID\n",
+           said="device=lift-01 sequence=2: the payload kept here has another hash")
+    path.unlink()
+    expect("a missing payload", 2, *verify, *given, out=b"LEDGER_INVALID\n",
+           said="device=lift-01 sequence=2: its payload is not there")
+    expect("its export", 1, *export, *given, said="is not kept anywhere that is given")
+
+
 def main():
     if not has_server():
         print("skipped: this build has no server to fill a ledger")
@@ -215,6 +255,7 @@ def main():
         test_exports()
         test_edits()
         test_dropped_payload()
+        test_objects()
         left_over = [name for name in os.listdir(".") if name.startswith(".eds")]
         os.chdir("/")
     if left_over:

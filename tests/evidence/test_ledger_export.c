@@ -49,7 +49,8 @@ static ptrdiff_t read_file(void *context, void *buf, size_t size)
 static void check_read_back(struct eds_ledger *ledger, enum eds_chain_format format)
 {
     struct file records = {0}, payloads = {0};
-    struct eds_ledger_export job = {ledger, "lift-01", format, write_file, &records, &payloads};
+    struct eds_ledger_export job = {ledger,   "lift-01", format, write_file,
+                                    &records, &payloads, NULL};
     struct eds_export_summary summary;
     struct eds_chain_reader reader;
     struct eds_payload_reader payload_reader;
@@ -105,7 +106,8 @@ static void test_original_bytes(void **state)
     const char *wanted = NULL;
     struct eds_ledger *ledger = NULL;
     struct file records = {0};
-    struct eds_ledger_export job = {NULL, "lift-01", EDS_CHAIN_ARRAY, write_file, &records, NULL};
+    struct eds_ledger_export job = {
+        .device_id = "lift-01", .write = write_file, .records = &records};
     struct eds_export_summary summary;
     size_t index;
     json_t *item;
@@ -143,7 +145,8 @@ static void test_absent(void **state)
 {
     struct eds_ledger *ledger = fixture_open();
     struct file records = {0};
-    struct eds_ledger_export job = {ledger, "lift-03", EDS_CHAIN_ARRAY, write_file, &records, NULL};
+    struct eds_ledger_export job = {
+        .ledger = ledger, .device_id = "lift-03", .write = write_file, .records = &records};
     struct eds_export_summary summary;
     struct eds_error err;
 
@@ -159,8 +162,8 @@ static void test_failures(void **state)
 {
     struct eds_ledger *ledger = fixture_open();
     struct file whole = {0};
-    struct eds_ledger_export job = {ledger,     "lift-01", EDS_CHAIN_NDJSON,
-                                    write_file, &whole,    &whole};
+    struct eds_ledger_export job = {ledger, "lift-01", EDS_CHAIN_NDJSON, write_file, &whole,
+                                    &whole, NULL};
     struct eds_export_summary summary;
     struct eds_error err;
 

@@ -10,14 +10,15 @@ EDS = os.environ["EDS"]
 
 
 @contextlib.contextmanager
-def serve(data_dir, *devices, store=None):
+def serve(data_dir, *devices, store=None, objects=None):
     """Runs eds audit serve; yields its URL and ends it as an operator would.
     With a store's URL data_dir only names the files of this function."""
     port_file = os.path.abspath(data_dir) + ".port"
     log = open(os.path.abspath(data_dir) + ".log", "wb")
     process = subprocess.Popen(
         [EDS, "audit", "serve", "--addr", "127.0.0.1:0", "--port-file", port_file,
-         *(["--store", store] if store else ["--data-dir", data_dir]), *(word for device in devices for word in ("--device", device))],
+         *(["--store", store] if store else ["--data-dir", data_dir]), *(["--objects", objects] if objects else []),
+         *(word for device in devices for word in ("--device", device))],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
     try:
         deadline = time.monotonic() + 30
