@@ -56,6 +56,49 @@ int32_t eds_service_add_devices(struct eds_service *service, const struct eds_ar
     return rc;
 }
 
+/* A key given by --device must not be somebody else's in the ledger's registry. */
+static int32_t check_devices(struct eds_ledger *ledger, const struct eds_args *args,
+                             struct eds_error *err)
+{
+    for (size_t i = 0; i < eds_args_count(args, "device"); i++) {
+        struct eds_device_arg device;
+        struct eds_key_owner owner;
+        int32_t rc = eds_device_arg_parse(&device, eds_args_at(args, "device", i), err);
+
+        if (rc == EDS_OK)
+            rc = ledger->roster->owner(ledger, device.public_key, &owner, err);
+        if (rc == EDS_ERR_NOT_FOUND)
+            continue;
+        if (rc != EDS_OK)
+            return rc;
+        if (owner.role != EDS_ROLE_DEVICE || strcmp(owner.id, device.device_id) != 0)
+            return eds_error_set(err, EDS_ERR_EXISTS,
+                                 "--device: the key of %s is registered for %s %s",
+                                 device.device_id, eds_role_name(owner.role), owner.id);
+    }
+    return EDS_OK;
+}
+
+/* The watch has a ledger of its own, because the first one is the committer's. */
+static int32_t open_watch(struct eds_service *service, const struct eds_args *args,
+                          struct eds_error *err)
+{
+    struct eds_ledger *own;
+    int32_t rc;
+
+    if (strcmp(service->ledger->ops->name, "memory") == 0)
+        return EDS_OK;
+    rc = eds_store_open(&own, args, true, err);
+    if (rc == EDS_OK)
+        rc = check_devices(service->ledger, args, err);
+    else
+        return rc;
+    if (rc == EDS_OK)
+        return eds_roster_watch_create(&service->watch, own, service->registry, err);
+    own->ops->close(own);
+    return rc;
+}
+
 int32_t eds_service_open(struct eds_service *service, const struct eds_args *args,
                          struct eds_error *err)
 {
@@ -64,11 +107,16 @@ int32_t eds_service_open(struct eds_service *service, const struct eds_args *arg
 
     if (rc == EDS_OK)
         rc = eds_objects_open_arg(&service->objects, args, false, err);
+    if (rc == EDS_OK)
+        rc = open_watch(service, args, err);
     if (rc != EDS_OK)
         return rc;
     config.ledger = service->ledger;
     config.objects = service->objects;
-    return eds_ingest_start(&service->ingest, &config, err);
+    rc = eds_ingest_start(&service->ingest, &config, err);
+    if (rc == EDS_OK && service->watch != NULL)
+        rc = eds_roster_watch_start(service->watch, service->ingest, err);
+    return rc;
 }
 
 void eds_service_await(const struct eds_service *service, const sigset_t *ending)
@@ -76,7 +124,8 @@ void eds_service_await(const struct eds_service *service, const sigset_t *ending
     int number = 0;
 
     if (eds_registry_count(service->registry) == 0)
-        eds_say_note("no --device is given: every record will be refused");
+        eds_say_note("no device is known: every record will be refused until one is registered "
+                     "(eds audit device add) or given (--device)");
     sigwait(ending, &number);
     pthread_sigmask(SIG_UNBLOCK, ending, NULL);
     EDS_LOG(EDS_LOG_INFO, "stopping", EDS_LOG_STRING("signal", strsignal(number)));
@@ -84,6 +133,7 @@ void eds_service_await(const struct eds_service *service, const sigset_t *ending
 
 void eds_service_close(struct eds_service *service)
 {
+    eds_roster_watch_stop(service->watch);
     if (service->ingest != NULL) {
         eds_ingest_counts(service->ingest, &service->counts);
         eds_ingest_stop(service->ingest);

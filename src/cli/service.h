@@ -8,7 +8,7 @@
 
 #include "cli/objects_arg.h"
 #include "cli/store_arg.h"
-#include "ingest/ingest.h"
+#include "ingest/roster_watch.h"
 
 extern const char *const eds_service_attest_names[];
 extern const char *const eds_service_log_formats[]; /* in the order of enum eds_log_format */
@@ -47,6 +47,7 @@ struct eds_service {
     struct eds_ledger *ledger;
     struct eds_objects *objects; /* NULL also if payloads go into the ledger */
     struct eds_ingest *ingest;
+    struct eds_roster_watch *watch;  /* NULL for a ledger in memory */
     struct eds_ingest_counts counts; /* filled by eds_service_close */
 };
 
@@ -60,7 +61,9 @@ void eds_service_begin(const struct eds_args *args, sigset_t *ending);
 int32_t eds_service_add_devices(struct eds_service *service, const struct eds_args *args,
                                 struct eds_error *err);
 
-/* eds_service_open opens the ledger and the store of payloads and starts ingest. */
+/* eds_service_open opens the ledger and the store of payloads, reads the devices
+ * that are registered there, starts ingest and watches for changes of the
+ * registry. */
 int32_t eds_service_open(struct eds_service *service, const struct eds_args *args,
                          struct eds_error *err);
 

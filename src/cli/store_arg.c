@@ -39,6 +39,7 @@ int32_t eds_store_open(struct eds_ledger **out, const struct eds_args *args, boo
 {
     const char *store = eds_args_text(args, "store");
     const char *what = read_only ? READ_ONLY : "";
+    static unsigned warned; /* once: a server opens its ledger twice */
     char url[URL_SIZE];
     int size;
 
@@ -47,7 +48,7 @@ int32_t eds_store_open(struct eds_ledger **out, const struct eds_args *args, boo
             return eds_error_set(err, EDS_ERR_USAGE, "--store and --data-dir exclude each other");
         store = NULL; /* a flag goes before the environment */
     }
-    if (eds_args_given(args, "store") && has_password(store))
+    if (eds_args_given(args, "store") && has_password(store) && !warned++)
         eds_say_warning("a password on the command line can be read by every user of this "
                         "machine; the environment variable EDS_STORE or ~/.pgpass keep it private");
     if (store == NULL)

@@ -19,6 +19,7 @@ const char *eds_verdict_name(enum eds_verdict verdict)
         [EDS_VERDICT_UNKNOWN_DEVICE] = "unknown_device",
         [EDS_VERDICT_DEVICE_STATE] = "device_state",
         [EDS_VERDICT_SIGNATURE] = "signature",
+        [EDS_VERDICT_KEY] = "key",
         [EDS_VERDICT_ATTESTATION] = "attestation",
         [EDS_VERDICT_ATTESTATION_ABSENT] = "attestation_absent",
         [EDS_VERDICT_DUPLICATE] = "duplicate",
@@ -74,17 +75,23 @@ static enum eds_verdict check_state(const struct eds_device *device, const struc
 }
 
 /* The key that an attestation names, or NULL. */
-static const uint8_t *named_key(const struct eds_device *device,
-                                const struct eds_attestation *attestation)
+static const struct eds_enrolled_key *named_key(const struct eds_device *device,
+                                                const struct eds_attestation *attestation)
 {
     uint8_t key_id[EDS_KEY_ID_SIZE];
 
     for (unsigned i = 0; attestation->present && i < device->key_count; i++) {
-        eds_key_id(key_id, device->public_keys[i]);
+        eds_key_id(key_id, device->keys[i].public_key);
         if (memcmp(key_id, attestation->key_id, sizeof key_id) == 0)
-            return device->public_keys[i];
+            return &device->keys[i];
     }
     return NULL;
+}
+
+static enum eds_key_standing standing(const struct eds_request *request,
+                                      const struct eds_enrolled_key *key)
+{
+    return eds_key_standing(key, request->now_ms, request->entry->record.sequence);
 }
 
 static bool verify(const struct eds_request *request, const uint8_t *signature, const void *message,
@@ -113,29 +120,60 @@ static bool key_attested(const struct eds_request *request, const uint8_t *recor
     return verify(request, attestation->signature, message, sizeof message, public_key);
 }
 
-static bool any_key_signed(const struct eds_device *device, const struct eds_request *request,
-                           const uint8_t *but)
+/* The key that made the payload's signature, among those that are valid now or
+ * among the others; NULL if none did.  The named one is tried first: for a good
+ * record that is the only one. */
+static const struct eds_enrolled_key *find_signer(const struct eds_device *device,
+                                                  const struct eds_request *request,
+                                                  const struct eds_enrolled_key *named,
+                                                  bool is_valid)
 {
-    for (unsigned i = 0; i < device->key_count; i++)
-        if (device->public_keys[i] != but && key_signed(request, device->public_keys[i]))
-            return true;
-    return false;
+    if (named != NULL && (standing(request, named) == EDS_KEY_VALID) == is_valid &&
+        key_signed(request, named->public_key))
+        return named;
+    for (unsigned i = 0; i < device->key_count; i++) {
+        const struct eds_enrolled_key *key = &device->keys[i];
+
+        if (key != named && (standing(request, key) == EDS_KEY_VALID) == is_valid &&
+            key_signed(request, key->public_key))
+            return key;
+    }
+    return NULL;
 }
 
-/* The named key is tried first: for a good record that is the only one. */
+/* Why nothing that is valid now has signed. */
+static enum eds_verdict reject_signer(const struct eds_device *device,
+                                      const struct eds_request *request,
+                                      const struct eds_enrolled_key *named,
+                                      char message[EDS_ERROR_TEXT_SIZE])
+{
+    static const char *const standings[] = {
+        [EDS_KEY_EARLY] = "not valid yet",
+        [EDS_KEY_ENDED] = "expired",
+        [EDS_KEY_REVOKED] = "revoked",
+    };
+    const struct eds_enrolled_key *signer = find_signer(device, request, named, false);
+
+    if (signer == NULL)
+        return reject(message, EDS_VERDICT_SIGNATURE, "invalid signature for device=%s",
+                      id_of(request->entry));
+    return reject(message, EDS_VERDICT_KEY, "key %s for device=%s",
+                  standings[standing(request, signer)], id_of(request->entry));
+}
+
 static enum eds_verdict check_signatures(const struct eds_device *device,
                                          const struct eds_request *request,
                                          const uint8_t record_hash[EDS_HASH_SIZE],
                                          char message[EDS_ERROR_TEXT_SIZE])
 {
     const struct eds_entry *entry = request->entry;
-    const uint8_t *named = named_key(device, &entry->attestation);
-    bool by_named = named != NULL && key_signed(request, named);
+    const struct eds_enrolled_key *named = named_key(device, &entry->attestation);
+    const struct eds_enrolled_key *signer = find_signer(device, request, named, true);
 
-    if (!by_named && !any_key_signed(device, request, named))
-        return reject(message, EDS_VERDICT_SIGNATURE, "invalid signature for device=%s",
-                      id_of(entry));
-    if (entry->attestation.present && (!by_named || !key_attested(request, record_hash, named)))
+    if (signer == NULL)
+        return reject_signer(device, request, named, message);
+    if (entry->attestation.present &&
+        (signer != named || !key_attested(request, record_hash, named->public_key)))
         return reject(message, EDS_VERDICT_ATTESTATION, "invalid attestation for device=%s",
                       id_of(entry));
     return EDS_VERDICT_ACCEPTED;

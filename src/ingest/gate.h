@@ -18,6 +18,7 @@ enum eds_verdict {
     EDS_VERDICT_UNKNOWN_DEVICE,
     EDS_VERDICT_DEVICE_STATE, /* quarantined, revoked, retired */
     EDS_VERDICT_SIGNATURE,
+    EDS_VERDICT_KEY,                /* signed, but by a key that is not valid now */
     EDS_VERDICT_ATTESTATION,        /* there, but wrong */
     EDS_VERDICT_ATTESTATION_ABSENT, /* required, but not there */
     EDS_VERDICT_DUPLICATE,          /* this very record was accepted before */
@@ -39,6 +40,7 @@ struct eds_request {
     const void *payload;
     size_t payload_size;               /* bytes */
     const char *route_identity;        /* NULL: the transport did not authenticate */
+    uint64_t now_ms;                   /* when it came, for the windows of keys */
     struct eds_key_tables *key_tables; /* to verify faster, not otherwise; may be NULL */
 };
 
@@ -50,7 +52,7 @@ struct eds_request {
  *   record_hash  out: the record's hash, if ACCEPTED
  *   message      on a rejection: the text of the operation log; else ""
  *
- * Any key of the device will do; but where there is an attestation, payload
+ * Any key of the device that is valid now will do; but where there is an attestation, payload
  * signature and attestation must both be by the key that it names.  Whether
  * one must be there is eds_gate_check_head's to say. */
 enum eds_verdict eds_gate_check_request(const struct eds_request *request,

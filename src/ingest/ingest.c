@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/port.h"
 #include "ingest/batch.h"
 #include "ingest/books.h"
 #include "ingest/queue.h"
@@ -159,6 +160,7 @@ void eds_ingest_submit(struct eds_ingest *ingest, struct eds_submission *submiss
     }
     known = eds_registry_find(ingest->registry, device_id, &device) == EDS_OK;
     submission->request.key_tables = ingest->key_tables;
+    submission->request.now_ms = eds_port_time_ms();
     submission->attest_required = known && device.attest_required;
     submission->payload_place = EDS_PAYLOAD_IN_COMMIT;
     submission->verdict = eds_gate_check_request(&submission->request, known ? &device : NULL,
@@ -208,6 +210,11 @@ void eds_ingest_counts(struct eds_ingest *ingest, struct eds_ingest_counts *out)
 {
     eds_books_counts(&ingest->books, out);
     out->queued = waiting_count(ingest);
+}
+
+void eds_ingest_forget_key(struct eds_ingest *ingest, const uint8_t public_key[EDS_PUBLIC_KEY_SIZE])
+{
+    eds_key_tables_drop(ingest->key_tables, public_key);
 }
 
 void eds_ingest_stop(struct eds_ingest *ingest)

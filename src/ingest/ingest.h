@@ -84,6 +84,11 @@ enum eds_verdict eds_ingest_submit_wait(struct eds_ingest *ingest,
 
 void eds_ingest_counts(struct eds_ingest *ingest, struct eds_ingest_counts *out);
 
+/* eds_ingest_forget_key gives up what was prepared to verify a key faster: it
+ * will sign nothing more.  Any thread. */
+void eds_ingest_forget_key(struct eds_ingest *ingest,
+                           const uint8_t public_key[EDS_PUBLIC_KEY_SIZE]);
+
 /* eds_ingest_stop finishes what was taken, answers it, and frees everything.
  * No submit may run at the same time or follow. */
 void eds_ingest_stop(struct eds_ingest *ingest);

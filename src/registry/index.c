@@ -16,14 +16,16 @@ static size_t free_slot(const struct eds_index_slot *slots, size_t slot_count, u
     return at;
 }
 
-bool eds_index_reserve(struct eds_index *index)
+bool eds_index_reserve(struct eds_index *index, size_t more)
 {
     struct eds_index_slot *slots;
     size_t slot_count;
 
-    if (index->used + 1 <= index->slot_count / 4 * 3)
+    if (index->used + more <= index->slot_count / 4 * 3)
         return true;
     slot_count = index->slot_count == 0 ? FIRST_SLOT_COUNT : index->slot_count * 2;
+    while (index->used + more > slot_count / 4 * 3)
+        slot_count *= 2;
     slots = calloc(slot_count, sizeof *slots); /* also refuses a product that overflows */
     if (slots == NULL)
         return false;
@@ -47,15 +49,39 @@ void eds_index_put(struct eds_index *index, uint64_t hash, void *item)
     index->used++;
 }
 
-void eds_index_move(struct eds_index *index, uint64_t hash, const void *old, void *item)
+static size_t slot_of(const struct eds_index *index, uint64_t hash, const void *item)
 {
     size_t at = (size_t)hash & (index->slot_count - 1);
 
-    while (index->slots[at].item != old || index->slots[at].hash != hash) {
+    while (index->slots[at].item != item || index->slots[at].hash != hash) {
         assert(index->slots[at].item != NULL); /* it was put there */
         at = (at + 1) & (index->slot_count - 1);
     }
-    index->slots[at].item = item;
+    return at;
+}
+
+void eds_index_move(struct eds_index *index, uint64_t hash, const void *old, void *item)
+{
+    index->slots[slot_of(index, hash, old)].item = item;
+}
+
+/* The gap is filled by the next item that would be found from before it, and so
+ * on up to a free slot: no walk meets a gap that was not there before. */
+void eds_index_remove(struct eds_index *index, uint64_t hash, const void *item)
+{
+    const size_t mask = index->slot_count - 1;
+    size_t gap = slot_of(index, hash, item);
+
+    for (size_t at = (gap + 1) & mask; index->slots[at].item != NULL; at = (at + 1) & mask) {
+        size_t home = (size_t)index->slots[at].hash & mask;
+
+        if (((at - home) & mask) < ((at - gap) & mask))
+            continue; /* its walk begins behind the gap */
+        index->slots[gap] = index->slots[at];
+        gap = at;
+    }
+    index->slots[gap].item = NULL;
+    index->used--;
 }
 
 void eds_index_begin(struct eds_index_walk *walk, const struct eds_index *index, uint64_t hash)

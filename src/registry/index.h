@@ -3,8 +3,8 @@
  *
  * The index knows nothing of what it points to: callers walk the devices whose
  * hash fits and compare for themselves.  The hash is keyed with a secret drawn
- * at start (SipHash), so nobody can choose ids that collide.  Nothing is ever
- * taken out.  The caller's lock protects it. */
+ * at start (SipHash), so nobody can choose ids that collide.  The caller's lock
+ * protects it. */
 #ifndef EDS_REGISTRY_INDEX_H
 #define EDS_REGISTRY_INDEX_H
 
@@ -30,15 +30,18 @@ struct eds_index_walk {
     size_t at;
 };
 
-/* eds_index_reserve makes room for one more item.  False without memory; the
- * index is then as it was. */
-bool eds_index_reserve(struct eds_index *index);
+/* eds_index_reserve makes room for more items.  False without memory; the index
+ * is then as it was. */
+bool eds_index_reserve(struct eds_index *index, size_t more);
 
 /* eds_index_put adds an item; room was reserved before. */
 void eds_index_put(struct eds_index *index, uint64_t hash, void *item);
 
 /* eds_index_move lets the entry of hash that pointed to old point to item. */
 void eds_index_move(struct eds_index *index, uint64_t hash, const void *old, void *item);
+
+/* eds_index_remove takes out the entry of hash that points to item. */
+void eds_index_remove(struct eds_index *index, uint64_t hash, const void *item);
 
 /* eds_index_begin starts a walk, eds_index_next gives the next item with that
  * hash, or NULL when there is none left. */

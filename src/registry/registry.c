@@ -1,15 +1,16 @@
 /* registry.c - see registry.h.
  *
- * A device is one block of memory, cut to its id and keys (about 64 bytes with
+ * A device is one block of memory, cut to its id and keys (about 96 bytes with
  * one key), found through two indexes: by id, and by each of its keys, because
- * a key serves one device.  A device that gets another key moves to a larger
- * block, under the write lock; readers copy out under the read lock, so nobody
- * holds a pointer to the old one. */
+ * a key serves one device.  A device that changes moves to a new block, under
+ * the write lock; readers copy out under the read lock, so nobody holds a
+ * pointer to the old one. */
 #include "registry/registry.h"
 
 #include <assert.h>
 #include <pthread.h>
 #include <sodium.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -21,25 +22,27 @@
 struct device {
     uint8_t state; /* enum eds_device_state */
     bool attest_required;
+    bool is_put; /* as the store has it */
     uint8_t key_count;
-    uint8_t id_size;                            /* without a NUL; none is stored */
-    uint8_t public_keys[][EDS_PUBLIC_KEY_SIZE]; /* then the id */
+    uint8_t id_size;                /* without a NUL; none is stored */
+    struct eds_enrolled_key keys[]; /* then the id */
 };
 
 struct eds_registry {
     pthread_rwlock_t lock;
     struct eds_index by_id, by_key;
+    atomic_uint_fast64_t generation;
     uint8_t hash_key[crypto_shorthash_KEYBYTES];
 };
 
 static char *id_of(struct device *device)
 {
-    return (char *)device->public_keys[device->key_count];
+    return (char *)&device->keys[device->key_count];
 }
 
 static size_t device_size(size_t key_count, size_t id_size)
 {
-    return sizeof(struct device) + key_count * EDS_PUBLIC_KEY_SIZE + id_size;
+    return sizeof(struct device) + key_count * sizeof(struct eds_enrolled_key) + id_size;
 }
 
 static uint64_t hash(const struct eds_registry *registry, const void *bytes, size_t size)
@@ -63,12 +66,15 @@ static struct device *find_id(const struct eds_registry *registry, const char *i
     return NULL;
 }
 
-static bool has_key(const struct device *device, const uint8_t *public_key)
+/* The place of a key, or key_count. */
+static unsigned key_place(const struct device *device, const uint8_t *public_key)
 {
-    for (unsigned i = 0; i < device->key_count; i++)
-        if (memcmp(device->public_keys[i], public_key, EDS_PUBLIC_KEY_SIZE) == 0)
-            return true;
-    return false;
+    unsigned at = 0;
+
+    while (at < device->key_count &&
+           memcmp(device->keys[at].public_key, public_key, EDS_PUBLIC_KEY_SIZE) != 0)
+        at++;
+    return at;
 }
 
 static struct device *find_key(const struct eds_registry *registry, const uint8_t *public_key)
@@ -78,7 +84,7 @@ static struct device *find_key(const struct eds_registry *registry, const uint8_
 
     eds_index_begin(&walk, &registry->by_key, hash(registry, public_key, EDS_PUBLIC_KEY_SIZE));
     while ((device = eds_index_next(&walk)) != NULL)
-        if (has_key(device, public_key))
+        if (key_place(device, public_key) < device->key_count)
             return device;
     return NULL;
 }
@@ -135,49 +141,72 @@ static int32_t check_id(const char *device_id, size_t id_size, struct eds_error 
     return EDS_OK;
 }
 
-/* Both indexes get their room before anything changes, so that running out of
- * memory leaves the registry as it was. */
-static int32_t add_device(struct eds_registry *registry, const char *id, size_t id_size,
-                          const uint8_t *public_key, bool attest_required)
+static uint64_t hash_key(const struct eds_registry *registry, const struct eds_enrolled_key *key)
 {
-    struct device *device;
-
-    if (!eds_index_reserve(&registry->by_id) || !eds_index_reserve(&registry->by_key))
-        return EDS_ERR_NO_MEMORY;
-    device = malloc(device_size(1, id_size));
-    if (device == NULL)
-        return EDS_ERR_NO_MEMORY;
-    device->state = EDS_DEVICE_ACTIVE;
-    device->attest_required = attest_required;
-    device->key_count = 1;
-    device->id_size = (uint8_t)id_size;
-    memcpy(device->public_keys[0], public_key, EDS_PUBLIC_KEY_SIZE);
-    memcpy(id_of(device), id, id_size);
-    eds_index_put(&registry->by_id, hash(registry, id, id_size), device);
-    eds_index_put(&registry->by_key, hash(registry, public_key, EDS_PUBLIC_KEY_SIZE), device);
-    return EDS_OK;
+    return hash(registry, key->public_key, EDS_PUBLIC_KEY_SIZE);
 }
 
-static int32_t add_another_key(struct eds_registry *registry, struct device *old,
-                               const uint8_t *public_key)
+/* A block for a device; id and keys are copied, the rest is zero. */
+static struct device *make_device(const char *id, size_t id_size,
+                                  const struct eds_enrolled_key *keys, size_t key_count)
 {
+    struct device *device = malloc(device_size(key_count, id_size));
+
+    if (device == NULL)
+        return NULL;
+    memset(device, 0, sizeof *device);
+    device->key_count = (uint8_t)key_count;
+    device->id_size = (uint8_t)id_size;
+    memcpy(device->keys, keys, key_count * sizeof keys[0]);
+    memcpy(id_of(device), id, id_size);
+    return device;
+}
+
+/* Puts a device where old was (NULL: nowhere), whose keys may be others; room
+ * was reserved. */
+static void replace(struct eds_registry *registry, struct device *old, struct device *device)
+{
+    uint64_t id_hash = hash(registry, id_of(device), device->id_size);
+
+    if (old == NULL)
+        eds_index_put(&registry->by_id, id_hash, device);
+    else
+        eds_index_move(&registry->by_id, id_hash, old, device);
+    for (unsigned i = 0; old != NULL && i < old->key_count; i++)
+        eds_index_remove(&registry->by_key, hash_key(registry, &old->keys[i]), old);
+    for (unsigned i = 0; i < device->key_count; i++)
+        eds_index_put(&registry->by_key, hash_key(registry, &device->keys[i]), device);
+    free(old);
+}
+
+/* Both indexes get their room before anything changes, so that running out of
+ * memory leaves the registry as it was. */
+static bool reserve(struct eds_registry *registry, size_t key_count)
+{
+    return eds_index_reserve(&registry->by_id, 1) &&
+           eds_index_reserve(&registry->by_key, key_count);
+}
+
+static int32_t add_key(struct eds_registry *registry, struct device *old, const char *id,
+                       size_t id_size, const uint8_t *public_key)
+{
+    struct eds_enrolled_key keys[EDS_DEVICE_KEYS_MAX] = {{.not_before_ms = 0}};
+    unsigned count = old != NULL ? old->key_count : 0;
     struct device *device;
 
-    if (!eds_index_reserve(&registry->by_key))
+    if (old != NULL)
+        memcpy(keys, old->keys, count * sizeof keys[0]);
+    memcpy(keys[count].public_key, public_key, EDS_PUBLIC_KEY_SIZE);
+    keys[count].not_after_ms = EDS_KEY_NO_END;
+    keys[count].not_after_sequence = EDS_KEY_NO_END;
+    device = make_device(id, id_size, keys, count + 1);
+    if (device == NULL || !reserve(registry, count + 1)) {
+        free(device);
         return EDS_ERR_NO_MEMORY;
-    device = malloc(device_size(old->key_count + 1u, old->id_size));
-    if (device == NULL)
-        return EDS_ERR_NO_MEMORY;
-    memcpy(device, old, device_size(old->key_count, 0));
-    memcpy(device->public_keys[old->key_count], public_key, EDS_PUBLIC_KEY_SIZE);
-    device->key_count++;
-    memcpy(id_of(device), id_of(old), old->id_size);
-    eds_index_move(&registry->by_id, hash(registry, id_of(old), old->id_size), old, device);
-    for (unsigned i = 0; i < old->key_count; i++)
-        eds_index_move(&registry->by_key, hash(registry, old->public_keys[i], EDS_PUBLIC_KEY_SIZE),
-                       old, device);
-    eds_index_put(&registry->by_key, hash(registry, public_key, EDS_PUBLIC_KEY_SIZE), device);
-    free(old);
+    }
+    device->state = old != NULL ? old->state : (uint8_t)EDS_DEVICE_ACTIVE;
+    device->attest_required = old != NULL && old->attest_required;
+    replace(registry, old, device);
     return EDS_OK;
 }
 
@@ -193,13 +222,11 @@ static int32_t add_key_locked(struct eds_registry *registry, const char *id, siz
         return eds_error_set(err, EDS_ERR_EXISTS,
                              "public key for %s belongs to %.*s: a key serves one device", id,
                              (int)owner->id_size, id_of(owner));
-    if (device == NULL)
-        rc = add_device(registry, id, id_size, public_key, attest_required);
-    else if (owner == NULL && device->key_count == EDS_DEVICE_KEYS_MAX)
+    if (owner == NULL && device != NULL && device->key_count == EDS_DEVICE_KEYS_MAX)
         return eds_error_set(err, EDS_ERR_TOO_LARGE, "device %s has %u public keys: no more fit",
                              id, EDS_DEVICE_KEYS_MAX);
-    else if (owner == NULL)
-        rc = add_another_key(registry, device, public_key);
+    if (owner == NULL)
+        rc = add_key(registry, device, id, id_size, public_key);
     if (rc != EDS_OK)
         return eds_error_set(err, rc, "no memory for device %s", id);
     if (attest_required) /* the block may be a new one: find it again */
@@ -207,24 +234,110 @@ static int32_t add_key_locked(struct eds_registry *registry, const char *id, siz
     return EDS_OK;
 }
 
+static int32_t check_key(const char *id, const uint8_t *public_key, struct eds_error *err)
+{
+    enum eds_key_fault fault = eds_ed25519_check_key(public_key);
+
+    if (fault == EDS_KEY_GOOD)
+        return EDS_OK;
+    return eds_error_set(err, EDS_ERR_INVALID_KEY, "invalid public key for %s: %s", id,
+                         eds_key_fault_text(fault));
+}
+
 int32_t eds_registry_add_key(struct eds_registry *registry, const char *device_id,
                              const uint8_t public_key[EDS_PUBLIC_KEY_SIZE], bool attest_required,
                              struct eds_error *err)
 {
     size_t id_size = strlen(device_id);
-    enum eds_key_fault fault;
     int32_t rc = check_id(device_id, id_size, err);
 
+    if (rc == EDS_OK)
+        rc = check_key(device_id, public_key, err);
     if (rc != EDS_OK)
         return rc;
-    fault = eds_ed25519_check_key(public_key);
-    if (fault != EDS_KEY_GOOD)
-        return eds_error_set(err, EDS_ERR_INVALID_KEY, "invalid public key for %s: %s", device_id,
-                             eds_key_fault_text(fault));
     pthread_rwlock_wrlock(&registry->lock);
     rc = add_key_locked(registry, device_id, id_size, public_key, attest_required, err);
+    atomic_fetch_add(&registry->generation, 1);
     pthread_rwlock_unlock(&registry->lock);
     return rc;
+}
+
+/* Takes a key away from a device; its block stays, with the id moved down. */
+static void take_key(struct eds_registry *registry, struct device *device,
+                     const struct eds_enrolled_key *key)
+{
+    unsigned at = key_place(device, key->public_key);
+    char id[EDS_DEVICE_ID_SIZE];
+
+    eds_index_remove(&registry->by_key, hash_key(registry, key), device);
+    memcpy(id, id_of(device), device->id_size);
+    device->key_count--;
+    memmove(&device->keys[at], &device->keys[at + 1],
+            (device->key_count - at) * sizeof device->keys[0]);
+    memcpy(id_of(device), id, device->id_size);
+}
+
+/* The keys of an enrolment that fit here: the newest. */
+static const struct eds_enrolled_key *newest(const struct eds_enrolment *it, size_t *count)
+{
+    *count = it->key_count < EDS_DEVICE_KEYS_MAX ? it->key_count : EDS_DEVICE_KEYS_MAX;
+    return &it->keys[it->key_count - *count];
+}
+
+static int32_t put_locked(struct eds_registry *registry, const struct eds_enrolment *it,
+                          size_t id_size, struct eds_error *err)
+{
+    struct device *old = find_id(registry, it->id, id_size), *device;
+    size_t key_count;
+    const struct eds_enrolled_key *keys = newest(it, &key_count);
+
+    for (size_t i = 0; i < key_count; i++) {
+        struct device *owner = find_key(registry, keys[i].public_key);
+
+        if (owner != NULL && owner != old && owner->is_put)
+            return eds_error_set(err, EDS_ERR_EXISTS,
+                                 "public key for %s belongs to %.*s: a key serves one device",
+                                 it->id, (int)owner->id_size, id_of(owner));
+    }
+    device = make_device(it->id, id_size, keys, key_count);
+    if (device == NULL || !reserve(registry, key_count)) {
+        free(device);
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for device %s", it->id);
+    }
+    device->state = (uint8_t)it->state;
+    device->attest_required = it->attest_required;
+    device->is_put = true;
+    for (size_t i = 0; i < key_count; i++) {
+        struct device *owner = find_key(registry, keys[i].public_key);
+
+        if (owner != NULL && owner != old)
+            take_key(registry, owner, &keys[i]);
+    }
+    replace(registry, old, device);
+    return EDS_OK;
+}
+
+int32_t eds_registry_put(struct eds_registry *registry, const struct eds_enrolment *enrolment,
+                         struct eds_error *err)
+{
+    size_t id_size = strlen(enrolment->id), key_count;
+    const struct eds_enrolled_key *keys = newest(enrolment, &key_count);
+    int32_t rc = check_id(enrolment->id, id_size, err);
+
+    for (size_t i = 0; rc == EDS_OK && i < key_count; i++)
+        rc = check_key(enrolment->id, keys[i].public_key, err);
+    if (rc != EDS_OK)
+        return rc;
+    pthread_rwlock_wrlock(&registry->lock);
+    rc = put_locked(registry, enrolment, id_size, err);
+    atomic_fetch_add(&registry->generation, 1);
+    pthread_rwlock_unlock(&registry->lock);
+    return rc;
+}
+
+uint64_t eds_registry_generation(const struct eds_registry *registry)
+{
+    return atomic_load(&registry->generation);
 }
 
 int32_t eds_registry_set_state(struct eds_registry *registry, const char *device_id,
@@ -236,6 +349,7 @@ int32_t eds_registry_set_state(struct eds_registry *registry, const char *device
     device = find_id(registry, device_id, strlen(device_id));
     if (device != NULL)
         device->state = (uint8_t)state;
+    atomic_fetch_add(&registry->generation, 1);
     pthread_rwlock_unlock(&registry->lock);
     return device != NULL ? EDS_OK : EDS_ERR_NOT_FOUND;
 }
@@ -260,7 +374,7 @@ int32_t eds_registry_find(const struct eds_registry *registry, const char *devic
         out->state = (enum eds_device_state)device->state;
         out->attest_required = device->attest_required;
         out->key_count = device->key_count;
-        memcpy(out->public_keys, device->public_keys, device->key_count * EDS_PUBLIC_KEY_SIZE);
+        memcpy(out->keys, device->keys, device->key_count * sizeof device->keys[0]);
     }
     pthread_rwlock_unlock(lock_of(registry));
     return device != NULL ? EDS_OK : EDS_ERR_NOT_FOUND;

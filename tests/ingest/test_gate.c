@@ -27,19 +27,28 @@ static void set_scene(struct scene *scene)
     device_make(&scene->stranger, "lift-01", 3);
     strcpy(scene->device.device_id, "lift-01");
     scene->device.key_count = 2;
-    device_key(&scene->mine, scene->device.public_keys[0]);
-    device_key(&scene->second, scene->device.public_keys[1]);
+    device_key(&scene->mine, scene->device.keys[0].public_key);
+    device_key(&scene->second, scene->device.keys[1].public_key);
+    for (unsigned i = 0; i < 2; i++) {
+        scene->device.keys[i].not_before_ms = 1000;
+        scene->device.keys[i].not_after_ms = 2000;
+        scene->device.keys[i].not_after_sequence = 1;
+    }
     device_next(&scene->mine, &scene->parcel);
     parcel_attest(&scene->parcel, scene->mine.seed);
+    scene->parcel.submission.request.now_ms = 1500;
     scene->known = true;
 }
 
 static enum eds_verdict check_request(struct scene *scene)
 {
     uint8_t hash[EDS_HASH_SIZE], expected[EDS_HASH_SIZE];
-    enum eds_verdict verdict =
-        eds_gate_check_request(&scene->parcel.submission.request,
-                               scene->known ? &scene->device : NULL, hash, scene->message);
+    enum eds_verdict verdict;
+
+    if (scene->parcel.submission.request.now_ms == 0) /* a record made anew */
+        scene->parcel.submission.request.now_ms = 1500;
+    verdict = eds_gate_check_request(&scene->parcel.submission.request,
+                                     scene->known ? &scene->device : NULL, hash, scene->message);
 
     if (verdict == EDS_VERDICT_ACCEPTED) {
         parcel_hash(&scene->parcel, expected);
@@ -143,6 +152,60 @@ static void rewrite_timestamp_unattested(struct scene *s)
     no_attestation(s);
 }
 
+/* Windows: the time of arrival at each of their ends, and the last sequence. */
+static void at(struct scene *s, uint64_t now_ms)
+{
+    s->parcel.submission.request.now_ms = now_ms;
+}
+static void first_moment(struct scene *s)
+{
+    at(s, 1000);
+}
+static void too_early(struct scene *s)
+{
+    at(s, 999);
+}
+static void last_moment(struct scene *s)
+{
+    at(s, 1999);
+}
+static void too_late(struct scene *s)
+{
+    at(s, 2000);
+}
+static void past_sequence(struct scene *s)
+{
+    s->device.keys[0].not_after_sequence = 0;
+}
+static void key_revoked(struct scene *s)
+{
+    s->device.keys[0].revoked = true;
+}
+static void other_key_revoked(struct scene *s)
+{
+    s->device.keys[1].revoked = true;
+}
+static void no_end(struct scene *s)
+{
+    s->device.keys[0].not_after_ms = EDS_KEY_NO_END;
+    at(s, UINT64_MAX);
+}
+static void forged_and_late(struct scene *s)
+{
+    too_late(s);
+    break_signature(s);
+}
+static void revoked_key_attested_by_the_other(struct scene *s)
+{
+    key_revoked(s);
+    parcel_attest(&s->parcel, s->second.seed);
+}
+static void good_key_attested_by_a_revoked_one(struct scene *s)
+{
+    other_key_revoked(s);
+    parcel_attest(&s->parcel, s->second.seed);
+}
+
 static const struct edit {
     const char *name;
     void (*edit)(struct scene *);
@@ -151,6 +214,8 @@ static const struct edit {
 } edits[] = {
 #define SIGNATURE    EDS_VERDICT_SIGNATURE, "invalid signature for device=lift-01"
 #define ATTESTATION  EDS_VERDICT_ATTESTATION, "invalid attestation for device=lift-01"
+#define EXPIRED      EDS_VERDICT_KEY, "key expired for device=lift-01"
+#define REVOKED      EDS_VERDICT_KEY, "key revoked for device=lift-01"
 #define PAYLOAD_HASH EDS_VERDICT_PAYLOAD_HASH, "payload hash mismatch"
 #define ACCEPTED     EDS_VERDICT_ACCEPTED, ""
     {"payload", break_payload, PAYLOAD_HASH},
@@ -177,6 +242,18 @@ static const struct edit {
     {"no attestation", no_attestation, ACCEPTED},
     {"second key", second_key, ACCEPTED},
     {"second key, attested", second_key_attested, ACCEPTED},
+    {"first moment of the key", first_moment, ACCEPTED},
+    {"before it", too_early, EDS_VERDICT_KEY, "key not valid yet for device=lift-01"},
+    {"last moment of the key", last_moment, ACCEPTED},
+    {"after it", too_late, EXPIRED},
+    {"after the key's last sequence", past_sequence, EXPIRED},
+    {"key without an end", no_end, ACCEPTED},
+    {"key revoked", key_revoked, REVOKED},
+    {"another key revoked", other_key_revoked, ACCEPTED},
+    {"forged, and late", forged_and_late, SIGNATURE},
+    {"signed by a revoked key, attested by a good one", revoked_key_attested_by_the_other, REVOKED},
+    {"signed by a good key, attested by a revoked one", good_key_attested_by_a_revoked_one,
+     ATTESTATION},
 };
 #define EDIT_COUNT (sizeof edits / sizeof edits[0])
 

@@ -45,7 +45,12 @@ struct model_device {
     uint8_t seeds[KEY_COUNT][EDS_SEED_SIZE];
     enum eds_device_state state;
     bool known, attest_required, attested;
-    struct parcel *accepted; /* in order: sequence i + 1 */
+    /* The registered keys' windows, as words: what is wrong with them, if anything,
+     * and from which sequence on. */
+    const char *key_faults[KEY_COUNT]; /* NULL: nothing at any time */
+    uint64_t key_ends[KEY_COUNT];      /* the last sequence; UINT64_MAX: none */
+    struct parcel *accepted;           /* in order: sequence i + 1 */
+    unsigned *signers;                 /* of accepted: key numbers */
     size_t accepted_count, accepted_size;
     uint64_t conflict_count;
 };
@@ -69,6 +74,28 @@ static bool rolls(struct model *m, unsigned one_in)
     return dice_below(&m->dice, one_in) == 0;
 }
 
+/* Tells the registry what the model's device is. */
+static void enrol(struct model *m, const struct model_device *device)
+{
+    struct eds_enrolment it = {.state = device->state, .attest_required = device->attest_required};
+
+    strcpy(it.id, device->id);
+    for (it.key_count = 0; it.key_count + 1 < KEY_COUNT; it.key_count++) {
+        const char *fault = device->key_faults[it.key_count];
+        struct eds_enrolled_key *key = &it.keys[it.key_count];
+
+        eds_ed25519_public_key(key->public_key, device->seeds[it.key_count]);
+        key->not_after_ms = EDS_KEY_NO_END;
+        key->not_after_sequence = device->key_ends[it.key_count];
+        key->revoked = fault != NULL && strcmp(fault, "revoked") == 0;
+        if (fault != NULL && strcmp(fault, "expired") == 0)
+            key->not_after_ms = 1000000000000; /* in 2001 */
+        if (fault != NULL && strcmp(fault, "not valid yet") == 0)
+            key->not_before_ms = 30000000000000; /* in 2920 */
+    }
+    assert_int_equal(eds_registry_put(m->registry, &it, NULL), EDS_OK);
+}
+
 static void make_devices(struct model *m)
 {
     for (unsigned d = 0; d < DEVICE_COUNT; d++) {
@@ -78,15 +105,11 @@ static void make_devices(struct model *m)
         device->known = d != 0;
         device->attest_required = d % 4 == 3;
         for (unsigned k = 0; k < KEY_COUNT; k++) {
-            uint8_t key[EDS_PUBLIC_KEY_SIZE];
-
             dice_bytes(&m->dice, device->seeds[k], EDS_SEED_SIZE);
-            eds_ed25519_public_key(key, device->seeds[k]);
-            if (device->known && k + 1 < KEY_COUNT)
-                assert_int_equal(eds_registry_add_key(m->registry, device->id, key,
-                                                      device->attest_required, NULL),
-                                 EDS_OK);
+            device->key_ends[k] = UINT64_MAX;
         }
+        if (device->known)
+            enrol(m, device);
     }
 }
 
@@ -132,6 +155,7 @@ static void roll_event(struct model *m, struct event *e, struct parcel *parcel)
         *parcel = device->accepted[which];
         e->is_replay = true;
         e->sequence = which + 1;
+        e->signed_by = device->signers[which];
         e->attested_by = parcel->entry.attestation.present ? 0 : -1;
         return;
     }
@@ -203,10 +227,15 @@ static enum eds_verdict judge_request(const struct model_device *device, const s
     if (device->state != EDS_DEVICE_ACTIVE)
         return say(message, EDS_VERDICT_DEVICE_STATE, "device is %s: %s", states[device->state],
                    id);
-    if (e->is_replay)
-        return EDS_VERDICT_ACCEPTED;
     if (e->signature_broken || !is_registered_key((int)e->signed_by))
         return say(message, EDS_VERDICT_SIGNATURE, "invalid signature for device=%s", id);
+    if (device->key_faults[e->signed_by] != NULL)
+        return say(message, EDS_VERDICT_KEY, "key %s for device=%s",
+                   device->key_faults[e->signed_by], id);
+    if (e->sequence > device->key_ends[e->signed_by])
+        return say(message, EDS_VERDICT_KEY, "key expired for device=%s", id);
+    if (e->is_replay)
+        return EDS_VERDICT_ACCEPTED;
     if (e->attested_by >= 0 &&
         (e->attest_broken || e->rewritten || (unsigned)e->attested_by != e->signed_by))
         return say(message, EDS_VERDICT_ATTESTATION, "invalid attestation for device=%s", id);
@@ -266,8 +295,8 @@ static void log_line(char out[EDS_ERROR_TEXT_SIZE], enum eds_decision decision, 
 }
 
 /* Lets the model change as it does when its own store has said yes. */
-static void apply(struct model *m, struct model_device *device, const struct parcel *parcel,
-                  enum eds_verdict verdict, const char *message)
+static void apply(struct model *m, struct model_device *device, const struct event *e,
+                  const struct parcel *parcel, enum eds_verdict verdict, const char *message)
 {
     bool accepted = verdict == EDS_VERDICT_ACCEPTED;
     char line[EDS_ERROR_TEXT_SIZE];
@@ -283,8 +312,10 @@ static void apply(struct model *m, struct model_device *device, const struct par
         device->accepted_size = device->accepted_size * 2 + 64;
         device->accepted =
             realloc(device->accepted, device->accepted_size * sizeof *device->accepted);
-        assert_non_null(device->accepted);
+        device->signers = realloc(device->signers, device->accepted_size * sizeof *device->signers);
+        assert_true(device->accepted != NULL && device->signers != NULL);
     }
+    device->signers[device->accepted_count] = e->signed_by;
     device->accepted[device->accepted_count++] = *parcel;
     device->attested = device->attested || parcel->entry.attestation.present;
 }
@@ -329,7 +360,7 @@ static unsigned play_stream(struct model *m)
         settle(&parcels[i], &e, device->id);
         verdicts[i] = judge(device, &e, &parcels[i], messages[i]);
         m->counts[verdicts[i]]++;
-        apply(m, device, &parcels[i], verdicts[i], messages[i]);
+        apply(m, device, &e, &parcels[i], verdicts[i], messages[i]);
         tally_submit(&tally, m->ingest, &parcels[i]);
     }
     tally_wait(&tally);
@@ -376,9 +407,18 @@ static void play_change(struct model *m)
         m->ingest = start(&m->config);
         return;
     }
-    device->state =
-        rolls(m, 4) ? (enum eds_device_state)dice_below(&m->dice, 4) : EDS_DEVICE_ACTIVE;
-    assert_int_equal(eds_registry_set_state(m->registry, device->id, device->state), EDS_OK);
+    if (rolls(m, 2)) {
+        device->state =
+            rolls(m, 4) ? (enum eds_device_state)dice_below(&m->dice, 4) : EDS_DEVICE_ACTIVE;
+    } else {
+        static const char *const faults[] = {"revoked", "expired", "not valid yet"};
+        size_t key = dice_below(&m->dice, KEY_COUNT - 1);
+
+        device->key_faults[key] = rolls(m, 3) ? faults[dice_below(&m->dice, 3)] : NULL;
+        device->key_ends[key] =
+            rolls(m, 3) ? device->accepted_count + dice_below(&m->dice, 5) : UINT64_MAX;
+    }
+    enrol(m, device);
 }
 
 struct log_check {
@@ -464,8 +504,10 @@ static void play(const char *url, unsigned event_count)
         print_message("%-20s %zu\n", eds_verdict_name((enum eds_verdict)i), m->counts[i]);
         assert_true(event_count < EVENT_COUNT || m->counts[i] > 0); /* each way was gone */
     }
-    for (unsigned d = 0; d < DEVICE_COUNT; d++)
+    for (unsigned d = 0; d < DEVICE_COUNT; d++) {
         free(m->devices[d].accepted);
+        free(m->devices[d].signers);
+    }
     free(m->log);
     faulty_free(&m->ledger);
     m->inner->ops->close(m->inner);

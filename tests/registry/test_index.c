@@ -26,7 +26,7 @@ static bool holds(const struct eds_index *index, uint64_t hash, const void *item
 static void fill(struct eds_index *index, size_t count, uint64_t (*hash_of)(size_t))
 {
     for (size_t i = 0; i < count; i++) {
-        assert_true(eds_index_reserve(index));
+        assert_true(eds_index_reserve(index, 1));
         eds_index_put(index, hash_of(i), &items[i]);
     }
 }
@@ -104,17 +104,59 @@ static void test_no_memory_changes_nothing(void **state)
     (void)state;
     for (size_t i = 0; i < 100; i++) {
         alloc_fail_at(1);
-        if (!eds_index_reserve(&index)) {
+        if (!eds_index_reserve(&index, 1)) {
             refused++;
             for (size_t j = 0; j < i; j++)
                 assert_true(holds(&index, spread(j), &items[j]));
             alloc_fail_at(0);
-            assert_true(eds_index_reserve(&index));
+            assert_true(eds_index_reserve(&index, 1));
         }
         eds_index_put(&index, spread(i), &items[i]);
     }
     alloc_fail_at(0);
     assert_true(refused >= 3);
+    eds_index_free(&index);
+}
+
+/* What is left is found, whichever goes first, also across the last slot. */
+static void test_remove(void **state)
+{
+    uint64_t (*const hashes[])(size_t) = {spread, all_the_same, same_slot};
+
+    (void)state;
+    for (size_t h = 0; h < 3; h++)
+        for (size_t step = 1; step < 12; step += 2) {
+            struct eds_index index = {0};
+            bool gone[200] = {false};
+
+            fill(&index, 200, hashes[h]);
+            for (size_t i = 0; i < 200; i++) {
+                size_t which = i * step % 200;
+
+                if (gone[which]) /* 200 and the step share a factor */
+                    continue;
+                eds_index_remove(&index, hashes[h](which), &items[which]);
+                gone[which] = true;
+                for (size_t k = 0; k < 200; k++)
+                    assert_int_equal(holds(&index, hashes[h](k), &items[k]), !gone[k]);
+            }
+            fill(&index, index.used == 0 ? 200 : 1, hashes[h]);
+            eds_index_free(&index);
+        }
+}
+
+static void test_room_for_many(void **state)
+{
+    struct eds_index index = {0};
+
+    (void)state;
+    assert_true(eds_index_reserve(&index, 1000));
+    alloc_fail_at(1);
+    for (size_t i = 0; i < 1000; i++)
+        eds_index_put(&index, spread(i), &items[i]);
+    alloc_fail_at(0);
+    for (size_t i = 0; i < 1000; i++)
+        assert_true(holds(&index, spread(i), &items[i]));
     eds_index_free(&index);
 }
 
@@ -124,6 +166,8 @@ int main(void)
         cmocka_unit_test(test_finds_what_was_put),
         cmocka_unit_test(test_walk_gives_equal_hashes_only),
         cmocka_unit_test(test_move_replaces_one),
+        cmocka_unit_test(test_remove),
+        cmocka_unit_test(test_room_for_many),
         cmocka_unit_test(test_no_memory_changes_nothing),
     };
 

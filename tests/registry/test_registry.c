@@ -87,7 +87,7 @@ static void test_find_what_was_added(void **state)
     assert_int_equal(device.state, EDS_DEVICE_ACTIVE);
     assert_false(device.attest_required);
     assert_int_equal(device.key_count, 1);
-    assert_memory_equal(device.public_keys[0], key, sizeof key);
+    assert_memory_equal(device.keys[0].public_key, key, sizeof key);
     assert_int_equal(eds_registry_find(registry, "lift-02", &device), EDS_OK);
     assert_true(device.attest_required);
     for (size_t i = 0; i < 4; i++) {
@@ -130,7 +130,7 @@ static void test_several_keys(void **state)
         char text[128];
 
         make_key(key, i);
-        assert_memory_equal(device.public_keys[i], key, sizeof key);
+        assert_memory_equal(device.keys[i].public_key, key, sizeof key);
         snprintf(text, sizeof text,
                  "public key for lift-02 belongs to lift-01: a key serves one device");
         expect_refusal(registry, "lift-02", key, EDS_ERR_EXISTS, text);
