@@ -285,6 +285,140 @@ struct sharing {
 
 #define SHARED_COUNT 400u
 
+static struct eds_enrolment enrolment_of(const char *id, uint32_t first_key, uint32_t key_count)
+{
+    struct eds_enrolment it = {.state = EDS_DEVICE_ACTIVE, .key_count = key_count};
+
+    snprintf(it.id, sizeof it.id, "%s", id);
+    for (uint32_t i = 0; i < key_count; i++) {
+        make_key(it.keys[i].public_key, first_key + i);
+        it.keys[i].not_before_ms = first_key + i;
+        it.keys[i].not_after_ms = 1000 + i;
+        it.keys[i].not_after_sequence = EDS_KEY_NO_END;
+    }
+    return it;
+}
+
+/* Puts an enrolment and finds all of it, or its newest keys. */
+static void put(struct eds_registry *registry, const struct eds_enrolment *it)
+{
+    uint64_t generation = eds_registry_generation(registry);
+    struct eds_device device;
+    struct eds_error err;
+    uint32_t skipped =
+        it->key_count > EDS_DEVICE_KEYS_MAX ? it->key_count - EDS_DEVICE_KEYS_MAX : 0;
+
+    if (eds_registry_put(registry, it, &err) != EDS_OK)
+        fail_msg("%s", err.text);
+    assert_true(eds_registry_generation(registry) > generation);
+    assert_int_equal(eds_registry_find(registry, it->id, &device), EDS_OK);
+    assert_int_equal(device.state, it->state);
+    assert_int_equal(device.attest_required, it->attest_required);
+    assert_int_equal(device.key_count, it->key_count - skipped);
+    assert_memory_equal(device.keys, &it->keys[skipped], device.key_count * sizeof device.keys[0]);
+}
+
+static void test_put_replaces(void **state)
+{
+    struct eds_registry *registry = *state;
+    struct eds_enrolment it = enrolment_of("lift-01", 1, 2), other;
+    public_key key;
+
+    put(registry, &it);
+    it.state = EDS_DEVICE_REVOKED;
+    it.attest_required = true;
+    it.keys[1].revoked = true;
+    put(registry, &it);
+    it = enrolment_of("lift-01", 1, EDS_ENROLMENT_KEYS_MAX);
+    put(registry, &it);
+    it = enrolment_of("lift-01", 3, 1); /* the others are free again */
+    put(registry, &it);
+    other = enrolment_of("lift-02", 1, 2);
+    put(registry, &other);
+    assert_int_equal(eds_registry_count(registry), 2);
+    make_key(key, 3);
+    expect_refusal(registry, "lift-03", key, EDS_ERR_EXISTS,
+                   "public key for lift-03 belongs to lift-01: a key serves one device");
+}
+
+static void test_put_refuses(void **state)
+{
+    struct eds_registry *registry = *state;
+    struct eds_enrolment it = enrolment_of("lift-01", 1, 2), bad = enrolment_of("lift-02", 2, 2);
+    struct eds_device before, after;
+    struct eds_error err;
+
+    put(registry, &it);
+    assert_int_equal(eds_registry_find(registry, "lift-01", &before), EDS_OK);
+    assert_int_equal(eds_registry_put(registry, &bad, &err), EDS_ERR_EXISTS);
+    memset(bad.keys[0].public_key, 0, EDS_PUBLIC_KEY_SIZE);
+    assert_int_equal(eds_registry_put(registry, &bad, &err), EDS_ERR_INVALID_KEY);
+    strcpy(bad.id, "");
+    assert_int_equal(eds_registry_put(registry, &bad, &err), EDS_ERR_USAGE);
+    assert_int_equal(eds_registry_count(registry), 1);
+    it.state = EDS_DEVICE_RETIRED;
+    alloc_fail_at(1);
+    assert_int_equal(eds_registry_put(registry, &it, &err), EDS_ERR_NO_MEMORY);
+    alloc_fail_at(0);
+    assert_int_equal(eds_registry_find(registry, "lift-01", &after), EDS_OK);
+    assert_memory_equal(&before, &after, sizeof before);
+    put(registry, &it);
+}
+
+/* What the store says goes before what --device said. */
+static void test_put_takes_keys_of_added_ones(void **state)
+{
+    struct eds_registry *registry = *state;
+    struct eds_enrolment it = enrolment_of("stored", 2, 2);
+    struct eds_device device;
+    public_key key;
+
+    for (uint32_t i = 1; i < 5; i++)
+        add(registry, "added", i, false);
+    put(registry, &it);
+    assert_int_equal(eds_registry_find(registry, "added", &device), EDS_OK);
+    assert_string_equal(device.device_id, "added");
+    assert_int_equal(device.key_count, 2);
+    make_key(key, 1);
+    assert_memory_equal(device.keys[0].public_key, key, sizeof key);
+    make_key(key, 4);
+    assert_memory_equal(device.keys[1].public_key, key, sizeof key);
+    strcpy(it.id, "added"); /* now the added one is in the store as well */
+    it = enrolment_of("added", 9, 1);
+    put(registry, &it);
+    add(registry, "another", 4, false); /* its old key is free */
+}
+
+/* Many devices come, change and change hands; all that is there is found. */
+static void test_put_many_times(void **state)
+{
+    struct eds_registry *registry = *state;
+    uint32_t first_keys[40] = {0}, next_key = 1;
+
+    for (uint32_t step = 0; step < 600; step++) {
+        uint32_t which = step * 7 % 40, count = step % 3 + 1;
+        struct eds_enrolment it;
+        char id[16];
+
+        snprintf(id, sizeof id, "lift-%u", which);
+        it = enrolment_of(id, next_key, count);
+        first_keys[which] = next_key;
+        next_key += count;
+        put(registry, &it);
+        for (uint32_t i = 0; i < 40; i++) {
+            struct eds_device device;
+            public_key key;
+
+            snprintf(id, sizeof id, "lift-%u", i);
+            if (first_keys[i] == 0 || step % 20 != 0)
+                continue;
+            assert_int_equal(eds_registry_find(registry, id, &device), EDS_OK);
+            make_key(key, first_keys[i]);
+            assert_memory_equal(device.keys[0].public_key, key, sizeof key);
+        }
+    }
+}
+
 static void *look_up(void *context)
 {
     struct sharing *sharing = context;
@@ -381,6 +515,10 @@ int main(void)
         REGISTRY_TEST(test_bad_keys),
         cmocka_unit_test(test_no_memory),
         REGISTRY_TEST(test_readers_while_devices_are_added),
+        REGISTRY_TEST(test_put_replaces),
+        REGISTRY_TEST(test_put_refuses),
+        REGISTRY_TEST(test_put_takes_keys_of_added_ones),
+        REGISTRY_TEST(test_put_many_times),
         REGISTRY_TEST(test_memory_per_device),
     };
 
