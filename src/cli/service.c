@@ -24,6 +24,13 @@ static unsigned index_of(const char *const *list, const char *word)
     return index;
 }
 
+int32_t eds_service_check_rate(const char *text, struct eds_error *err)
+{
+    struct eds_rate rate;
+
+    return eds_rate_parse(&rate, text, err);
+}
+
 void eds_service_begin(const struct eds_args *args, sigset_t *ending)
 {
     eds_log_configure(
@@ -113,6 +120,8 @@ int32_t eds_service_open(struct eds_service *service, const struct eds_args *arg
         return rc;
     config.ledger = service->ledger;
     config.objects = service->objects;
+    (void)eds_rate_parse(&config.rate_per_device, eds_args_text(args, "rate-per-device"), err);
+    (void)eds_rate_parse(&config.rate_per_source, eds_args_text(args, "rate-per-source"), err);
     rc = eds_ingest_start(&service->ingest, &config, err);
     if (rc == EDS_OK && service->watch != NULL)
         rc = eds_roster_watch_start(service->watch, service->ingest, err);
@@ -161,5 +170,6 @@ void eds_service_summarize(const struct eds_service *service, const struct eds_a
     eds_out_u64(&json, "conflict", counts->conflict);
     eds_out_u64(&json, "store_failed", counts->store_failed);
     eds_out_u64(&json, "overloaded", counts->overloaded);
+    eds_out_u64(&json, "rate_limited", counts->rate_limited);
     eds_out_end(&json);
 }

@@ -14,12 +14,27 @@ extern const char *const eds_service_attest_names[];
 extern const char *const eds_service_log_formats[]; /* in the order of enum eds_log_format */
 extern const char *const eds_service_log_levels[];  /* in the order of enum eds_log_level */
 
+/* eds_service_check_rate is the check of the rates. */
+int32_t eds_service_check_rate(const char *text, struct eds_error *err);
+
 /* The options of all servers, for their tables. */
 #define EDS_OPTIONS_SERVICE_DEVICES                                                                \
     {.name = "device",                                                                             \
      .value = "ID=PUBKEY_HEX",                                                                     \
      .repeatable = true,                                                                           \
      .help = "A device and its public key; once for each device, or for each of its keys"},        \
+        {.name = "rate-per-device",                                                                \
+         .value = "RATE[:BURST]",                                                                  \
+         .fallback = "1000:100000",                                                                \
+         .check = eds_service_check_rate,                                                          \
+         .help = "Records a second that a device may send, and how many at once after a pause; 0 " \
+                 "for no limit"},                                                                  \
+        {.name = "rate-per-source",                                                                \
+         .value = "RATE[:BURST]",                                                                  \
+         .fallback = "10000:1000000",                                                              \
+         .check = eds_service_check_rate,                                                          \
+         .help = "Requests a second that an address may send, likewise; an IPv6 address stands "   \
+                 "for its /64"},                                                                   \
     {                                                                                              \
         .name = "attest", .value = "ATTEST", .fallback = "optional",                               \
         .choices = eds_service_attest_names,                                                       \

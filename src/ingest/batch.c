@@ -34,7 +34,7 @@ int32_t eds_batch_init(struct eds_batch *batch, struct eds_ledger *ledger, struc
         .max = max,
         .items = calloc(max, sizeof *batch->items),
         .conflicts = calloc(max, sizeof *batch->conflicts),
-        .operations = calloc(max, sizeof *batch->operations),
+        .operations = calloc(max + EDS_FLOODS_MAX, sizeof *batch->operations),
     };
     rc = eds_heads_init(&batch->heads, heads_max);
     if (!eds_pending_init(&batch->pending, max) || batch->items == NULL ||
@@ -215,7 +215,7 @@ static void add_operation(struct eds_batch *batch, struct eds_batch_item *item)
     if (s->verdict == EDS_VERDICT_STORE)
         return;
     if (!accepted && !item->list_decided) {
-        item->is_listed = eds_books_list(batch->books);
+        item->is_listed = eds_books_list(batch->books, s->request.source);
         item->list_decided = true;
     }
     if (!accepted && !item->is_listed)
@@ -281,11 +281,19 @@ static void keep_heads(struct eds_batch *batch, bool committed)
     }
 }
 
+/* A rejection's line was not written. */
+static void line_lost(struct eds_batch *batch, const char *source)
+{
+    struct eds_flood flood = {.unlisted = 1};
+
+    if (source != NULL)
+        snprintf(flood.source, sizeof flood.source, "%.*s", (int)sizeof flood.source - 1, source);
+    eds_books_unlisted(batch->books, &flood);
+}
+
 /* Answers of a range that could not be committed. */
 static void take_back(struct eds_batch *batch, size_t first, size_t count)
 {
-    size_t lines_lost = 0;
-
     for (size_t i = first; i < first + count; i++) {
         struct eds_batch_item *item = &batch->items[i];
         struct eds_submission *s = item->submission;
@@ -294,9 +302,8 @@ static void take_back(struct eds_batch *batch, size_t first, size_t count)
             item->on_pending)
             s->verdict = store_failed(s);
         else if (s->verdict != EDS_VERDICT_STORE && item->is_listed)
-            lines_lost++;
+            line_lost(batch, s->request.source);
     }
-    eds_books_unlisted(batch->books, lines_lost);
 }
 
 /* In a divided batch, lets later records of a device share the fate of one that
@@ -347,26 +354,46 @@ static void run_range(struct eds_batch *batch, size_t first, size_t count)
     fail_followers(batch, first, count);
 }
 
-/* Tells in one line how many rejections got none. */
-static void tell_unlisted(struct eds_batch *batch, bool at_once)
+/* "7 more rejections of source 10.0.0.7 were not listed, 3 requests were over a
+ * rate". */
+static void describe(char *out, size_t out_size, const struct eds_flood *flood)
 {
-    uint64_t sum = eds_books_sum(batch->books, at_once);
-    struct eds_error err;
-    char message[64];
+    const char *of = flood->source[0] != '\0' ? " of source " : "";
+    size_t size = 0;
 
-    if (sum == 0)
+    if (flood->unlisted > 0)
+        size = (size_t)snprintf(out, out_size, "%" PRIu64 " more rejection%s%s%s %s not listed",
+                                flood->unlisted, flood->unlisted == 1 ? "" : "s", of, flood->source,
+                                flood->unlisted == 1 ? "was" : "were");
+    if (flood->limited > 0)
+        snprintf(out + size, out_size - size, "%s%" PRIu64 " request%s%s%s %s over a rate",
+                 size > 0 ? ", " : "", flood->limited, flood->limited == 1 ? "" : "s",
+                 size > 0 ? "" : of, size > 0 ? "" : flood->source,
+                 flood->limited == 1 ? "was" : "were");
+}
+
+/* Tells in one line for each source what got none. */
+static void tell_sums(struct eds_batch *batch, bool at_once)
+{
+    size_t count = eds_books_sums(batch->books, batch->floods, at_once);
+    struct eds_error err;
+
+    if (count == 0)
         return;
-    snprintf(message, sizeof message, "%" PRIu64 " more %s not listed", sum,
-             sum == 1 ? "rejection was" : "rejections were");
     eds_pending_clear(&batch->pending);
     batch->conflict_count = 0;
-    batch->operation_count = 1;
-    batch->operations[0] = (struct eds_operation){
-        .decision = EDS_DECISION_REJECTED, .device_id = "", .message = message};
-    if (commit(batch, &err) != EDS_OK) {
-        log_failure(batch, "commit", &err);
-        eds_books_unlisted(batch->books, sum);
+    batch->operation_count = count;
+    for (size_t i = 0; i < count; i++) {
+        describe(batch->flood_messages[i], sizeof batch->flood_messages[i], &batch->floods[i]);
+        batch->operations[i] = (struct eds_operation){.decision = EDS_DECISION_REJECTED,
+                                                      .device_id = "",
+                                                      .message = batch->flood_messages[i]};
     }
+    if (commit(batch, &err) == EDS_OK)
+        return;
+    log_failure(batch, "commit", &err);
+    for (size_t i = 0; i < count; i++)
+        eds_books_unlisted(batch->books, &batch->floods[i]);
 }
 
 void eds_batch_run(struct eds_batch *batch, struct eds_submission **submissions, size_t count,
@@ -386,5 +413,5 @@ void eds_batch_run(struct eds_batch *batch, struct eds_submission **submissions,
     }
     if (count > 0)
         run_range(batch, 0, count);
-    tell_unlisted(batch, at_once);
+    tell_sums(batch, at_once);
 }

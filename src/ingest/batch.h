@@ -25,6 +25,8 @@ struct eds_batch {
     size_t conflict_count;
     struct eds_operation *operations;
     size_t operation_count;
+    struct eds_flood floods[EDS_FLOODS_MAX];
+    char flood_messages[EDS_FLOODS_MAX][192];
     bool asks_for_objects;      /* whether references are looked up before the commit */
     uint64_t failure_logged_ns; /* when a failed store was last complained about */
 };

@@ -26,6 +26,7 @@ enum eds_verdict {
     EDS_VERDICT_SEQUENCE,
     EDS_VERDICT_PREVIOUS_HASH,
     EDS_VERDICT_OBJECT_TAKEN, /* the reference stands for another payload */
+    EDS_VERDICT_RATE_LIMITED, /* not decided: too many of late; send again later */
     EDS_VERDICT_STORE,        /* not decided: the store failed; send again */
     EDS_VERDICT_OVERLOADED,   /* not decided: the queue is full; send again */
 };
@@ -41,6 +42,7 @@ struct eds_request {
     size_t payload_size;               /* bytes */
     const char *route_identity;        /* NULL: the transport did not authenticate */
     uint64_t now_ms;                   /* when it came, for the windows of keys */
+    const char *source;                /* address or topic, for the books; NULL: not known */
     struct eds_key_tables *key_tables; /* to verify faster, not otherwise; may be NULL */
 };
 

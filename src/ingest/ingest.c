@@ -10,16 +10,18 @@
 #include "base/port.h"
 #include "ingest/batch.h"
 #include "ingest/books.h"
+#include "ingest/limits.h"
 #include "ingest/queue.h"
 #include "ingest/uploads.h"
 
-#define KEY_TABLES_MAX 512u
-#define QUEUE_MAX      4096u
-#define BATCH_MAX      1024u
-#define BATCH_SIZE_MAX (64u << 20) /* bytes */
-#define HEADS_MAX      65536u
-#define LISTED_MAX     1000u      /* rejections a second */
-#define COUNT_LIMIT    (1u << 24) /* of either: above this it is a mistake */
+#define KEY_TABLES_MAX  512u
+#define QUEUE_MAX       4096u
+#define BATCH_MAX       1024u
+#define BATCH_SIZE_MAX  (64u << 20) /* bytes */
+#define HEADS_MAX       65536u
+#define LISTED_MAX      1000u      /* rejections a second */
+#define LISTED_MAX_EACH 100u       /* of one source */
+#define COUNT_LIMIT     (1u << 24) /* of either: above this it is a mistake */
 
 struct eds_ingest {
     const struct eds_registry *registry;
@@ -28,6 +30,7 @@ struct eds_ingest {
     struct eds_queue queue;
     struct eds_uploads *uploads; /* NULL: payloads go into the ledger */
     struct eds_books books;
+    struct eds_limits limits;
     bool queue_made, books_made;
     struct eds_batch batch;        /* the committer's */
     struct eds_submission **taken; /* the committer's; batch_max of them */
@@ -65,6 +68,9 @@ static size_t given_or(size_t given, size_t usual)
 static int32_t make(struct eds_ingest *ingest, const struct eds_ingest_config *config)
 {
     size_t listed_max = given_or(config->rejections_logged_per_second, LISTED_MAX);
+    size_t listed_max_each = given_or(config->rejections_logged_per_source, LISTED_MAX_EACH);
+    bool limiting =
+        config->rate_per_source.per_second > 0 || config->rate_per_device.per_second > 0;
     int32_t rc;
 
     ingest->registry = config->registry;
@@ -74,9 +80,13 @@ static int32_t make(struct eds_ingest *ingest, const struct eds_ingest_config *c
         config->key_tables_max > COUNT_LIMIT)
         return EDS_ERR_USAGE;
     ingest->queue_made = eds_queue_init(&ingest->queue, given_or(config->queue_max, QUEUE_MAX));
-    ingest->books_made = eds_books_init(&ingest->books, (unsigned)listed_max);
+    ingest->books_made =
+        eds_books_init(&ingest->books, (unsigned)listed_max, (unsigned)listed_max_each, limiting);
     if (!ingest->queue_made || !ingest->books_made)
         return EDS_ERR_NO_MEMORY;
+    rc = eds_limits_init(&ingest->limits, config);
+    if (rc != EDS_OK)
+        return rc;
     ingest->key_tables = eds_key_tables_create(given_or(config->key_tables_max, KEY_TABLES_MAX));
     if (ingest->key_tables == NULL)
         return EDS_ERR_NO_MEMORY;
@@ -98,6 +108,7 @@ static void unmake(struct eds_ingest *ingest)
     eds_uploads_stop(ingest->uploads);
     eds_batch_free(&ingest->batch);
     free(ingest->taken);
+    eds_limits_free(&ingest->limits);
     eds_key_tables_destroy(ingest->key_tables);
     if (ingest->books_made)
         eds_books_free(&ingest->books);
@@ -147,6 +158,29 @@ static bool push(struct eds_ingest *ingest, struct eds_submission *submission)
     return eds_queue_push(&ingest->queue, submission);
 }
 
+bool eds_ingest_admit(struct eds_ingest *ingest, const char *source, size_t count,
+                      unsigned *retry_after_s)
+{
+    if (eds_limits_source(&ingest->limits, source, count, retry_after_s))
+        return true;
+    eds_books_count(&ingest->books, EDS_VERDICT_RATE_LIMITED);
+    eds_books_limited(&ingest->books, source);
+    return false;
+}
+
+/* A record of this device is one too many. */
+static void put_off(struct eds_ingest *ingest, struct eds_submission *submission)
+{
+    struct eds_error text; /* for its cutting at a character's border */
+
+    submission->verdict = EDS_VERDICT_RATE_LIMITED;
+    eds_error_set(&text, 0, "rate limit exceeded for device=%s",
+                  (const char *)submission->request.entry->record.device_id);
+    memcpy(submission->message, text.text, strlen(text.text) + 1);
+    eds_books_limited(&ingest->books, submission->request.source);
+    answer(ingest, submission);
+}
+
 void eds_ingest_submit(struct eds_ingest *ingest, struct eds_submission *submission)
 {
     const char *device_id = (const char *)submission->request.entry->record.device_id;
@@ -165,7 +199,11 @@ void eds_ingest_submit(struct eds_ingest *ingest, struct eds_submission *submiss
     submission->payload_place = EDS_PAYLOAD_IN_COMMIT;
     submission->verdict = eds_gate_check_request(&submission->request, known ? &device : NULL,
                                                  submission->record_hash, submission->message);
-    if (submission->verdict != EDS_VERDICT_ACCEPTED && !eds_books_list(&ingest->books))
+    if (submission->verdict == EDS_VERDICT_ACCEPTED &&
+        !eds_limits_device(&ingest->limits, device_id, &submission->retry_after_s))
+        put_off(ingest, submission);
+    else if (submission->verdict != EDS_VERDICT_ACCEPTED &&
+             !eds_books_list(&ingest->books, submission->request.source))
         answer(ingest, submission);
     else if (!push(ingest, submission))
         refuse(ingest, submission);
@@ -241,6 +279,7 @@ void eds_ingest_answer_text(char out[EDS_ERROR_TEXT_SIZE], const struct eds_subm
         eds_error_set(&text, 0, "%s for device=%s sequence=%" PRIu64, submission->message,
                       (const char *)record->device_id, record->sequence);
         break;
+    case EDS_VERDICT_RATE_LIMITED:
     case EDS_VERDICT_STORE:
     case EDS_VERDICT_OVERLOADED:
         eds_error_set(&text, 0, "%s", submission->message);

@@ -11,6 +11,7 @@
 #define EDS_INGEST_INGEST_H
 
 #include "ingest/gate.h"
+#include "ingest/rate_limit.h"
 
 struct eds_ingest;
 struct eds_objects;
@@ -32,6 +33,7 @@ struct eds_submission {
     /* The answer, valid when done is called. */
     enum eds_verdict verdict;
     char message[EDS_ERROR_TEXT_SIZE]; /* "" if accepted; else for the operation log */
+    unsigned retry_after_s;            /* if EDS_VERDICT_RATE_LIMITED: not before then */
 
     /* Ours meanwhile. */
     uint8_t record_hash[EDS_HASH_SIZE];
@@ -50,11 +52,14 @@ struct eds_ingest_config {
     size_t heads_max;                      /* heads kept in memory; 0: 65536 */
     size_t key_tables_max;                 /* keys verified by table, 86 KiB each; 0: 512 */
     unsigned rejections_logged_per_second; /* rows; the rest is summed up; 0: 1000 */
+    unsigned rejections_logged_per_source; /* a second; 0: 100 */
+    struct eds_rate rate_per_source;       /* requests let in by eds_ingest_admit */
+    struct eds_rate rate_per_device;       /* records under a valid signature */
 };
 
 /* What has happened since the start; for metrics and the closing log line. */
 struct eds_ingest_counts {
-    uint64_t accepted, duplicate, conflict, store_failed, overloaded;
+    uint64_t accepted, duplicate, conflict, store_failed, overloaded, rate_limited;
     uint64_t rejected; /* every other verdict */
     uint64_t by_verdict[EDS_VERDICT_OVERLOADED + 1];
     uint64_t commits;  /* that succeeded */
@@ -81,6 +86,15 @@ void eds_ingest_submit(struct eds_ingest *ingest, struct eds_submission *submiss
  * done and context itself.  Not from within a done. */
 enum eds_verdict eds_ingest_submit_wait(struct eds_ingest *ingest,
                                         struct eds_submission *submission);
+
+/* eds_ingest_admit says whether a source may send count more records, before
+ * anything is read of them; true without a rate_per_source.  An address of IPv6
+ * stands for its /64.  A device's own rate is of what has a valid signature:
+ * nobody else can use it up.
+ *
+ *   retry_after_s  out, if false: not before then */
+bool eds_ingest_admit(struct eds_ingest *ingest, const char *source, size_t count,
+                      unsigned *retry_after_s);
 
 void eds_ingest_counts(struct eds_ingest *ingest, struct eds_ingest_counts *out);
 

@@ -1,6 +1,7 @@
 /* http_answer.c - statuses, bodies and log lines of what was decided. */
 #include "transport/http_connection.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -8,7 +9,7 @@
 /* Six characters for one byte at most ("\u001f"), and the frame around it. */
 #define BODY_SIZE (6 * EDS_ERROR_TEXT_SIZE + 64)
 
-#define RETRY_AFTER_S "1"
+#define RETRY_AFTER_S 1u /* of an answer 503 */
 
 int32_t http_answer_init(struct eds_http_server *server, struct eds_error *err)
 {
@@ -34,7 +35,7 @@ static struct MHD_Response *make_answer(const struct http_connection *connection
                                         const char *error)
 {
     struct eds_answer answer = {.accepted = status == MHD_HTTP_ACCEPTED};
-    char body[BODY_SIZE];
+    char body[BODY_SIZE], retry_after[16];
     size_t size = 0;
     struct MHD_Response *response;
     enum MHD_Result ok = MHD_YES;
@@ -50,8 +51,11 @@ static struct MHD_Response *make_answer(const struct http_connection *connection
         ok &= MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
     if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
         ok &= MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, MHD_HTTP_METHOD_POST);
-    if (status == MHD_HTTP_SERVICE_UNAVAILABLE)
-        ok &= MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, RETRY_AFTER_S);
+    if (status == MHD_HTTP_SERVICE_UNAVAILABLE || status == MHD_HTTP_TOO_MANY_REQUESTS) {
+        snprintf(retry_after, sizeof retry_after, "%u",
+                 status == MHD_HTTP_TOO_MANY_REQUESTS ? connection->retry_after_s : RETRY_AFTER_S);
+        ok &= MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, retry_after);
+    }
     if (atomic_load(&connection->server->stopping))
         ok &= MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     if (ok == MHD_YES)

@@ -64,6 +64,7 @@ struct http_connection {
     bool target_has_space;
     unsigned status;                 /* HTTP_REFUSED: with it */
     char error[EDS_ERROR_TEXT_SIZE]; /* and this text */
+    unsigned retry_after_s;          /* of an answer 429 */
     uint64_t begun_ms;               /* when its head was there */
     uint64_t body_announced;         /* Content-Length; 0: unknown */
     uint64_t discarded;              /* bytes */

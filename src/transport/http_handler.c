@@ -42,12 +42,20 @@ static void refuse(struct http_connection *connection, unsigned status, const ch
     strncpy(connection->error, error, sizeof connection->error - 1);
 }
 
+/* A source that sends too much is put off before its body is read. */
+static bool is_over_rate(struct http_connection *connection)
+{
+    return !eds_ingest_admit(connection->server->config.ingest, connection->source, 1,
+                             &connection->retry_after_s);
+}
+
 /* Decides all that needs no body, in the original's order but for the source,
  * which comes first. */
 static void judge_head(struct http_connection *connection, const struct eds_http_head *head,
                        const char *url, const char *method, bool is_http_1_0)
 {
     char denied[EDS_ADDRESS_TEXT_SIZE + 40] = "source ";
+    char limited[EDS_ADDRESS_TEXT_SIZE + 40] = "rate limit exceeded for source=";
     const char *fault = eds_http_head_fault(head, is_http_1_0);
 
     if (connection->denied) {
@@ -55,6 +63,8 @@ static void judge_head(struct http_connection *connection, const struct eds_http
         refuse(connection, MHD_HTTP_FORBIDDEN, denied);
     } else if (atomic_load(&connection->server->stopping)) {
         refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE, STOPPING);
+    } else if (is_over_rate(connection)) {
+        refuse(connection, MHD_HTTP_TOO_MANY_REQUESTS, strcat(limited, connection->source));
     } else if (fault != NULL) {
         refuse(connection, MHD_HTTP_BAD_REQUEST, fault);
     } else if (connection->target_has_space) {
@@ -80,6 +90,7 @@ static bool is_worth_reading(const struct http_connection *connection,
     case MHD_HTTP_NOT_FOUND:
     case MHD_HTTP_METHOD_NOT_ALLOWED:
     case MHD_HTTP_UNSUPPORTED_MEDIA_TYPE:
+    case MHD_HTTP_TOO_MANY_REQUESTS:
         return !head->expects_continue && head->transfer_encoding_count == 0 &&
                head->content_length <= HTTP_DISCARD_MAX;
     default:
@@ -157,7 +168,8 @@ static enum MHD_Result submit(struct http_connection *connection)
     }
     submission->request = (struct eds_request){.entry = &connection->envelope.entry,
                                                .payload = connection->envelope.payload,
-                                               .payload_size = connection->envelope.payload_size};
+                                               .payload_size = connection->envelope.payload_size,
+                                               .source = connection->source};
     submission->done = decided;
     submission->context = connection;
     connection->state = HTTP_DECIDING;
@@ -168,6 +180,14 @@ static enum MHD_Result submit(struct http_connection *connection)
     return MHD_YES;
 }
 
+static unsigned status_of(enum eds_verdict verdict)
+{
+    if (verdict == EDS_VERDICT_RATE_LIMITED)
+        return MHD_HTTP_TOO_MANY_REQUESTS;
+    return eds_verdict_is_undecided(verdict) ? MHD_HTTP_SERVICE_UNAVAILABLE
+                                             : MHD_HTTP_UNPROCESSABLE_CONTENT;
+}
+
 static enum MHD_Result answer_verdict(struct http_connection *connection)
 {
     char error[EDS_ERROR_TEXT_SIZE] = "";
@@ -175,12 +195,9 @@ static enum MHD_Result answer_verdict(struct http_connection *connection)
     http_log_verdict(connection);
     if (connection->submission.verdict == EDS_VERDICT_ACCEPTED)
         return http_answer(connection, MHD_HTTP_ACCEPTED, error);
+    connection->retry_after_s = connection->submission.retry_after_s;
     eds_ingest_answer_text(error, &connection->submission);
-    return http_answer(connection,
-                       eds_verdict_is_undecided(connection->submission.verdict)
-                           ? MHD_HTTP_SERVICE_UNAVAILABLE
-                           : MHD_HTTP_UNPROCESSABLE_CONTENT,
-                       error);
+    return http_answer(connection, status_of(connection->submission.verdict), error);
 }
 
 enum MHD_Result http_handle(void *context, struct MHD_Connection *mhd, const char *url,

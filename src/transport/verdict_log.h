@@ -17,7 +17,8 @@ void eds_verdict_log_destroy(struct eds_verdict_log *log);
 /* eds_verdict_is_undecided says whether the same record may come again. */
 static inline bool eds_verdict_is_undecided(enum eds_verdict verdict)
 {
-    return verdict == EDS_VERDICT_STORE || verdict == EDS_VERDICT_OVERLOADED;
+    return verdict == EDS_VERDICT_STORE || verdict == EDS_VERDICT_OVERLOADED ||
+           verdict == EDS_VERDICT_RATE_LIMITED;
 }
 
 /* eds_verdict_log_write writes the line of a decided submission.

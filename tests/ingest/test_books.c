@@ -21,20 +21,83 @@ static void pass_a_second(struct eds_books *books)
     books->window_start -= SECOND_NS;
 }
 
+/* All sums together. */
+static uint64_t sum_of(struct eds_books *books, bool at_once)
+{
+    struct eds_flood floods[EDS_FLOODS_MAX];
+    size_t count = eds_books_sums(books, floods, at_once);
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < count; i++)
+        sum += floods[i].unlisted + floods[i].limited;
+    return sum;
+}
+
+/* Who floods has his own sum and takes no line from others; who comes when the
+ * table is full shares one. */
+static void test_each_source(void **state)
+{
+    struct eds_flood floods[EDS_FLOODS_MAX];
+    struct eds_books books;
+    char source[64];
+    size_t count;
+
+    (void)state;
+    assert_true(eds_books_init(&books, 1000, 2, false));
+    for (unsigned i = 0; i < 7; i++)
+        assert_int_equal(eds_books_list(&books, "10.0.0.7"), i < 2);
+    assert_true(eds_books_list(&books, "10.0.0.8"));
+    eds_books_limited(&books, "10.0.0.7");
+    assert_int_equal(eds_books_sums(&books, floods, true), 1);
+    assert_string_equal(floods[0].source, "10.0.0.7");
+    assert_int_equal(floods[0].unlisted, 5);
+    assert_int_equal(floods[0].limited, 1);
+    for (unsigned i = 0; i < 100; i++) {
+        snprintf(source, sizeof source, "source %u", i);
+        eds_books_limited(&books, source);
+    }
+    count = eds_books_sums(&books, floods, true);
+    assert_int_equal(count, EDS_FLOODS_MAX);
+    assert_string_equal(floods[0].source, "");
+    assert_int_equal(floods[0].limited, 100 - (EDS_FLOODS_MAX - 1));
+    assert_string_equal(floods[1].source, "source 0");
+    /* A name that is too long is cut, and its source known again. */
+    memset(source, 'x', sizeof source - 1);
+    eds_books_limited(&books, source);
+    eds_books_limited(&books, source);
+    assert_int_equal(eds_books_sums(&books, floods, true), 1);
+    assert_int_equal(strlen(floods[0].source), EDS_FLOOD_SOURCE_SIZE - 1);
+    assert_int_equal(floods[0].limited, 2);
+    eds_books_free(&books);
+}
+
+/* Requests over a rate wake no committer: it must look by itself. */
+static void test_deadline_with_rates(void **state)
+{
+    struct eds_books books;
+    uint64_t before = eds_queue_now_ns(), deadline;
+
+    (void)state;
+    assert_true(eds_books_init(&books, 1, 1, true));
+    deadline = eds_books_deadline(&books);
+    assert_in_range(deadline, before + SECOND_NS, eds_queue_now_ns() + SECOND_NS);
+    eds_books_free(&books);
+}
+
 static void test_so_many_a_second(void **state)
 {
     struct eds_books books;
     struct eds_ingest_counts counts;
 
     (void)state;
-    assert_true(eds_books_init(&books, 3));
+    assert_true(eds_books_init(&books, 3, 3, false));
     for (unsigned second = 0; second < 3; second++) {
         for (unsigned i = 0; i < 10; i++)
-            assert_int_equal(eds_books_list(&books), i < 3);
-        assert_int_equal(eds_books_sum(&books, false), 0); /* not yet */
+            assert_int_equal(eds_books_list(&books, NULL), i < 3);
+        assert_int_equal(sum_of(&books, false), 0); /* not yet */
         pass_a_second(&books);
-        assert_int_equal(eds_books_sum(&books, false), 7);
-        assert_int_equal(eds_books_sum(&books, false), 0); /* told once */
+        assert_int_equal(sum_of(&books, false), 7);
+        assert_int_equal(sum_of(&books, false), 0); /* told once */
     }
     eds_books_counts(&books, &counts);
     assert_int_equal(counts.unlisted, 21);
@@ -46,14 +109,14 @@ static void test_a_new_second_keeps_the_sum(void **state)
     struct eds_books books;
 
     (void)state;
-    assert_true(eds_books_init(&books, 1));
-    assert_true(eds_books_list(&books));
-    assert_false(eds_books_list(&books));
+    assert_true(eds_books_init(&books, 1, 1, false));
+    assert_true(eds_books_list(&books, NULL));
+    assert_false(eds_books_list(&books, NULL));
     pass_a_second(&books);
-    assert_true(eds_books_list(&books)); /* a line again, the sum still waits */
-    assert_int_equal(eds_books_sum(&books, false), 0);
-    assert_false(eds_books_list(&books));
-    assert_int_equal(eds_books_sum(&books, true), 2);
+    assert_true(eds_books_list(&books, NULL)); /* a line again, the sum still waits */
+    assert_int_equal(sum_of(&books, false), 0);
+    assert_false(eds_books_list(&books, NULL));
+    assert_int_equal(sum_of(&books, true), 2);
     eds_books_free(&books);
 }
 
@@ -63,17 +126,17 @@ static void test_deadline(void **state)
     uint64_t before = eds_queue_now_ns();
 
     (void)state;
-    assert_true(eds_books_init(&books, 1));
+    assert_true(eds_books_init(&books, 1, 1, false));
     assert_int_equal(eds_books_deadline(&books), 0);
-    assert_true(eds_books_list(&books));
+    assert_true(eds_books_list(&books, NULL));
     assert_in_range(eds_books_deadline(&books), before + SECOND_NS, eds_queue_now_ns() + SECOND_NS);
     pass_a_second(&books);
-    assert_int_equal(eds_books_sum(&books, false), 0);
+    assert_int_equal(sum_of(&books, false), 0);
     assert_int_equal(eds_books_deadline(&books), 0); /* the second is over and done with */
-    eds_books_unlisted(&books, 5);
+    eds_books_unlisted(&books, &(struct eds_flood){.unlisted = 5});
     assert_in_range(eds_books_deadline(&books), before + SECOND_NS, eds_queue_now_ns() + SECOND_NS);
-    assert_int_equal(eds_books_sum(&books, false), 0); /* no hurry: the store has failed */
-    assert_int_equal(eds_books_sum(&books, true), 5);
+    assert_int_equal(sum_of(&books, false), 0); /* no hurry: the store has failed */
+    assert_int_equal(sum_of(&books, true), 5);
     eds_books_free(&books);
 }
 
@@ -83,7 +146,7 @@ static void test_counts(void **state)
     struct eds_ingest_counts counts;
 
     (void)state;
-    assert_true(eds_books_init(&books, 1));
+    assert_true(eds_books_init(&books, 1, 1, false));
     for (unsigned verdict = 0; verdict <= EDS_VERDICT_OVERLOADED; verdict++)
         for (unsigned i = 0; i <= verdict; i++)
             eds_books_count(&books, (enum eds_verdict)verdict);
@@ -241,6 +304,8 @@ static void test_lost_lines_are_summed_up(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_each_source),
+        cmocka_unit_test(test_deadline_with_rates),
         cmocka_unit_test(test_so_many_a_second),
         cmocka_unit_test(test_a_new_second_keeps_the_sum),
         cmocka_unit_test(test_deadline),

@@ -1,0 +1,132 @@
+/* rate_limit.c - see rate_limit.h.  Names are known by a keyed hash: nobody can
+ * choose one that falls into another's bucket. */
+#include "ingest/rate_limit.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <sodium.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/port.h"
+#include "base/wipe.h"
+
+#define NS_PER_S 1000000000u
+#define SET_SIZE 8u
+
+/* All zero: nobody's, and full. */
+struct bucket {
+    uint64_t name; /* its hash */
+    uint64_t full_at_ns;
+};
+
+int32_t eds_rate_limit_init(struct eds_rate_limit *limit, struct eds_rate rate, size_t name_max)
+{
+    uint64_t burst = rate.burst != 0 ? rate.burst : rate.per_second;
+
+    *limit = (struct eds_rate_limit){.set_count = 1};
+    for (unsigned i = 0; i < EDS_RATE_LIMIT_LOCKS; i++)
+        limit->locks[i] = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    if (rate.per_second == 0)
+        return EDS_OK;
+    if (rate.per_second > EDS_RATE_MAX || burst > EDS_RATE_MAX)
+        return EDS_ERR_USAGE;
+    limit->interval_ns = NS_PER_S / rate.per_second;
+    limit->bucket_ns = burst * limit->interval_ns;
+    while (limit->set_count * SET_SIZE < name_max)
+        limit->set_count *= 2;
+    if (eds_port_random(limit->secret, sizeof limit->secret) != 0)
+        return EDS_ERR_PANIC;
+    limit->buckets = calloc(limit->set_count, SET_SIZE * sizeof *limit->buckets);
+    return limit->buckets != NULL ? EDS_OK : EDS_ERR_NO_MEMORY;
+}
+
+void eds_rate_limit_free(struct eds_rate_limit *limit)
+{
+    free(limit->buckets);
+    limit->buckets = NULL;
+    eds_wipe(limit->secret, sizeof limit->secret);
+}
+
+static uint64_t hash_of(const struct eds_rate_limit *limit, const void *name, size_t name_size)
+{
+    uint64_t hash;
+
+    static_assert(sizeof limit->secret == crypto_shorthash_KEYBYTES, "a SipHash key");
+    static_assert(sizeof hash == crypto_shorthash_BYTES, "a hash is a name");
+    crypto_shorthash((uint8_t *)&hash, name, name_size, limit->secret);
+    return hash != 0 ? hash : 1; /* 0 is nobody's */
+}
+
+/* The name's bucket, or the fullest of its set, taken over. */
+static struct bucket *find(struct bucket *set, uint64_t name)
+{
+    struct bucket *fullest = &set[0];
+
+    for (unsigned i = 0; i < SET_SIZE; i++) {
+        if (set[i].name == name)
+            return &set[i];
+        if (set[i].full_at_ns < fullest->full_at_ns)
+            fullest = &set[i];
+    }
+    fullest->name = name;
+    return fullest;
+}
+
+uint64_t eds_rate_limit_take(struct eds_rate_limit *limit, const void *name, size_t name_size,
+                             uint64_t count, uint64_t now_ns)
+{
+    uint64_t hash, set, from, cost, missing = 0;
+    struct bucket *bucket;
+    pthread_mutex_t *lock;
+
+    if (limit->interval_ns == 0)
+        return 0;
+    hash = hash_of(limit, name, name_size);
+    set = hash & (limit->set_count - 1);
+    lock = &limit->locks[set % EDS_RATE_LIMIT_LOCKS];
+    cost = count < limit->bucket_ns / limit->interval_ns ? count * limit->interval_ns
+                                                         : limit->bucket_ns;
+    pthread_mutex_lock(lock);
+    bucket = find(limit->buckets + set * SET_SIZE, hash);
+    from = bucket->full_at_ns > now_ns ? bucket->full_at_ns : now_ns;
+    if (from + cost - now_ns > limit->bucket_ns)
+        missing = from + cost - now_ns - limit->bucket_ns;
+    else
+        bucket->full_at_ns = from + cost;
+    pthread_mutex_unlock(lock);
+    return missing;
+}
+
+/* Reads digits up to a character that is none; false if they are none, or too
+ * much. */
+static bool read_number(const char **at, uint64_t *out)
+{
+    const char *first = *at;
+
+    for (*out = 0; **at >= '0' && **at <= '9'; (*at)++) {
+        *out = *out * 10 + (uint64_t)(**at - '0');
+        if (*out > EDS_RATE_MAX)
+            return false;
+    }
+    return *at > first;
+}
+
+int32_t eds_rate_parse(struct eds_rate *out, const char *text, struct eds_error *err)
+{
+    struct eds_rate rate = {0, 0};
+    const char *at = text;
+    bool good = read_number(&at, &rate.per_second);
+
+    if (good && *at == ':') {
+        at++;
+        good = read_number(&at, &rate.burst) && rate.burst > 0;
+    }
+    if (!good || *at != '\0')
+        return eds_error_set(err, EDS_ERR_USAGE,
+                             "invalid rate '%s': expected RATE or RATE:BURST, both up to %u, or 0 "
+                             "for no limit",
+                             text, EDS_RATE_MAX);
+    *out = rate;
+    return EDS_OK;
+}
