@@ -17,7 +17,7 @@
 #include "edgesentry/record.h"
 #include "http_load.h"
 
-#define RECORD_COUNT 24000u /* of all connections together */
+#define RECORD_COUNT 60000u /* of all connections together */
 
 struct server {
     pid_t pid;
@@ -274,8 +274,10 @@ static double bench_disk(void)
     return rate;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+    static char *const usual[] = {"1", "16", "64"};
+
     if (getenv("EDS") == NULL) {
         fprintf(stderr, "EDS must name the eds command\n");
         return 64;
@@ -284,8 +286,9 @@ int main(void)
         return 1;
     bench_begin("ingest over HTTP into SQLite (durable)");
     double disk_rate = bench_disk();
-    bench_connections(1, disk_rate);
-    bench_connections(16, disk_rate);
-    bench_connections(64, disk_rate);
+    for (int i = 1; i < argc; i++)
+        bench_connections(strtoul(argv[i], NULL, 10), disk_rate);
+    for (size_t i = 0; argc == 1 && i < sizeof usual / sizeof usual[0]; i++)
+        bench_connections(strtoul(usual[i], NULL, 10), disk_rate);
     return 0;
 }

@@ -83,9 +83,12 @@ static void fill_batch(struct feed *feed, size_t count)
         feed->appends[i] = (struct eds_append){
             .entry = &feed->entries[i], .payload = payload, .payload_size = sizeof payload};
         memcpy(feed->appends[i].record_hash, feed->heads[device], EDS_HASH_SIZE);
-        feed->operations[i] =
-            (struct eds_operation){EDS_DECISION_ACCEPTED, (const char *)record->device_id,
-                                   record->sequence, "ingest accepted"};
+        feed->operations[i] = (struct eds_operation){EDS_DECISION_ACCEPTED,
+                                                     (const char *)record->device_id,
+                                                     record->sequence,
+                                                     "ingest accepted",
+                                                     NULL,
+                                                     NULL};
     }
 }
 

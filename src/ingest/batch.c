@@ -257,11 +257,13 @@ static int32_t commit(struct eds_batch *batch, struct eds_error *err)
         .operation_count = batch->operation_count,
         .now_ms = eds_port_time_ms(),
     };
+    uint64_t begun_ns = eds_queue_now_ns();
     int32_t rc;
 
     if (all.append_count + all.conflict_count + all.operation_count == 0)
         return EDS_OK;
     rc = batch->ledger->ops->commit(batch->ledger, &all, err);
+    batch->commit_ns = eds_queue_now_ns() - begun_ns;
     if (rc == EDS_OK)
         eds_books_committed(batch->books);
     return rc;

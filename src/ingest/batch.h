@@ -28,6 +28,7 @@ struct eds_batch {
     struct eds_flood floods[EDS_FLOODS_MAX];
     char flood_messages[EDS_FLOODS_MAX][192];
     bool asks_for_objects;      /* whether references are looked up before the commit */
+    uint64_t commit_ns;         /* how long the last commit took */
     uint64_t failure_logged_ns; /* when a failed store was last complained about */
 };
 

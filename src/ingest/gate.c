@@ -103,10 +103,21 @@ static bool verify(const struct eds_request *request, const uint8_t *signature, 
     return eds_key_tables_verify(request->key_tables, signature, message, size, public_key);
 }
 
+/* Whether the signatures were tried under this key already. */
+static bool is_found(const struct eds_request *request, const uint8_t *public_key)
+{
+    const struct eds_findings *findings = request->findings;
+
+    return findings != NULL && findings->tried &&
+           memcmp(findings->public_key, public_key, EDS_PUBLIC_KEY_SIZE) == 0;
+}
+
 static bool key_signed(const struct eds_request *request, const uint8_t *public_key)
 {
     const EdsAuditRecord *record = &request->entry->record;
 
+    if (is_found(request, public_key))
+        return request->findings->signed_by;
     return verify(request, record->signature, record->payload_hash, sizeof record->payload_hash,
                   public_key);
 }
@@ -117,6 +128,8 @@ static bool key_attested(const struct eds_request *request, const uint8_t *recor
     const struct eds_attestation *attestation = &request->entry->attestation;
     uint8_t message[EDS_ATTEST_MESSAGE_SIZE];
 
+    if (is_found(request, public_key))
+        return request->findings->attested_by;
     eds_attest_message(message, attestation->key_id, record_hash);
     return verify(request, attestation->signature, message, sizeof message, public_key);
 }
@@ -162,6 +175,22 @@ static enum eds_verdict reject_signer(const struct eds_device *device,
                   standings[standing(request, signer)], id_of(request->entry));
 }
 
+/* Among keys without a name the first that is valid now is the likely one. */
+const uint8_t *eds_gate_likely_key(const struct eds_request *request,
+                                   const struct eds_device *device)
+{
+    const struct eds_enrolled_key *key = NULL;
+
+    if (device == NULL)
+        return NULL;
+    if (request->entry->attestation.present)
+        key = named_key(device, &request->entry->attestation);
+    for (unsigned i = 0; key == NULL && i < device->key_count; i++)
+        if (standing(request, &device->keys[i]) == EDS_KEY_VALID)
+            key = &device->keys[i];
+    return key != NULL ? key->public_key : NULL;
+}
+
 static enum eds_verdict check_signatures(const struct eds_device *device,
                                          const struct eds_request *request,
                                          const uint8_t record_hash[EDS_HASH_SIZE],
@@ -180,6 +209,29 @@ static enum eds_verdict check_signatures(const struct eds_device *device,
     return EDS_VERDICT_ACCEPTED;
 }
 
+static bool has_payload_hash(const struct eds_request *request)
+{
+    uint8_t hash[EDS_HASH_SIZE];
+
+    if (request->findings == NULL)
+        eds_blake3(hash, request->payload, request->payload_size);
+    else
+        memcpy(hash, request->findings->payload_hash, sizeof hash);
+    return memcmp(hash, request->entry->record.payload_hash, sizeof hash) == 0;
+}
+
+static void take_record_hash(uint8_t record_hash[EDS_HASH_SIZE], const struct eds_request *request)
+{
+    int32_t rc = EDS_OK;
+
+    if (request->findings == NULL)
+        rc = eds_record_digest(record_hash, &request->entry->record);
+    else
+        memcpy(record_hash, request->findings->record_hash, EDS_HASH_SIZE);
+    assert(rc == EDS_OK); /* the strings are what a decoder left: valid */
+    (void)rc;
+}
+
 enum eds_verdict eds_gate_check_request(const struct eds_request *request,
                                         const struct eds_device *device,
                                         uint8_t record_hash[EDS_HASH_SIZE],
@@ -187,13 +239,10 @@ enum eds_verdict eds_gate_check_request(const struct eds_request *request,
 {
     const struct eds_entry *entry = request->entry;
     const char *identity = request->route_identity;
-    uint8_t payload_hash[EDS_HASH_SIZE];
     enum eds_verdict verdict;
-    int32_t rc;
 
     message[0] = '\0';
-    eds_blake3(payload_hash, request->payload, request->payload_size);
-    if (memcmp(payload_hash, entry->record.payload_hash, sizeof payload_hash) != 0)
+    if (!has_payload_hash(request))
         return reject(message, EDS_VERDICT_PAYLOAD_HASH, "payload hash mismatch");
     if (identity != NULL && strcmp(identity, id_of(entry)) != 0)
         return reject(message, EDS_VERDICT_ROUTE_IDENTITY,
@@ -202,9 +251,7 @@ enum eds_verdict eds_gate_check_request(const struct eds_request *request,
     verdict = check_state(device, entry, message);
     if (verdict != EDS_VERDICT_ACCEPTED)
         return verdict;
-    rc = eds_record_digest(record_hash, &entry->record);
-    assert(rc == EDS_OK); /* the strings are what a decoder left: valid */
-    (void)rc;
+    take_record_hash(record_hash, request);
     return check_signatures(device, request, record_hash, message);
 }
 

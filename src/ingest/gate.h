@@ -34,16 +34,28 @@ enum eds_verdict {
 /* eds_verdict_name gives the word used in logs and metrics ("signature"). */
 const char *eds_verdict_name(enum eds_verdict verdict);
 
+/* What was found out about a request before the checks, side by side with
+ * others; they compute what is not here. */
+struct eds_findings {
+    uint8_t payload_hash[EDS_HASH_SIZE];
+    uint8_t record_hash[EDS_HASH_SIZE];
+    bool tried;       /* the signatures were, under public_key alone */
+    bool signed_by;   /* the record's is this key's */
+    bool attested_by; /* so is the attestation's, if there is one */
+    uint8_t public_key[EDS_PUBLIC_KEY_SIZE];
+};
+
 /* Everything the checks need to know of a request.  The entry's strings are
  * NUL-terminated UTF-8, as every decoder leaves them. */
 struct eds_request {
     const struct eds_entry *entry;
     const void *payload;
-    size_t payload_size;               /* bytes */
-    const char *route_identity;        /* NULL: the transport did not authenticate */
-    uint64_t now_ms;                   /* when it came, for the windows of keys */
-    const char *source;                /* address or topic, for the books; NULL: not known */
-    struct eds_key_tables *key_tables; /* to verify faster, not otherwise; may be NULL */
+    size_t payload_size;                 /* bytes */
+    const char *route_identity;          /* NULL: the transport did not authenticate */
+    uint64_t now_ms;                     /* when it came, for the windows of keys */
+    const char *source;                  /* address or topic, for the books; NULL: not known */
+    struct eds_key_tables *key_tables;   /* to verify faster, not otherwise; may be NULL */
+    const struct eds_findings *findings; /* likewise */
 };
 
 /* eds_gate_check_request makes the checks that need no chain state (payload
@@ -61,6 +73,11 @@ enum eds_verdict eds_gate_check_request(const struct eds_request *request,
                                         const struct eds_device *device,
                                         uint8_t record_hash[EDS_HASH_SIZE],
                                         char message[EDS_ERROR_TEXT_SIZE]);
+
+/* eds_gate_likely_key guesses by which of its keys the device has signed: the one
+ * that an attestation names, else its first.  NULL if there is none. */
+const uint8_t *eds_gate_likely_key(const struct eds_request *request,
+                                   const struct eds_device *device);
 
 /* eds_gate_check_head decides whether the record may follow its device's head:
  * not seen before, attested if it must be, sequence, previous hash.

@@ -6,10 +6,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/port.h"
 #include "ingest/batch.h"
 #include "ingest/books.h"
+#include "ingest/check.h"
 #include "ingest/limits.h"
 #include "ingest/queue.h"
 #include "ingest/uploads.h"
@@ -22,19 +24,30 @@
 #define LISTED_MAX      1000u      /* rejections a second */
 #define LISTED_MAX_EACH 100u       /* of one source */
 #define COUNT_LIMIT     (1u << 24) /* of either: above this it is a mistake */
+#define HELPERS_MAX     15u
+#define QUICK_NS        5000000u /* a commit that a transport's thread may wait for */
+
+/* One who checks when much waits. */
+struct helper {
+    struct eds_ingest *ingest;
+    struct eds_check_desk *desk;
+    pthread_t thread;
+};
 
 struct eds_ingest {
-    const struct eds_registry *registry;
-    struct eds_key_tables *key_tables;
+    struct eds_checks checks;
     size_t batch_max, batch_size_max;
     struct eds_queue queue;
     struct eds_uploads *uploads; /* NULL: payloads go into the ledger */
     struct eds_books books;
     struct eds_limits limits;
     bool queue_made, books_made;
-    struct eds_batch batch;        /* the committer's */
+    struct eds_batch batch;        /* of whoever has the turn */
     struct eds_submission **taken; /* the committer's; batch_max of them */
+    struct eds_check_desk *desk;   /* the committer's */
     pthread_t committer;
+    struct helper helpers[HELPERS_MAX];
+    unsigned helper_count; /* started */
 };
 
 static void answer(struct eds_ingest *ingest, struct eds_submission *submission)
@@ -43,26 +56,133 @@ static void answer(struct eds_ingest *ingest, struct eds_submission *submission)
     submission->done(submission); /* from here on it is not ours */
 }
 
+/* A good record of a device that has sent too many is put off. */
+static void take_token(struct eds_ingest *ingest, struct eds_submission *submission)
+{
+    const char *device_id = (const char *)submission->request.entry->record.device_id;
+    struct eds_error text; /* for its cutting at a character's border */
+
+    if (submission->verdict != EDS_VERDICT_ACCEPTED ||
+        eds_limits_device(&ingest->limits, device_id, &submission->retry_after_s))
+        return;
+    submission->verdict = EDS_VERDICT_RATE_LIMITED;
+    eds_error_set(&text, 0, "rate limit exceeded for device=%s", device_id);
+    memcpy(submission->message, text.text, strlen(text.text) + 1);
+}
+
+static void check(struct eds_ingest *ingest, struct eds_check_desk *desk,
+                  struct eds_submission **claimed, size_t count)
+{
+    eds_check_run(&ingest->checks, desk, claimed, count);
+    for (size_t i = 0; i < count; i++)
+        take_token(ingest, claimed[i]);
+    eds_queue_checked(&ingest->queue, claimed, count);
+}
+
+static void check_alone(struct eds_ingest *ingest, struct eds_submission *submission)
+{
+    eds_check_alone(&ingest->checks, submission);
+    take_token(ingest, submission);
+}
+
+/* Checks what waits; false if that is nothing. */
+static bool check_some(struct eds_ingest *ingest)
+{
+    struct eds_submission *claimed[EDS_CHECK_MAX];
+    size_t count = eds_queue_claim(&ingest->queue, claimed, EDS_CHECK_MAX);
+
+    if (count > 0)
+        check(ingest, ingest->desk, claimed, count);
+    return count > 0;
+}
+
+static void *helper_main(void *context)
+{
+    struct helper *helper = context;
+    struct eds_ingest *ingest = helper->ingest;
+    struct eds_submission *claimed[EDS_CHECK_MAX];
+    size_t count;
+
+    while ((count = eds_queue_claim_overdue(&ingest->queue, claimed, EDS_CHECK_MAX)) > 0)
+        check(ingest, helper->desk, claimed, count);
+    return NULL;
+}
+
+/* Whether a checked submission has a place in the commit.  A rejection has if it
+ * gets a line in the operation log; those that get none are summed up. */
+static bool is_for_commit(struct eds_ingest *ingest, const struct eds_submission *submission)
+{
+    const char *source = submission->request.source;
+
+    if (submission->verdict == EDS_VERDICT_ACCEPTED || submission->verdict == EDS_VERDICT_STORE)
+        return true;
+    if (submission->verdict != EDS_VERDICT_RATE_LIMITED)
+        return eds_books_list(&ingest->books, source);
+    eds_books_limited(&ingest->books, source);
+    return false;
+}
+
+/* Answers those that need no commit; returns how many are left. */
+static size_t answer_early(struct eds_ingest *ingest, struct eds_submission **submissions,
+                           size_t count)
+{
+    size_t left = 0;
+
+    for (size_t i = 0; i < count; i++)
+        if (is_for_commit(ingest, submissions[i]))
+            submissions[left++] = submissions[i];
+        else
+            answer(ingest, submissions[i]);
+    return left;
+}
+
 static void *committer_main(void *context)
 {
     struct eds_ingest *ingest = context;
-    bool closed = false;
+    enum eds_queue_turn turn;
 
-    while (!closed) {
-        size_t count =
-            eds_queue_take(&ingest->queue, ingest->taken, ingest->batch_max, ingest->batch_size_max,
-                           eds_books_deadline(&ingest->books), &closed);
+    do {
+        size_t count;
 
-        eds_batch_run(&ingest->batch, ingest->taken, count, closed);
+        /* All that has come so far goes into this commit, if there is room. */
+        for (size_t at = 0; at < ingest->batch_max && check_some(ingest);)
+            at += EDS_CHECK_MAX;
+        turn = eds_queue_take(&ingest->queue, ingest->taken, &count, ingest->batch_max,
+                              ingest->batch_size_max, eds_books_deadline(&ingest->books));
+        if (turn == EDS_QUEUE_CHECK)
+            continue;
+        count = answer_early(ingest, ingest->taken, count);
+        eds_batch_run(&ingest->batch, ingest->taken, count, turn == EDS_QUEUE_END);
+        eds_queue_leave(&ingest->queue, false);
         for (size_t i = 0; i < count; i++)
             answer(ingest, ingest->taken[i]);
-    }
+    } while (turn != EDS_QUEUE_END);
     return NULL;
 }
 
 static size_t given_or(size_t given, size_t usual)
 {
     return given != 0 ? given : usual;
+}
+
+/* Starts helpers, as many as can be had: the committer does without if it must. */
+static void start_helpers(struct eds_ingest *ingest, unsigned thread_count)
+{
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    size_t wanted = given_or(thread_count, cores > 0 ? (size_t)cores : 1);
+
+    while (ingest->helper_count + 1 < wanted && ingest->helper_count < HELPERS_MAX) {
+        struct helper *helper = &ingest->helpers[ingest->helper_count];
+
+        helper->ingest = ingest;
+        helper->desk = eds_check_desk_create();
+        if (helper->desk == NULL ||
+            pthread_create(&helper->thread, NULL, helper_main, helper) != 0) {
+            eds_check_desk_destroy(helper->desk);
+            return;
+        }
+        ingest->helper_count++;
+    }
 }
 
 static int32_t make(struct eds_ingest *ingest, const struct eds_ingest_config *config)
@@ -73,7 +193,6 @@ static int32_t make(struct eds_ingest *ingest, const struct eds_ingest_config *c
         config->rate_per_source.per_second > 0 || config->rate_per_device.per_second > 0;
     int32_t rc;
 
-    ingest->registry = config->registry;
     ingest->batch_max = given_or(config->batch_max, BATCH_MAX);
     ingest->batch_size_max = given_or(config->batch_size_max, BATCH_SIZE_MAX);
     if (ingest->batch_max > COUNT_LIMIT || config->heads_max > COUNT_LIMIT ||
@@ -87,11 +206,12 @@ static int32_t make(struct eds_ingest *ingest, const struct eds_ingest_config *c
     rc = eds_limits_init(&ingest->limits, config);
     if (rc != EDS_OK)
         return rc;
-    ingest->key_tables = eds_key_tables_create(given_or(config->key_tables_max, KEY_TABLES_MAX));
-    if (ingest->key_tables == NULL)
-        return EDS_ERR_NO_MEMORY;
+    ingest->checks = (struct eds_checks){
+        .registry = config->registry,
+        .key_tables = eds_key_tables_create(given_or(config->key_tables_max, KEY_TABLES_MAX))};
+    ingest->desk = eds_check_desk_create();
     ingest->taken = calloc(ingest->batch_max, sizeof *ingest->taken);
-    if (ingest->taken == NULL)
+    if (ingest->checks.key_tables == NULL || ingest->desk == NULL || ingest->taken == NULL)
         return EDS_ERR_NO_MEMORY;
     rc = eds_batch_init(&ingest->batch, config->ledger, &ingest->books, ingest->batch_max,
                         given_or(config->heads_max, HEADS_MAX));
@@ -99,8 +219,10 @@ static int32_t make(struct eds_ingest *ingest, const struct eds_ingest_config *c
         rc = eds_uploads_start(&ingest->uploads, config->objects, &ingest->queue);
     if (rc != EDS_OK)
         return rc;
-    return pthread_create(&ingest->committer, NULL, committer_main, ingest) == 0 ? EDS_OK
-                                                                                 : EDS_ERR_IO;
+    if (pthread_create(&ingest->committer, NULL, committer_main, ingest) != 0)
+        return EDS_ERR_IO;
+    start_helpers(ingest, config->thread_count);
+    return EDS_OK;
 }
 
 static void unmake(struct eds_ingest *ingest)
@@ -109,7 +231,10 @@ static void unmake(struct eds_ingest *ingest)
     eds_batch_free(&ingest->batch);
     free(ingest->taken);
     eds_limits_free(&ingest->limits);
-    eds_key_tables_destroy(ingest->key_tables);
+    eds_check_desk_destroy(ingest->desk);
+    for (unsigned i = 0; i < ingest->helper_count; i++)
+        eds_check_desk_destroy(ingest->helpers[i].desk);
+    eds_key_tables_destroy(ingest->checks.key_tables);
     if (ingest->books_made)
         eds_books_free(&ingest->books);
     if (ingest->queue_made)
@@ -168,45 +293,41 @@ bool eds_ingest_admit(struct eds_ingest *ingest, const char *source, size_t coun
     return false;
 }
 
-/* A record of this device is one too many. */
-static void put_off(struct eds_ingest *ingest, struct eds_submission *submission)
-{
-    struct eds_error text; /* for its cutting at a character's border */
-
-    submission->verdict = EDS_VERDICT_RATE_LIMITED;
-    eds_error_set(&text, 0, "rate limit exceeded for device=%s",
-                  (const char *)submission->request.entry->record.device_id);
-    memcpy(submission->message, text.text, strlen(text.text) + 1);
-    eds_books_limited(&ingest->books, submission->request.source);
-    answer(ingest, submission);
-}
-
 void eds_ingest_submit(struct eds_ingest *ingest, struct eds_submission *submission)
 {
-    const char *device_id = (const char *)submission->request.entry->record.device_id;
-    struct eds_device device;
-    bool known;
-
-    /* First, so that a server that can't keep up does not check in vain. */
+    /* First, so that a server that can't keep up does not hash in vain. */
     if (waiting_count(ingest) >= ingest->queue.max) {
         refuse(ingest, submission);
         return;
     }
-    known = eds_registry_find(ingest->registry, device_id, &device) == EDS_OK;
-    submission->request.key_tables = ingest->key_tables;
     submission->request.now_ms = eds_port_time_ms();
-    submission->attest_required = known && device.attest_required;
     submission->payload_place = EDS_PAYLOAD_IN_COMMIT;
-    submission->verdict = eds_gate_check_request(&submission->request, known ? &device : NULL,
-                                                 submission->record_hash, submission->message);
-    if (submission->verdict == EDS_VERDICT_ACCEPTED &&
-        !eds_limits_device(&ingest->limits, device_id, &submission->retry_after_s))
-        put_off(ingest, submission);
-    else if (submission->verdict != EDS_VERDICT_ACCEPTED &&
-             !eds_books_list(&ingest->books, submission->request.source))
-        answer(ingest, submission);
-    else if (!push(ingest, submission))
+    submission->is_checked = ingest->uploads != NULL; /* only good payloads are stored */
+    if (submission->is_checked)
+        check_alone(ingest, submission);
+    else
+        eds_check_begin(submission);
+    if (!push(ingest, submission))
         refuse(ingest, submission);
+}
+
+bool eds_ingest_submit_here(struct eds_ingest *ingest, struct eds_submission *submission)
+{
+    if (ingest->uploads != NULL || !eds_queue_enter(&ingest->queue))
+        return false;
+    if (ingest->batch.commit_ns > QUICK_NS) {
+        eds_queue_leave(&ingest->queue, false);
+        return false;
+    }
+    submission->request.now_ms = eds_port_time_ms();
+    submission->payload_place = EDS_PAYLOAD_IN_COMMIT;
+    check_alone(ingest, submission);
+    if (is_for_commit(ingest, submission))
+        eds_batch_run(&ingest->batch, &submission, 1, false);
+    /* The sum of what is not listed is the committer's to tell, in time. */
+    eds_queue_leave(&ingest->queue, submission->verdict != EDS_VERDICT_ACCEPTED);
+    eds_books_count(&ingest->books, submission->verdict);
+    return true;
 }
 
 /* Somebody who waits for one answer. */
@@ -252,7 +373,7 @@ void eds_ingest_counts(struct eds_ingest *ingest, struct eds_ingest_counts *out)
 
 void eds_ingest_forget_key(struct eds_ingest *ingest, const uint8_t public_key[EDS_PUBLIC_KEY_SIZE])
 {
-    eds_key_tables_drop(ingest->key_tables, public_key);
+    eds_key_tables_drop(ingest->checks.key_tables, public_key);
 }
 
 void eds_ingest_stop(struct eds_ingest *ingest)
@@ -263,6 +384,8 @@ void eds_ingest_stop(struct eds_ingest *ingest)
     ingest->uploads = NULL;
     eds_queue_close(&ingest->queue);
     pthread_join(ingest->committer, NULL);
+    for (unsigned i = 0; i < ingest->helper_count; i++)
+        pthread_join(ingest->helpers[i].thread, NULL);
     unmake(ingest);
 }
 

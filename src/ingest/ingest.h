@@ -1,9 +1,10 @@
-/* ingest.h - the way in: check on many threads, decide and commit on one.
+/* ingest.h - the way in: check side by side, decide and commit in order.
  *
- * eds_ingest_submit checks a request on the caller's thread (hashes and
- * signatures: the work), then queues it.  One committer thread takes all that
- * waits, decides sequence, chain and reference in the order of arrival, makes
- * the batch durable in one commit, and only then calls each request's done.
+ * eds_ingest_submit queues a request.  What has gathered in the queue is checked
+ * together (hashes and signatures: the work), by the committer or, when much
+ * waits while it is busy, by helpers.  The committer takes all that is checked,
+ * decides sequence, chain and reference in the order of arrival, makes the
+ * batch durable in one commit, and only then calls each request's done.
  * A failed commit leaves every head where it was and answers EDS_VERDICT_STORE:
  * the same records may come again.  Where payloads have a store of their own,
  * each is stored there before its record comes to the committer (uploads.h). */
@@ -27,8 +28,9 @@ enum eds_payload_place {
  * entry and payload alive and unmoved until done was called. */
 struct eds_submission {
     struct eds_request request;
-    void (*done)(struct eds_submission *); /* on the committer's or the caller's thread */
-    void *context;                         /* the caller's */
+    /* On the committer's thread; on the caller's if the queue is full. */
+    void (*done)(struct eds_submission *);
+    void *context; /* the caller's */
 
     /* The answer, valid when done is called. */
     enum eds_verdict verdict;
@@ -37,7 +39,10 @@ struct eds_submission {
 
     /* Ours meanwhile. */
     uint8_t record_hash[EDS_HASH_SIZE];
-    bool attest_required; /* as the registry said when it was submitted */
+    uint8_t payload_hash[EDS_HASH_SIZE]; /* of a large payload */
+    bool has_payload_hash;
+    bool attest_required; /* as the registry said when it was checked */
+    bool is_checked;      /* verdict is that of the checks */
     enum eds_payload_place payload_place;
     struct eds_submission *next;
 };
@@ -51,6 +56,7 @@ struct eds_ingest_config {
     size_t batch_size_max;                 /* payload bytes in one commit; 0: 64 MiB */
     size_t heads_max;                      /* heads kept in memory; 0: 65536 */
     size_t key_tables_max;                 /* keys verified by table, 86 KiB each; 0: 512 */
+    unsigned thread_count;                 /* that may check at once; 0: one per core */
     unsigned rejections_logged_per_second; /* rows; the rest is summed up; 0: 1000 */
     unsigned rejections_logged_per_source; /* a second; 0: 100 */
     struct eds_rate rate_per_source;       /* requests let in by eds_ingest_admit */
@@ -76,14 +82,20 @@ int32_t eds_ingest_start(struct eds_ingest **out, const struct eds_ingest_config
 
 /* eds_ingest_submit takes a request.  done is called exactly once, with no lock
  * held: before this returns if the queue is full or ingest is stopping
- * (EDS_VERDICT_OVERLOADED), or if the rejection is one too many to be listed;
- * else after the commit (rejections are committed to the log as well).  Once
- * done was called the submission is the caller's again, whatever thread that
- * was on. */
+ * (EDS_VERDICT_OVERLOADED); before the commit if the rejection is one too many
+ * to be listed; else after the commit (rejections are committed to the log as
+ * well).  Once done was called the submission is the caller's again, whatever
+ * thread that was on. */
 void eds_ingest_submit(struct eds_ingest *ingest, struct eds_submission *submission);
 
-/* eds_ingest_submit_wait does the same and returns when it is decided.  It uses
- * done and context itself.  Not from within a done. */
+/* eds_ingest_submit_here decides a request on the caller's thread, commit
+ * included, if nothing else is on its way and the store was quick last time: no
+ * thread has to be woken for a lone one.   True: it is decided, and done is not called.  False:
+ * nothing has happened, and eds_ingest_submit may be called. */
+bool eds_ingest_submit_here(struct eds_ingest *ingest, struct eds_submission *submission);
+
+/* eds_ingest_submit_wait does the same as eds_ingest_submit, and returns when it
+ * is decided.  It uses done and context itself.  Not from within a done. */
 enum eds_verdict eds_ingest_submit_wait(struct eds_ingest *ingest,
                                         struct eds_submission *submission);
 

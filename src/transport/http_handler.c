@@ -147,6 +147,26 @@ static void decided(struct eds_submission *submission)
     atomic_fetch_sub(&server->submission_count, 1);
 }
 
+static unsigned status_of(enum eds_verdict verdict)
+{
+    if (verdict == EDS_VERDICT_RATE_LIMITED)
+        return MHD_HTTP_TOO_MANY_REQUESTS;
+    return eds_verdict_is_undecided(verdict) ? MHD_HTTP_SERVICE_UNAVAILABLE
+                                             : MHD_HTTP_UNPROCESSABLE_CONTENT;
+}
+
+static enum MHD_Result answer_verdict(struct http_connection *connection)
+{
+    char error[EDS_ERROR_TEXT_SIZE] = "";
+
+    http_log_verdict(connection);
+    if (connection->submission.verdict == EDS_VERDICT_ACCEPTED)
+        return http_answer(connection, MHD_HTTP_ACCEPTED, error);
+    connection->retry_after_s = connection->submission.retry_after_s;
+    eds_ingest_answer_text(error, &connection->submission);
+    return http_answer(connection, status_of(connection->submission.verdict), error);
+}
+
 static enum MHD_Result submit(struct http_connection *connection)
 {
     struct eds_http_server *server = connection->server;
@@ -175,29 +195,16 @@ static enum MHD_Result submit(struct http_connection *connection)
     connection->state = HTTP_DECIDING;
     atomic_fetch_add(&server->taken_count, 1);
     atomic_store(&connection->deadline_ms, 0); /* now it waits for us */
+    /* Alone there is nobody to keep waiting: suspending, the committer's waking
+     * and resuming would take as long as the commit's work. */
+    if (atomic_load(&server->request_count) == 1 &&
+        eds_ingest_submit_here(server->config.ingest, submission)) {
+        atomic_fetch_sub(&server->submission_count, 1);
+        return answer_verdict(connection);
+    }
     MHD_suspend_connection(connection->mhd);
     eds_ingest_submit(server->config.ingest, submission);
     return MHD_YES;
-}
-
-static unsigned status_of(enum eds_verdict verdict)
-{
-    if (verdict == EDS_VERDICT_RATE_LIMITED)
-        return MHD_HTTP_TOO_MANY_REQUESTS;
-    return eds_verdict_is_undecided(verdict) ? MHD_HTTP_SERVICE_UNAVAILABLE
-                                             : MHD_HTTP_UNPROCESSABLE_CONTENT;
-}
-
-static enum MHD_Result answer_verdict(struct http_connection *connection)
-{
-    char error[EDS_ERROR_TEXT_SIZE] = "";
-
-    http_log_verdict(connection);
-    if (connection->submission.verdict == EDS_VERDICT_ACCEPTED)
-        return http_answer(connection, MHD_HTTP_ACCEPTED, error);
-    connection->retry_after_s = connection->submission.retry_after_s;
-    eds_ingest_answer_text(error, &connection->submission);
-    return http_answer(connection, status_of(connection->submission.verdict), error);
 }
 
 enum MHD_Result http_handle(void *context, struct MHD_Connection *mhd, const char *url,

@@ -5,7 +5,9 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "ingest/scene.h"
 
@@ -314,6 +316,81 @@ static void test_submit_from_done(void **state)
 
 #define SCENE_TEST(f) cmocka_unit_test_setup_teardown(f, scene_set, scene_end)
 
+static void never(struct eds_submission *submission)
+{
+    (void)submission;
+    abort();
+}
+
+/* A lone request needs no other thread; one beside others does. */
+static void test_submit_here(void **state)
+{
+    struct scene *s = *state;
+    struct parcel *p = s->parcels;
+    struct parcel stranger;
+    uint64_t commits = faulty_calls(&s->ledger, FAULTY_COMMIT);
+
+    for (unsigned i = 0; i < 3; i++) {
+        device_next(&s->a, &p[i]);
+        p[i].submission.done = never;
+        assert_true(eds_ingest_submit_here(s->ingest, &p[i].submission));
+        answered(&p[i], EDS_VERDICT_ACCEPTED);
+        scene_stored(s, "lift-a", i + 1);
+    }
+    assert_true(eds_ingest_submit_here(s->ingest, &p[1].submission));
+    answered(&p[1], EDS_VERDICT_DUPLICATE);
+    parcel_fill(&stranger, "nobody", 1, NULL, NULL, s->a.seed);
+    assert_true(eds_ingest_submit_here(s->ingest, &stranger.submission));
+    answered(&stranger, EDS_VERDICT_UNKNOWN_DEVICE);
+    assert_int_equal(faulty_calls(&s->ledger, FAULTY_COMMIT), commits + 5);
+    batch_begin(s); /* the committer has something in hand */
+    device_next(&s->a, &p[3]);
+    assert_false(eds_ingest_submit_here(s->ingest, &p[3].submission));
+    batch_add(s, &p[3]); /* behind what it has in hand */
+    batch_end(s);
+    answered(&p[3], EDS_VERDICT_ACCEPTED);
+}
+
+/* After a slow commit nobody is made to wait for the next one. */
+static void test_submit_here_to_a_slow_store(void **state)
+{
+    struct scene *s = *state;
+
+    device_next(&s->a, &s->parcels[0]);
+    faulty_slow(&s->ledger, 20000);
+    assert_true(eds_ingest_submit_here(s->ingest, &s->parcels[0].submission));
+    device_next(&s->a, &s->parcels[1]);
+    assert_false(eds_ingest_submit_here(s->ingest, &s->parcels[1].submission));
+    faulty_slow(&s->ledger, 0);
+    expect(s->ingest, &s->parcels[1], EDS_VERDICT_ACCEPTED, "");
+    device_next(&s->a, &s->parcels[2]);
+    /* The committer tells first, and ends its turn a moment later. */
+    for (unsigned i = 0; i < 1000; i++)
+        if (eds_ingest_submit_here(s->ingest, &s->parcels[2].submission))
+            break;
+        else
+            usleep(1000);
+    answered(&s->parcels[2], EDS_VERDICT_ACCEPTED);
+}
+
+/* What is not listed of a flood is summed up, though nothing else comes. */
+static void test_flood_here(void **state)
+{
+    struct scene *s = *state;
+    uint64_t before = scene_counts(s).operations;
+    struct parcel stranger;
+
+    s->config.rejections_logged_per_second = 5;
+    scene_restart(s);
+    parcel_fill(&stranger, "nobody", 1, NULL, NULL, s->a.seed);
+    for (unsigned i = 0; i < 20; i++)
+        assert_true(eds_ingest_submit_here(s->ingest, &stranger.submission));
+    assert_int_equal(scene_counts(s).operations, before + 5);
+    for (unsigned i = 0; i < 30 && scene_counts(s).operations == before + 5; i++)
+        usleep(100000);
+    assert_int_equal(scene_counts(s).operations, before + 6);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -327,6 +404,9 @@ int main(void)
         SCENE_TEST(test_batches_are_bounded),
         SCENE_TEST(test_stop_finishes_what_was_taken),
         SCENE_TEST(test_submit_from_done),
+        SCENE_TEST(test_submit_here),
+        SCENE_TEST(test_submit_here_to_a_slow_store),
+        SCENE_TEST(test_flood_here),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -202,6 +202,36 @@ static void test_threads(void **state)
     eds_key_tables_destroy(tables);
 }
 
+/* One call with every key, good and bad, many times over: more than a slice. */
+static void test_many_together(void **state)
+{
+    enum { COUNT = 700 };
+    static _Alignas(64) uint8_t work[EDS_VERIFIER_WORK_SIZE];
+    static struct eds_verify_job jobs[COUNT];
+    struct eds_key_tables *tables = eds_key_tables_create(8);
+    bool verdicts[COUNT];
+
+    (void)state;
+    assert_non_null(tables);
+    for (unsigned round = 0; round < 3; round++) {
+        for (size_t i = 0; i < COUNT; i++) {
+            const struct signed_message *it = &all[i * 7 % (round < 2 ? KEY_COUNT : 6)];
+
+            jobs[i] = (struct eds_verify_job){.public_key = it->public_key,
+                                              .message = it->message,
+                                              .message_size = sizeof it->message,
+                                              .signature = i % 5 == round ? it->bad : it->good};
+        }
+        eds_key_tables_verify_many(tables, (struct eds_verifier_work *)(void *)work, jobs, COUNT,
+                                   verdicts);
+        for (size_t i = 0; i < COUNT; i++)
+            assert_int_equal(verdicts[i], i % 5 != round);
+        assert_true(eds_key_tables_count(tables) <= 8);
+    }
+    assert_true(eds_key_tables_count(tables) >= 6 || !tables_are_of_use());
+    eds_key_tables_destroy(tables);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -211,6 +241,7 @@ int main(void)
         cmocka_unit_test(test_drop),
         cmocka_unit_test(test_many),
         cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_many_together),
     };
 
     return cmocka_run_group_tests(tests, sign_all, NULL);

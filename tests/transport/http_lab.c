@@ -35,11 +35,35 @@ static int32_t lab_commit(struct eds_ledger *ledger, const struct eds_commit *co
 {
     struct lab_ledger *lab = (struct lab_ledger *)ledger;
 
-    while (atomic_load(&lab->waiting))
+    while (atomic_load(&lab->waiting)) {
+        atomic_store(&lab->held, true);
         lab_rest(1);
+    }
+    atomic_store(&lab->held, false);
     if (atomic_load(&lab->failing))
         return eds_error_set(err, EDS_ERR_IO, "the disk of the lab is gone");
     return lab->memory->ops->commit(lab->memory, commit, err);
+}
+
+static void forget(struct eds_submission *submission)
+{
+    (void)submission;
+}
+
+void lab_hold(struct http_lab *lab)
+{
+    lab->plug_entry = (struct eds_entry){.record = {.sequence = 1, .device_id = "plug"}};
+    lab->plug = (struct eds_submission){.request = {.entry = &lab->plug_entry, .payload = ""},
+                                        .done = forget};
+    atomic_store(&lab->ledger.waiting, true);
+    eds_ingest_submit(lab->ingest, &lab->plug); /* refused, which is a line to be stored */
+    while (!atomic_load(&lab->ledger.held))
+        lab_rest(1);
+}
+
+void lab_release(struct http_lab *lab)
+{
+    atomic_store(&lab->ledger.waiting, false);
 }
 
 static int32_t lab_ledger_head(struct eds_ledger *ledger, const char *device_id,

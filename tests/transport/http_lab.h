@@ -20,6 +20,7 @@ struct lab_ledger {
     struct eds_ledger *memory;
     atomic_bool failing; /* commit answers EDS_ERR_IO */
     atomic_bool waiting; /* commit does not return while this is set */
+    atomic_bool held;    /* one is waiting */
 };
 
 struct http_lab {
@@ -29,6 +30,8 @@ struct http_lab {
     struct eds_netpolicy netpolicy;
     struct eds_http_server *server;
     unsigned port;
+    struct eds_entry plug_entry; /* of lab_hold */
+    struct eds_submission plug;
 };
 
 /* lab_start starts a server with 127.0.0.1 allowed (or `allowed`, if it is not
@@ -36,6 +39,11 @@ struct http_lab {
  * pointers are filled in. */
 void lab_start(struct http_lab *lab, const struct eds_http_config *config, const char *allowed);
 void lab_stop(struct http_lab *lab);
+
+/* lab_hold keeps the store busy with one commit of its own until lab_release;
+ * whatever comes meanwhile waits behind it. */
+void lab_hold(struct http_lab *lab);
+void lab_release(struct http_lab *lab);
 
 /* What the ledger holds of a device. */
 uint64_t lab_head(struct http_lab *lab, const char *device_id);

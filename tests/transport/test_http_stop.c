@@ -71,22 +71,55 @@ static void leaving_clients(void **state)
 
     (void)state;
     lab_start(&lab, &defaults, NULL);
-    atomic_store(&lab.ledger.waiting, true);
+    lab_hold(&lab);
     for (unsigned i = 0; i < COUNT; i++) {
         lab_device_make(&devices[i], &lab, i);
         sizes[i] = lab_envelope(&devices[i], bodies[i], LAB_BODY_SIZE, 90);
         lab_connect(&peers[i], &lab);
         lab_post(&peers[i], bodies[i], sizes[i]);
     }
-    lab_rest(100); /* they are with ingest, the first one with the store */
+    lab_rest(100); /* they are with ingest */
     for (size_t i = 0; i < COUNT; i++)
         lab_close(&peers[i]);
-    atomic_store(&lab.ledger.waiting, false);
+    lab_release(&lab);
     for (size_t i = 0; i < COUNT; i++) {
         assert_int_equal(post(&lab, bodies[i], sizes[i], &reply), 422);
         assert_non_null(strstr(reply.body, "duplicate record"));
         assert_true(lab_head(&lab, devices[i].device_id) == 1);
     }
+    lab_stop(&lab);
+}
+
+/* A store that has become slow does not hold up what needs no store, not even
+ * with a single thread. */
+static void store_that_hangs(void **state)
+{
+    struct http_lab lab;
+    struct lab_device device;
+    struct lab_peer peer, other;
+    struct lab_reply reply;
+    char body[LAB_BODY_SIZE];
+
+    (void)state;
+    lab_start(&lab, &(struct eds_http_config){.thread_count = 1}, NULL);
+    lab_device_make(&device, &lab, 1);
+    lab_hold(&lab);
+    lab_rest(20);
+    lab_release(&lab); /* from now on it counts as slow */
+    lab_connect(&peer, &lab);
+    lab_connect(&other, &lab);
+    atomic_store(&lab.ledger.waiting, true);
+    lab_post(&peer, body, lab_envelope(&device, body, sizeof body, 90));
+    while (!atomic_load(&lab.ledger.held))
+        lab_rest(1);
+    lab_print(&other, "GET / HTTP/1.1\r\nHost: lab\r\n\r\n");
+    lab_read(&other, &reply, true);
+    assert_int_equal(reply.status, 404);
+    atomic_store(&lab.ledger.waiting, false);
+    lab_read(&peer, &reply, true);
+    assert_int_equal(reply.status, 202);
+    lab_close(&peer);
+    lab_close(&other);
     lab_stop(&lab);
 }
 
@@ -124,7 +157,7 @@ static void stopping_while_storing(void **state)
               "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
               late_size);
     lab_send(&late, late_body, late_size - 1);
-    atomic_store(&lab.ledger.waiting, true);
+    lab_hold(&lab);
     lab_connect(&stored, &lab);
     lab_post(&stored, body, size);
     lab_rest(50);
@@ -142,7 +175,7 @@ static void stopping_while_storing(void **state)
     assert_int_equal(reply.status, 503);
 
     lab_rest(600); /* longer than anything else at a stop is waited for */
-    atomic_store(&lab.ledger.waiting, false);
+    lab_release(&lab);
     lab_read(&stored, &reply, true);
     assert_int_equal(reply.status, 202);
     assert_non_null(strstr(reply.head, "\r\nConnection: close\r\n"));
@@ -296,6 +329,7 @@ int main(void)
         cmocka_unit_test(failing_store),          cmocka_unit_test(leaving_clients),
         cmocka_unit_test(stopping_while_storing), cmocka_unit_test(stopping_while_sending),
         cmocka_unit_test(stopping_under_load),    cmocka_unit_test(out_of_memory),
+        cmocka_unit_test(store_that_hangs),
     };
 
     return cmocka_run_group_tests_name("http_stop", tests, NULL, NULL);
