@@ -15,6 +15,8 @@ static const struct eds_command *const audit_children[] = {
     &eds_command_export,
     &eds_command_ledger,
     &eds_command_db,
+    &eds_command_device,
+    &eds_command_operator,
     &eds_command_demo_lift_inspection,
 #if EDS_TRANSPORT_HTTP
     &eds_command_serve,

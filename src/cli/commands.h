@@ -10,10 +10,12 @@ extern const struct eds_command eds_command_root; /* "eds" */
 extern const struct eds_command eds_command_completions;
 extern const struct eds_command eds_command_db;
 extern const struct eds_command eds_command_demo_lift_inspection;
+extern const struct eds_command eds_command_device;
 extern const struct eds_command eds_command_export;
 extern const struct eds_command eds_command_inspect_key;
 extern const struct eds_command eds_command_keygen;
 extern const struct eds_command eds_command_ledger;
+extern const struct eds_command eds_command_operator;
 extern const struct eds_command eds_command_send;
 extern const struct eds_command eds_command_serve;
 extern const struct eds_command eds_command_serve_tls;

@@ -1,0 +1,16 @@
+/* device.h - the commands under "eds audit device" and "eds audit operator". */
+#ifndef EDS_CLI_DEVICE_H
+#define EDS_CLI_DEVICE_H
+
+#include "cli/command.h"
+
+extern const char *const eds_device_attest_names[]; /* "required", "optional" */
+
+/* Each in the file of its name, or of its kind. */
+extern const struct eds_command eds_device_add, eds_device_set, eds_operator_add;
+extern const struct eds_command eds_device_list, eds_device_show, eds_operator_list;
+extern const struct eds_command eds_device_quarantine, eds_device_release, eds_device_revoke,
+    eds_device_retire, eds_operator_revoke;
+extern const struct eds_command eds_device_rotate;
+
+#endif
