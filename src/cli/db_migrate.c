@@ -32,7 +32,7 @@ static int run(const struct eds_args *args)
     struct eds_json_out json;
     struct eds_error err;
 
-    if (eds_store_open(&ledger, args, false, &err) != EDS_OK)
+    if (eds_store_migrate(&ledger, args, &err) != EDS_OK)
         return eds_say_error(args, "", &err);
     if (eds_args_flag(args, "json")) {
         eds_out_begin(&json);
@@ -52,7 +52,12 @@ static const struct eds_command migrate_command = {
     .description =
         "Prints the schema version that the ledger then has. Running it again changes nothing, "
         "and several may run at once. A server does the same when it starts; this is for those "
-        "who want it done before, or by a role that may create tables when the server's may not.",
+        "who want it done before, or by a role that may create tables when the server's may not."
+        "\n\nTables audit_records and operation_logs that edgesentry-rs made in PostgreSQL are "
+        "taken "
+        "over: their rows stay, chain heads and record hashes are computed from them, and the "
+        "devices go on where they were. Stop edgesentry-rs before; it cannot write to them after. "
+        "eds audit ledger verify then says what the rows are worth.",
     .options = options,
     .examples = examples,
     .exits = exits,

@@ -7,8 +7,7 @@
 
 #include "cli/say.h"
 
-#define READ_ONLY "mode=ro"
-#define URL_SIZE  (PATH_MAX + 64u) /* bytes */
+#define URL_SIZE (PATH_MAX + 64u) /* bytes */
 
 /* user:password@ in a URL from the command line: as open as a private key. */
 static bool has_password(const char *url)
@@ -34,11 +33,19 @@ static bool first_parameter(const char *url)
     return strchr(url, '?') == NULL || strncmp(url, "sqlite:", strlen("sqlite:")) == 0;
 }
 
-int32_t eds_store_open(struct eds_ledger **out, const struct eds_args *args, bool read_only,
-                       struct eds_error *err)
+/* Whether the URL says so already. */
+static bool says(const char *url, const char *mode)
+{
+    size_t size = strlen(mode);
+
+    return ends_with(url, mode) && strlen(url) > size && strchr("?&", url[strlen(url) - size - 1]);
+}
+
+/* Opens the ledger with that parameter of ours, or, if it is "", without. */
+static int32_t open_with(struct eds_ledger **out, const struct eds_args *args, const char *mode,
+                         struct eds_error *err)
 {
     const char *store = eds_args_text(args, "store");
-    const char *what = read_only ? READ_ONLY : "";
     static unsigned warned; /* once: a server opens its ledger twice */
     char url[URL_SIZE];
     int size;
@@ -53,13 +60,27 @@ int32_t eds_store_open(struct eds_ledger **out, const struct eds_args *args, boo
                         "machine; the environment variable EDS_STORE or ~/.pgpass keep it private");
     if (store == NULL)
         size = snprintf(url, sizeof url, "sqlite:%s/edgesentry.db%s%s",
-                        eds_args_text(args, "data-dir"), read_only ? "?" : "", what);
-    else if (!read_only || strcmp(store, "memory:") == 0 || ends_with(store, "?" READ_ONLY) ||
-             ends_with(store, "&" READ_ONLY))
+                        eds_args_text(args, "data-dir"), *mode != '\0' ? "?" : "", mode);
+    else if (*mode == '\0' || strcmp(store, "memory:") == 0 || says(store, mode))
         size = snprintf(url, sizeof url, "%s", store);
     else
-        size = snprintf(url, sizeof url, "%s%s%s", store, first_parameter(store) ? "?" : "&", what);
+        size = snprintf(url, sizeof url, "%s%s%s", store, first_parameter(store) ? "?" : "&", mode);
     if (size < 0 || (size_t)size >= sizeof url)
         return eds_error_set(err, EDS_ERR_USAGE, "the ledger's name is too long");
     return eds_ledger_open(out, url, err);
+}
+
+int32_t eds_store_open(struct eds_ledger **out, const struct eds_args *args, bool read_only,
+                       struct eds_error *err)
+{
+    return open_with(out, args, read_only ? "mode=ro" : "", err);
+}
+
+int32_t eds_store_migrate(struct eds_ledger **out, const struct eds_args *args,
+                          struct eds_error *err)
+{
+    const char *store = eds_args_given(args, "data-dir") ? NULL : eds_args_text(args, "store");
+    bool is_postgres = store != NULL && strncmp(store, "postgres", strlen("postgres")) == 0;
+
+    return open_with(out, args, is_postgres ? "mode=adopt" : "", err);
 }

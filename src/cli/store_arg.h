@@ -26,4 +26,9 @@
 int32_t eds_store_open(struct eds_ledger **out, const struct eds_args *args, bool read_only,
                        struct eds_error *err);
 
+/* eds_store_migrate opens it for writing, and takes tables of edgesentry-rs over
+ * where they stand in the way. */
+int32_t eds_store_migrate(struct eds_ledger **out, const struct eds_args *args,
+                          struct eds_error *err);
+
 #endif

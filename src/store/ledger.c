@@ -50,22 +50,32 @@ static int32_t open_sqlite(struct eds_ledger **out, const char *path, struct eds
 #endif
 
 #if EDS_POSTGRES
-/* mode=ro is ours; everything else in the URL is libpq's. */
+/* The size of a URL without that last parameter; 0 if it is not there. */
+static size_t size_before(const char *url, const char *parameter)
+{
+    size_t size = strlen(url), parameter_size = strlen(parameter);
+
+    if (size <= parameter_size || strcmp(url + size - parameter_size, parameter) != 0 ||
+        strchr("?&", url[size - parameter_size - 1]) == NULL)
+        return 0;
+    return size - parameter_size - 1;
+}
+
+/* mode=... is ours; everything else in the URL is libpq's. */
 static int32_t open_postgres(struct eds_ledger **out, const char *url, struct eds_error *err)
 {
-    static const char read_only[] = "mode=ro";
-    size_t size = strlen(url), suffix_size = sizeof read_only - 1;
+    size_t read_size = size_before(url, "mode=ro"), adopt_size = size_before(url, "mode=adopt");
+    size_t size = read_size + adopt_size; /* one of them is 0 */
     char *rest;
     int32_t rc;
 
-    if (size <= suffix_size || strcmp(url + size - suffix_size, read_only) != 0 ||
-        strchr("?&", url[size - suffix_size - 1]) == NULL)
-        return eds_postgres_open(out, url, false, err);
-    rest = strdup(url);
+    if (size == 0)
+        return eds_postgres_open(out, url, POSTGRES_MODE_WRITE, err);
+    rest = strndup(url, size);
     if (rest == NULL)
         return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for a URL");
-    rest[size - suffix_size - 1] = '\0';
-    rc = eds_postgres_open(out, rest, true, err);
+    rc =
+        eds_postgres_open(out, rest, read_size > 0 ? POSTGRES_MODE_READ : POSTGRES_MODE_ADOPT, err);
     eds_wipe(rest, size); /* a password may be in it */
     free(rest);
     return rc;

@@ -173,7 +173,8 @@ struct eds_ledger {
  *   postgresql://USER@HOST:PORT/DATABASE?PARAMETER=VALUE
  *                 a PostgreSQL database, as libpq reads the URL; its tables
  *                 are made or brought up to date.  mode=ro as the last
- *                 parameter as above.  A server that is away is waited for,
+ *                 parameter as above; mode=adopt: tables of edgesentry-rs
+ *                 that are there are made this ledger's.  A server that is away is waited for,
  *                 5 s long, by every call but this one
  *
  * EDS_OK and *out, which the caller closes with out->ops->close; EDS_ERR_USAGE

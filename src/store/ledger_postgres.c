@@ -130,7 +130,7 @@ static int32_t forget_old_writers(struct postgres_ledger *postgres, struct eds_e
     return rc;
 }
 
-int32_t eds_postgres_open(struct eds_ledger **out, const char *url, bool read_only,
+int32_t eds_postgres_open(struct eds_ledger **out, const char *url, enum postgres_mode mode,
                           struct eds_error *err)
 {
     struct postgres_ledger *postgres = calloc(1, sizeof *postgres);
@@ -140,7 +140,7 @@ int32_t eds_postgres_open(struct eds_ledger **out, const char *url, bool read_on
         return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for a ledger");
     postgres->ledger.ops = &postgres_ops;
     postgres->ledger.roster = &eds_postgres_roster_ops;
-    postgres->read_only = read_only;
+    postgres->mode = mode;
     rc = eds_commit_plan_init(&postgres->plan, err);
     if (rc == EDS_OK && eds_port_random(postgres->writer_id, POSTGRES_WRITER_SIZE) != 0)
         rc = eds_error_set(err, EDS_ERR_IO, "the system has no random bytes");
@@ -148,7 +148,7 @@ int32_t eds_postgres_open(struct eds_ledger **out, const char *url, bool read_on
         rc = read_url(postgres, url, err);
     if (rc == EDS_OK)
         rc = eds_postgres_connect(postgres, err);
-    if (rc == EDS_OK && !read_only)
+    if (rc == EDS_OK && mode != POSTGRES_MODE_READ)
         rc = forget_old_writers(postgres, err);
     if (rc != EDS_OK) {
         close_ledger(&postgres->ledger);

@@ -75,12 +75,19 @@ struct postgres_step {
     size_t rows;
 };
 
+/* What a ledger is opened for. */
+enum postgres_mode {
+    POSTGRES_MODE_WRITE,
+    POSTGRES_MODE_READ,
+    POSTGRES_MODE_ADOPT, /* to write, and to take tables of edgesentry-rs over */
+};
+
 struct postgres_ledger {
     struct eds_ledger ledger;
     PGconn *connection; /* NULL: none, the next call makes one */
     char *url;
     char *place; /* "database NAME at HOST", for errors */
-    bool read_only;
+    enum postgres_mode mode;
     bool is_down; /* the last wait for a connection was in vain */
 
     /* How a commit is told from others, see ledger_postgres_connect.c. */
@@ -97,8 +104,9 @@ struct postgres_ledger {
     size_t step_count, step_capacity;
 };
 
-/* Opens the ledger in the database of a URL; mode=ro is cut off by the caller. */
-int32_t eds_postgres_open(struct eds_ledger **out, const char *url, bool read_only,
+/* Opens the ledger in the database of a URL; our own mode=... is cut off by the
+ * caller. */
+int32_t eds_postgres_open(struct eds_ledger **out, const char *url, enum postgres_mode mode,
                           struct eds_error *err);
 
 /* ledger_postgres_connect.c: a connection ready for use, or none.  ready makes
@@ -116,6 +124,12 @@ const char *eds_postgres_statement_name(enum postgres_statement which);
 /* ledger_postgres_schema.c: is a ledger in this database, in which version, and
  * the steps up to the version of this build. */
 int32_t eds_postgres_migrate(struct postgres_ledger *postgres, struct eds_error *err);
+
+/* ledger_postgres_adopt.c: in the migration's transaction, the tables of
+ * edgesentry-rs in the form of ours, and, when the other tables are there, what
+ * follows from their rows. */
+int32_t eds_postgres_adopt_tables(struct postgres_ledger *postgres, struct eds_error *err);
+int32_t eds_postgres_adopt_rows(struct postgres_ledger *postgres, struct eds_error *err);
 
 /* ledger_postgres_error.c: turns a failed result (NULL: the connection's last
  * failure) into a code and a sentence, and clears no result. */

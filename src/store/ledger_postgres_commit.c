@@ -177,7 +177,7 @@ int32_t eds_postgres_commit(struct eds_ledger *ledger, const struct eds_commit *
     bool lost = true;
     int32_t rc;
 
-    if (postgres->read_only)
+    if (postgres->mode == POSTGRES_MODE_READ)
         return eds_error_set(err, EDS_ERR_USAGE, "PostgreSQL %s is open for reading only",
                              postgres->place);
     rc = eds_commit_plan_make(&postgres->plan, commit, err);

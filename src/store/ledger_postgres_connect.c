@@ -103,7 +103,7 @@ static int32_t set_up(struct postgres_ledger *postgres, struct eds_error *err)
 
     if (rc == EDS_OK)
         rc = run(postgres, settings, err);
-    if (rc == EDS_OK && postgres->read_only)
+    if (rc == EDS_OK && postgres->mode == POSTGRES_MODE_READ)
         rc = run(postgres, "SET default_transaction_read_only = on", err);
     if (rc == EDS_OK)
         rc = check_durability(postgres, err);

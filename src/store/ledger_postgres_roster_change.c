@@ -274,7 +274,7 @@ int32_t eds_postgres_roster_change(struct eds_ledger *ledger,
     bool lost = true;
     int32_t rc;
 
-    if (c.postgres->read_only)
+    if (c.postgres->mode == POSTGRES_MODE_READ)
         return eds_error_set(err, EDS_ERR_USAGE, "PostgreSQL %s is open for reading only",
                              c.postgres->place);
     rc = eds_roster_check_changes(changes, count, err);

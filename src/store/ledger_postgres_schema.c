@@ -37,8 +37,9 @@
     "attest_signature BYTEA,"                                                                      \
     "ingested_ms BIGINT,"
 
-/* step n leads from version n to version n + 1 */
-static const char *const steps[] = {
+/* What edgesentry-rs has as well comes before the first step: it is made, or
+ * taken over (ledger_postgres_adopt.c). */
+static const char common_tables[] =
     "CREATE TABLE audit_records(" RECORD_COLUMNS "UNIQUE(device_id, sequence));"
     "CREATE TABLE operation_logs("
     "id BIGSERIAL PRIMARY KEY,"
@@ -47,7 +48,10 @@ static const char *const steps[] = {
     "sequence BIGINT NOT NULL,"
     "message TEXT NOT NULL,"
     "created_at TIMESTAMPTZ NOT NULL DEFAULT now(),"
-    "created_ms BIGINT);"
+    "created_ms BIGINT);";
+
+/* step n leads from version n to version n + 1 */
+static const char *const steps[] = {
     "CREATE TABLE chain_heads("
     "device_id TEXT COLLATE \"C\" PRIMARY KEY,"
     "sequence BIGINT NOT NULL,"
@@ -141,8 +145,9 @@ static int32_t identify(struct postgres_ledger *postgres, int *version, struct e
     return EDS_OK;
 }
 
-/* Tables of the same names and without a version are not ours to change. */
-static int32_t begin_schema(struct postgres_ledger *postgres, struct eds_error *err)
+/* Tables of the same names and without a version are not ours to change, unless
+ * we are told to.  *adopting: they were there. */
+static int32_t begin_schema(struct postgres_ledger *postgres, bool *adopting, struct eds_error *err)
 {
     uint64_t found = 0;
     int32_t rc = read_number(postgres,
@@ -152,25 +157,30 @@ static int32_t begin_schema(struct postgres_ledger *postgres, struct eds_error *
 
     if (rc != EDS_OK)
         return rc;
-    if (found != 0)
+    *adopting = found != 0;
+    if (*adopting && postgres->mode != POSTGRES_MODE_ADOPT)
         return eds_error_set(err, EDS_ERR_EXISTS,
                              "PostgreSQL %s has tables audit_records or operation_logs of another "
-                             "program; name another database or, with options=-csearch_path=NAME, "
+                             "program; eds audit db migrate takes those of edgesentry-rs over, "
+                             "or name another database or, with options=-csearch_path=NAME, "
                              "another schema",
                              postgres->place);
-    return run(postgres,
-               "CREATE TABLE edgesentry_schema(version INTEGER PRIMARY KEY,"
-               " taken_at TIMESTAMPTZ NOT NULL DEFAULT now())",
-               err);
+    rc = *adopting ? eds_postgres_adopt_tables(postgres, err) : run(postgres, common_tables, err);
+    return rc != EDS_OK ? rc
+                        : run(postgres,
+                              "CREATE TABLE edgesentry_schema(version INTEGER PRIMARY KEY,"
+                              " taken_at TIMESTAMPTZ NOT NULL DEFAULT now())",
+                              err);
 }
 
 static int32_t take_steps(struct postgres_ledger *postgres, struct eds_error *err)
 {
+    bool adopting = false;
     int version = 0;
     int32_t rc = identify(postgres, &version, err); /* another node may have been faster */
 
     if (rc == EDS_OK && version == 0)
-        rc = begin_schema(postgres, err);
+        rc = begin_schema(postgres, &adopting, err);
     for (; rc == EDS_OK && version < VERSION; version++) {
         rc = run(postgres, steps[version], err);
         if (rc == EDS_OK)
@@ -179,6 +189,8 @@ static int32_t take_steps(struct postgres_ledger *postgres, struct eds_error *er
                      " FROM edgesentry_schema",
                      err);
     }
+    if (rc == EDS_OK && adopting)
+        rc = eds_postgres_adopt_rows(postgres, err);
     return rc;
 }
 
@@ -190,7 +202,7 @@ int32_t eds_postgres_migrate(struct postgres_ledger *postgres, struct eds_error 
     postgres->ledger.schema_version = VERSION; /* if this succeeds */
     if (rc != EDS_OK || version == VERSION)
         return rc;
-    if (postgres->read_only)
+    if (postgres->mode == POSTGRES_MODE_READ)
         return eds_error_set(err, version == 0 ? EDS_ERR_NOT_FOUND : EDS_ERR_UNSUPPORTED,
                              "PostgreSQL %s has a ledger of schema version %d, this program reads "
                              "%d; open it once for writing",

@@ -3,7 +3,6 @@
 HTTP, verified and exported; the same records to a second server are duplicates;
 a changed row is found."""
 
-import contextlib
 import json
 import os
 import pathlib
@@ -12,10 +11,10 @@ import sys
 import tempfile
 
 sys.path.insert(0, os.path.join(os.environ["EDS_SOURCE"], "tests/support"))
+from postgres_lab import POSTGRES, database  # noqa: E402
 from server import has_server, serve  # noqa: E402
 
 EDS = os.environ["EDS"]
-POSTGRES = os.path.join(os.environ["EDS_SOURCE"], "tests/support/postgres.sh")
 KEY = "01" * 32
 
 
@@ -25,28 +24,6 @@ def eds(*args, code=0, url=None):
                           timeout=120, check=False, env=environment)
     assert done.returncode == code, (args, done.returncode, done.stdout, done.stderr)
     return done.stdout.decode()
-
-
-@contextlib.contextmanager
-def database():
-    with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)
-        place = f"{folder}/pg"
-        started = subprocess.run([POSTGRES, "start", place, str(os.getpid())],
-                                 stdout=subprocess.PIPE, check=False)
-        if started.returncode == 77:
-            print("skipped:", started.stdout.decode().strip())
-            sys.exit(77)
-        assert started.returncode == 0
-        try:
-            yield place, f"postgresql://eds@127.0.0.1:{int(started.stdout)}/postgres"
-        finally:
-            subprocess.run([POSTGRES, "remove", place], check=True)
-
-
-def version():
-    return json.loads(subprocess.run([EDS, "--version", "--json"], capture_output=True,
-                                     check=True).stdout)
 
 
 def walk(place, url):
@@ -79,9 +56,6 @@ def walk(place, url):
 
 
 def main():
-    if version()["features"]["postgres"] != "on":
-        print("skipped: this build has no PostgreSQL")
-        sys.exit(77)
     if not has_server():
         print("skipped: this build has no HTTP server")
         sys.exit(77)
