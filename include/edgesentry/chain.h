@@ -47,6 +47,7 @@ struct eds_chain_rules {
     enum eds_strength strength;
     const uint8_t (*public_keys)[EDS_PUBLIC_KEY_SIZE]; /* from EDS_STRENGTH_SIGNATURES on */
     size_t public_key_count;
+    const uint64_t *last_sequences; /* of each key, the last it may have signed; NULL: no ends */
 };
 
 /* Where a walk stands: the last link.  Plain data; copy it to remember a place. */

@@ -12,6 +12,7 @@
 #include "cli/say.h"
 #include "cli/store_arg.h"
 #include "evidence/ledger_check.h"
+#include "store/roster.h"
 
 #define FINDINGS_SHOWN_MAX 20u /* the others are counted */
 #define FINDING_TEXT_SIZE  EDS_ERROR_TEXT_SIZE
@@ -22,7 +23,7 @@ static const struct eds_option options[] = {
     EDS_OPTION_OBJECTS,
     {.name = "device",
      .value = "ID=PUBKEY_HEX",
-     .help = "Check the signatures of this device under this key",
+     .help = "Check the signatures of this device also under this key, at any time",
      .repeatable = true},
     EDS_OPTION_JSON,
     EDS_OPTIONS_END,
@@ -50,24 +51,39 @@ struct job {
     const struct eds_args *args;
     struct eds_device_arg *devices;
     size_t device_count;
-    uint8_t keys[64][EDS_PUBLIC_KEY_SIZE]; /* of the device being walked */
+    struct eds_ledger *ledger;
+    struct eds_enrolled_key keys[EDS_LEDGER_KEYS_MAX]; /* of the device being walked */
+    struct eds_enrolment enrolment;
+    struct eds_error failure; /* of reading an enrolment */
     struct eds_progress progress;
     char findings[FINDINGS_SHOWN_MAX][FINDING_TEXT_SIZE];
     size_t finding_count; /* kept in findings */
     struct eds_ledger_summary summary;
 };
 
-static size_t give_keys(void *context, const char *device_id,
-                        const uint8_t (**out)[EDS_PUBLIC_KEY_SIZE])
+/* Those given by --device, without borders, and those of the ledger's registry. */
+static size_t give_keys(void *context, const char *device_id, const struct eds_enrolled_key **out)
 {
     struct job *job = context;
-    size_t count = 0;
+    struct eds_ledger *ledger = job->ledger;
+    size_t count = 0, room = sizeof job->keys / sizeof job->keys[0];
+    struct eds_error err;
+    int32_t rc;
 
-    for (size_t i = 0; i < job->device_count; i++)
-        if (strcmp(job->devices[i].device_id, device_id) == 0 &&
-            count < sizeof job->keys / sizeof job->keys[0])
-            memcpy(job->keys[count++], job->devices[i].public_key, EDS_PUBLIC_KEY_SIZE);
-    *out = (const uint8_t(*)[EDS_PUBLIC_KEY_SIZE])job->keys;
+    for (size_t i = 0; i < job->device_count && count < room; i++)
+        if (strcmp(job->devices[i].device_id, device_id) == 0) {
+            struct eds_enrolled_key *key = &job->keys[count++];
+
+            *key = (struct eds_enrolled_key){.not_after_ms = EDS_KEY_NO_END,
+                                             .not_after_sequence = EDS_KEY_NO_END};
+            memcpy(key->public_key, job->devices[i].public_key, EDS_PUBLIC_KEY_SIZE);
+        }
+    rc = ledger->roster->find(ledger, EDS_ROLE_DEVICE, device_id, &job->enrolment, &err);
+    for (uint32_t i = 0; rc == EDS_OK && i < job->enrolment.key_count && count < room; i++)
+        job->keys[count++] = job->enrolment.keys[i];
+    if (rc != EDS_OK && rc != EDS_ERR_NOT_FOUND)
+        job->failure = err;
+    *out = job->keys;
     return count;
 }
 
@@ -153,7 +169,7 @@ static int report(const struct job *job)
                  summary->conflict_count);
     if (summary->verified_count < summary->record_count)
         eds_say_note("not checked: the signatures of %" PRIu64
-                     " records (no --device for their devices)",
+                     " records (their devices are not registered, and no --device is given)",
                      summary->record_count - summary->verified_count);
     if (summary->payload_absent_count > 0)
         eds_say_note("not checked: %" PRIu64
@@ -176,9 +192,14 @@ static int32_t verify(struct job *job, struct eds_ledger *ledger, struct eds_obj
     };
     int32_t rc;
 
+    job->ledger = ledger;
     eds_progress_begin(&job->progress);
     rc = eds_ledger_check_run(&check, &job->summary, err);
     eds_progress_end(&job->progress);
+    if (job->failure.code != EDS_OK) {
+        *err = job->failure;
+        return err->code;
+    }
     if (rc != EDS_ERR_MALFORMED)
         return rc;
     job->summary.finding_count++;
@@ -221,8 +242,9 @@ static const struct eds_command verify_command = {
     .summary = "Verify a whole ledger: records, links, heads, payloads",
     .description =
         "Recomputes every record's hash and every link, compares each device's head with its "
-        "last record and each payload with its hash, and checks the signatures of the devices "
-        "that are given. Prints LEDGER_VALID, or LEDGER_INVALID and every fault. Changes "
+        "last record and each payload with its hash, and checks the signatures of devices that "
+        "are registered or given, each under the keys that were valid when the record came. "
+        "Prints LEDGER_VALID, or LEDGER_INVALID and every fault. Changes "
         "nothing, and may run beside the server.",
     .options = options,
     .examples = examples,

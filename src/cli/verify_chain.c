@@ -6,12 +6,13 @@
 
 #include "base/hex.h"
 #include "cli/chain_input.h"
+#include "cli/chain_keys.h"
 #include "cli/commands.h"
-#include "cli/device_arg.h"
 #include "cli/file.h"
 #include "cli/json_out.h"
 #include "cli/progress.h"
 #include "cli/say.h"
+#include "cli/store_arg.h"
 #include "evidence/chain_check.h"
 #include "evidence/payload_file.h"
 
@@ -29,6 +30,11 @@ static const struct eds_option options[] = {
      .value = "ID=PUBKEY_HEX",
      .help = "The same, and the chain must be of a device so named",
      .repeatable = true},
+    EDS_OPTION_DATA_DIR,
+    {.name = "store",
+     .value = "URL",
+     .help = "The same with all keys of the device in the registry of this ledger (or of "
+             "--data-dir), ended ones up to their last sequence"},
     {.name = "payloads-file",
      .value = "PAYLOADS_FILE",
      .help = "Check the payloads: a JSON array of hex strings, one per record"},
@@ -65,6 +71,7 @@ struct job {
     const struct eds_args *args;
     struct eds_chain_input input;
     struct eds_chain_check check;
+    struct eds_chain_keys keys;
     struct eds_payload_reader payloads;
     int payloads_fd;
     struct eds_progress progress;
@@ -91,55 +98,17 @@ static void show_progress(void *context, uint64_t records, uint64_t bytes)
 
 static const char *contradiction(const struct eds_args *args)
 {
-    bool keys = eds_args_given(args, "public-key-hex") || eds_args_given(args, "device");
+    bool keys = eds_chain_keys_wanted(args);
     const char *payloads = eds_args_text(args, "payloads-file");
 
     if (payloads != NULL && eds_is_standard_stream(payloads) &&
         eds_is_standard_stream(eds_args_text(args, "records-file")))
         return "only one input can be standard input";
     if (payloads != NULL && !keys)
-        return "--payloads-file needs a key: --public-key-hex or --device";
+        return "--payloads-file needs a key: --public-key-hex, --device or --store";
     if (eds_args_flag(args, "full") && (!keys || payloads == NULL))
-        return "--full needs --payloads-file and a key: --public-key-hex or --device";
+        return "--full needs --payloads-file and a key: --public-key-hex, --device or --store";
     return NULL;
-}
-
-/* The keys that may have signed this chain.  Those of other devices do not
- * count, or one device could speak for another. */
-static int32_t take_keys(struct job *job, uint8_t (*keys)[EDS_PUBLIC_KEY_SIZE],
-                         struct eds_error *err)
-{
-    const struct eds_args *args = job->args;
-    const char *device_id = (const char *)job->input.first.record.device_id;
-    size_t named = eds_args_count(args, "public-key-hex");
-    size_t count = 0;
-    bool known = !eds_args_given(args, "device") || !job->input.has_first;
-
-    for (size_t i = 0; i < named; i++) {
-        int32_t rc =
-            eds_public_key_parse(keys[count++], eds_args_at(args, "public-key-hex", i), err);
-        if (rc != EDS_OK)
-            return rc;
-    }
-    for (size_t i = 0; i < eds_args_count(args, "device"); i++) {
-        struct eds_device_arg device;
-        int32_t rc = eds_device_arg_parse(&device, eds_args_at(args, "device", i), err);
-
-        if (rc != EDS_OK)
-            return rc;
-        if (!job->input.has_first || strcmp(device.device_id, device_id) != 0)
-            continue;
-        memcpy(keys[count++], device.public_key, EDS_PUBLIC_KEY_SIZE);
-        known = true;
-    }
-    if (!known)
-        snprintf(job->fault, sizeof job->fault,
-                 "the chain is of device %.200s, which is none of "
-                 "--device",
-                 device_id);
-    job->check.rules.public_keys = (const uint8_t(*)[EDS_PUBLIC_KEY_SIZE])keys;
-    job->check.rules.public_key_count = count;
-    return EDS_OK;
 }
 
 static int32_t open_payloads(struct job *job, struct eds_error *err)
@@ -266,26 +235,26 @@ static int report(const struct job *job)
     return links_only ? EDS_EXIT_FAILED : EDS_EXIT_NOT_VALID; /* 1: as the original */
 }
 
-static int32_t prepare(struct job *job, uint8_t (**keys)[EDS_PUBLIC_KEY_SIZE],
-                       struct eds_error *err)
+static int32_t prepare(struct job *job, struct eds_error *err)
 {
     const struct eds_args *args = job->args;
-    size_t key_count = eds_args_count(args, "public-key-hex") + eds_args_count(args, "device");
     int32_t rc;
 
     job->check.progress = show_progress;
     job->check.context = job;
-    job->check.rules.strength = eds_args_flag(args, "full") ? EDS_STRENGTH_FULL
-                                : key_count > 0             ? EDS_STRENGTH_SIGNATURES
-                                                            : EDS_STRENGTH_LINKS;
+    job->check.rules.strength = eds_args_flag(args, "full")   ? EDS_STRENGTH_FULL
+                                : eds_chain_keys_wanted(args) ? EDS_STRENGTH_SIGNATURES
+                                                              : EDS_STRENGTH_LINKS;
     rc = eds_chain_input_open(&job->input, eds_args_text(args, "records-file"),
                               eds_chain_format_parse(eds_args_text(args, "format")), err);
-    if (rc != EDS_OK)
-        return rc;
-    *keys = calloc(key_count + 1, sizeof **keys);
-    if (*keys == NULL)
-        return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory");
-    return take_keys(job, *keys, err);
+    if (rc == EDS_OK)
+        rc = eds_chain_keys_take(
+            &job->keys, args,
+            job->input.has_first ? (const char *)job->input.first.record.device_id : NULL, err);
+    if (rc == EDS_OK)
+        strcpy(job->fault, job->keys.fault);
+    eds_chain_keys_rules(&job->keys, &job->check.rules);
+    return rc;
 }
 
 /* The original's word in front of an error, by what failed. */
@@ -306,14 +275,13 @@ static const char *error_kind(int32_t rc)
 static int run(const struct eds_args *args)
 {
     struct job job = {.args = args, .payloads_fd = -1, .input = {.fd = -1}};
-    uint8_t(*keys)[EDS_PUBLIC_KEY_SIZE] = NULL;
     struct eds_error err;
     const char *before = "";
     int32_t rc;
 
     if (contradiction(args) != NULL)
         return eds_args_usage(args, "%s", contradiction(args));
-    rc = prepare(&job, &keys, &err);
+    rc = prepare(&job, &err);
     if (rc == EDS_OK) {
         rc = verify(&job, &err);
         before = error_kind(rc);
@@ -322,7 +290,7 @@ static int run(const struct eds_args *args)
     }
     eds_chain_input_close(&job.input);
     eds_file_close(job.payloads_fd);
-    free(keys);
+    eds_chain_keys_free(&job.keys);
     return rc == EDS_OK ? report(&job) : eds_say_error(args, before, &err);
 }
 

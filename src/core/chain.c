@@ -85,10 +85,16 @@ int32_t eds_chain_link(struct eds_chain *chain, const EdsAuditRecord *record,
     return eds_chain_link_hashed(chain, record, record_hash, finding);
 }
 
+static bool may_sign(const struct eds_chain_rules *rules, size_t key, uint64_t sequence)
+{
+    return rules->last_sequences == NULL || sequence <= rules->last_sequences[key];
+}
+
 static bool is_signed(const struct eds_chain_rules *rules, const EdsAuditRecord *record)
 {
     for (size_t i = 0; i < rules->public_key_count; i++)
-        if (eds_record_verify(record, rules->public_keys[i]))
+        if (may_sign(rules, i, record->sequence) &&
+            eds_record_verify(record, rules->public_keys[i]))
             return true;
     return false;
 }
@@ -97,7 +103,8 @@ static bool is_attested(const struct eds_chain_rules *rules, const struct eds_en
                         const uint8_t record_hash[EDS_HASH_SIZE])
 {
     for (size_t i = 0; i < rules->public_key_count; i++)
-        if (eds_attest_verify(&entry->attestation, record_hash, rules->public_keys[i]))
+        if (may_sign(rules, i, entry->record.sequence) &&
+            eds_attest_verify(&entry->attestation, record_hash, rules->public_keys[i]))
             return true;
     return false;
 }

@@ -22,7 +22,9 @@ struct walk {
     bool attested; /* one of its records was: from then on all must be */
     struct eds_chain chain;
     uint64_t record_index;
-    struct eds_chain_rules rules; /* without keys: links */
+    const struct eds_enrolled_key *keys; /* of the device; none: links alone */
+    size_t key_count;
+    uint8_t valid_keys[EDS_LEDGER_KEYS_MAX][EDS_PUBLIC_KEY_SIZE]; /* for one record */
 };
 
 static void report(struct walk *walk, struct eds_ledger_finding finding)
@@ -72,7 +74,6 @@ static int32_t end_device(struct walk *walk)
 static void begin_device(struct walk *walk, const char *device_id)
 {
     const struct eds_ledger_check *check = walk->check;
-    const uint8_t(*keys)[EDS_PUBLIC_KEY_SIZE] = NULL;
 
     walk->summary->device_count++;
     strcpy(walk->device_id, device_id);
@@ -81,12 +82,9 @@ static void begin_device(struct walk *walk, const char *device_id)
     walk->record_index = 0;
     /* Ingest lets a chain begin with sequence 1 only: strict links, keys or not. */
     eds_chain_begin(&walk->chain, EDS_STRENGTH_SIGNATURES);
-    walk->rules = (struct eds_chain_rules){.strength = EDS_STRENGTH_LINKS};
-    if (check->keys != NULL)
-        walk->rules.public_key_count = check->keys(check->context, device_id, &keys);
-    if (walk->rules.public_key_count > 0)
-        walk->rules.strength = EDS_STRENGTH_SIGNATURES;
-    walk->rules.public_keys = keys;
+    walk->key_count = check->keys != NULL ? check->keys(check->context, device_id, &walk->keys) : 0;
+    if (walk->key_count > EDS_LEDGER_KEYS_MAX)
+        walk->key_count = EDS_LEDGER_KEYS_MAX;
 }
 
 /* The link to the record before.  After a broken one the walk starts anew
@@ -105,19 +103,42 @@ static void check_link(struct walk *walk, const struct eds_stored *stored,
         report_at(walk, EDS_LEDGER_HASH, record->sequence);
 }
 
-static void check_signatures(struct walk *walk, const struct eds_entry *entry,
+/* Inspects an entry under the keys that were valid when it was taken in, or under
+ * all that the device ever had. */
+static int32_t inspect(struct walk *walk, const struct eds_stored *stored,
+                       const uint8_t hash[EDS_HASH_SIZE], bool all,
+                       struct eds_chain_finding *finding)
+{
+    struct eds_chain_rules rules = {.strength = EDS_STRENGTH_SIGNATURES,
+                                    .public_keys =
+                                        (const uint8_t(*)[EDS_PUBLIC_KEY_SIZE])walk->valid_keys};
+    uint64_t sequence = stored->entry->record.sequence;
+
+    for (size_t i = 0; i < walk->key_count; i++)
+        if (all || eds_key_was_valid(&walk->keys[i], stored->ingested_ms, sequence))
+            memcpy(walk->valid_keys[rules.public_key_count++], walk->keys[i].public_key,
+                   EDS_PUBLIC_KEY_SIZE);
+    return eds_chain_inspect(&rules, stored->entry, hash, NULL, 0, finding);
+}
+
+static void check_signatures(struct walk *walk, const struct eds_stored *stored,
                              const uint8_t hash[EDS_HASH_SIZE])
 {
-    struct eds_chain_finding finding = {.fault = EDS_CHAIN_ATTESTATION_ABSENT};
+    const struct eds_entry *entry = stored->entry;
+    struct eds_chain_finding finding = {.fault = EDS_CHAIN_ATTESTATION_ABSENT}, any;
     bool attested = entry->attestation.present;
 
     if (walk->attested && !attested) /* ingest takes no such record: no way back */
         report_chain(walk, &finding, entry->record.sequence);
     walk->attested = walk->attested || attested;
-    if (walk->rules.strength < EDS_STRENGTH_SIGNATURES)
+    if (walk->key_count == 0)
         return;
-    if (eds_chain_inspect(&walk->rules, entry, hash, NULL, 0, &finding) != EDS_OK)
-        report_chain(walk, &finding, entry->record.sequence);
+    if (inspect(walk, stored, hash, false, &finding) != EDS_OK) {
+        if (inspect(walk, stored, hash, true, &any) == EDS_OK)
+            report_at(walk, EDS_LEDGER_KEY, entry->record.sequence);
+        else
+            report_chain(walk, &any, entry->record.sequence);
+    }
     walk->summary->verified_count++;
     walk->summary->attested_count += attested;
 }
@@ -178,7 +199,7 @@ static int32_t visit_record(void *context, const struct eds_stored *stored)
         begin_device(walk, device_id);
     }
     check_link(walk, stored, hash);
-    check_signatures(walk, stored->entry, hash);
+    check_signatures(walk, stored, hash);
     rc = check_payload(walk, &stored->entry->record);
     walk->record_index++;
     walk->summary->record_count++;
@@ -259,6 +280,8 @@ static const char *fault_text(enum eds_ledger_fault fault)
     switch (fault) {
     case EDS_LEDGER_CHAIN:
         break;
+    case EDS_LEDGER_KEY:
+        return "it is signed by a key of the device that was not valid when it came";
     case EDS_LEDGER_HASH:
         return "the stored hash is not the record's";
     case EDS_LEDGER_OBJECT:

@@ -7,11 +7,13 @@
 #ifndef EDS_EVIDENCE_LEDGER_CHECK_H
 #define EDS_EVIDENCE_LEDGER_CHECK_H
 
+#include "core/enrolment.h"
 #include "edgesentry/chain.h"
 #include "store/objects.h"
 
 enum eds_ledger_fault {
     EDS_LEDGER_CHAIN,          /* a fault of the chain or a signature: see chain */
+    EDS_LEDGER_KEY,            /* signed by a key of the device that was not valid then */
     EDS_LEDGER_HASH,           /* the stored hash is not the record's */
     EDS_LEDGER_OBJECT,         /* the reference stands for another payload */
     EDS_LEDGER_OBJECT_ABSENT,  /* the reference stands for nothing */
@@ -30,13 +32,15 @@ struct eds_ledger_finding {
     struct eds_chain_finding chain; /* for EDS_LEDGER_CHAIN; index counts per device */
 };
 
+#define EDS_LEDGER_KEYS_MAX 128u /* of one device */
+
 struct eds_ledger_check {
     struct eds_ledger *ledger;   /* may be in use by a server meanwhile */
     struct eds_objects *objects; /* of payloads that are not in the ledger; NULL: not checked */
-    /* Gives the keys of a device, which live until the next call; returns their
-     * number, 0 for a device whose signatures cannot be checked.  NULL: none. */
-    size_t (*keys)(void *context, const char *device_id,
-                   const uint8_t (**out)[EDS_PUBLIC_KEY_SIZE]);
+    /* Gives the keys of a device, ended ones included, which live until the next
+     * call; returns their number (at most EDS_LEDGER_KEYS_MAX are looked at), 0 for
+     * a device whose signatures cannot be checked.  NULL: none. */
+    size_t (*keys)(void *context, const char *device_id, const struct eds_enrolled_key **out);
     void (*found)(void *context, const struct eds_ledger_finding *finding);
     void (*progress)(void *context, uint64_t records, uint64_t bytes); /* NULL: not */
     void *context;

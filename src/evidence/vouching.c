@@ -14,6 +14,7 @@
 struct key {
     struct eds_verifier_table table;
     uint8_t key_id[EDS_KEY_ID_SIZE];
+    uint64_t last_sequence; /* that it may have signed */
 };
 
 struct eds_vouching {
@@ -53,6 +54,7 @@ struct eds_vouching *eds_vouching_create(const struct eds_chain_rules *rules)
         if (eds_verifier_table_build(&key->table, rules->public_keys[i]) != EDS_OK)
             continue; /* no good key: it vouches for nothing */
         eds_key_id(key->key_id, rules->public_keys[i]);
+        key->last_sequence = rules->last_sequences == NULL ? UINT64_MAX : rules->last_sequences[i];
         vouching->key_count++;
     }
     return vouching;
@@ -74,15 +76,18 @@ void eds_vouching_desk_destroy(struct eds_vouching_desk *desk)
 }
 
 /* The key that an entry is most likely signed by: the one its attestation
- * names, else the first. */
+ * names, else the first that may have signed so late. */
 static const struct key *guess_key(const struct eds_vouching *vouching,
                                    const struct eds_entry *entry)
 {
-    if (!entry->attestation.present)
-        return vouching->key_count > 0 ? &vouching->keys[0] : NULL;
-    for (size_t i = 0; i < vouching->key_count; i++)
-        if (memcmp(vouching->keys[i].key_id, entry->attestation.key_id, EDS_KEY_ID_SIZE) == 0)
-            return &vouching->keys[i];
+    for (size_t i = 0; i < vouching->key_count; i++) {
+        const struct key *key = &vouching->keys[i];
+
+        if (entry->record.sequence <= key->last_sequence &&
+            (!entry->attestation.present ||
+             memcmp(key->key_id, entry->attestation.key_id, EDS_KEY_ID_SIZE) == 0))
+            return key;
+    }
     return NULL;
 }
 
@@ -113,13 +118,12 @@ static size_t add_jobs(struct eds_verify_job *jobs, const struct eds_vouching *v
 void eds_vouching_run(const struct eds_vouching *vouching, struct eds_vouching_desk *desk,
                       const struct eds_inspection_item *items, size_t count, bool *vouched)
 {
-    uint8_t job_counts[EDS_VOUCHING_BATCH_MAX];
+    size_t job_counts[EDS_VOUCHING_BATCH_MAX];
     size_t used = 0;
 
     assert(count <= EDS_VOUCHING_BATCH_MAX);
     for (size_t i = 0; i < count; i++) {
-        job_counts[i] =
-            (uint8_t)add_jobs(&desk->jobs[used], vouching, &items[i], desk->messages[i]);
+        job_counts[i] = add_jobs(&desk->jobs[used], vouching, &items[i], desk->messages[i]);
         used += job_counts[i];
     }
     eds_verify_many((struct eds_verifier_work *)(void *)desk->work, desk->jobs, used,
@@ -127,7 +131,7 @@ void eds_vouching_run(const struct eds_vouching *vouching, struct eds_vouching_d
     used = 0;
     for (size_t i = 0; i < count; i++) {
         vouched[i] = job_counts[i] > 0;
-        for (uint8_t job = 0; job < job_counts[i]; job++)
+        for (size_t job = 0; job < job_counts[i]; job++)
             vouched[i] = vouched[i] && desk->verdicts[used++];
     }
 }

@@ -42,7 +42,8 @@ void rebuild(struct made_chain *made, size_t first, bool attest)
 struct eds_chain_finding check(const struct made_chain *made, enum eds_strength strength,
                                size_t count)
 {
-    const struct eds_chain_rules rules = {strength, &made->public_key, 1};
+    const struct eds_chain_rules rules = {
+        .strength = strength, .public_keys = &made->public_key, .public_key_count = 1};
     struct eds_chain_finding finding = {.fault = EDS_CHAIN_GOOD};
     struct eds_chain chain;
     int32_t rc = EDS_OK;

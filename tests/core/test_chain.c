@@ -396,7 +396,8 @@ static void test_several_keys(void **state)
 {
     struct made_chain made, other;
     uint8_t keys[3][EDS_PUBLIC_KEY_SIZE], hash[EDS_HASH_SIZE];
-    struct eds_chain_rules rules = {EDS_STRENGTH_FULL, keys, 3};
+    struct eds_chain_rules rules = {
+        .strength = EDS_STRENGTH_FULL, .public_keys = keys, .public_key_count = 3};
     struct eds_chain_finding finding;
     const char *payload;
 
@@ -426,7 +427,8 @@ static void test_several_keys(void **state)
 static void test_empty_payload(void **state)
 {
     struct made_chain made;
-    struct eds_chain_rules rules = {EDS_STRENGTH_FULL, &made.public_key, 1};
+    struct eds_chain_rules rules = {
+        .strength = EDS_STRENGTH_FULL, .public_keys = &made.public_key, .public_key_count = 1};
     struct eds_chain_finding finding;
     uint8_t hash[EDS_HASH_SIZE];
 

@@ -156,6 +156,34 @@ def churn(fleet):
     return sum(stream.accepted for stream in streams)
 
 
+def audit(url, *args, code=0):
+    done = subprocess.run([EDS, "audit", *args, "--store", url], capture_output=True, timeout=120,
+                          check=False)
+    assert done.returncode == code, (args, done.returncode, done.stdout, done.stderr)
+    return done.stdout.decode()
+
+
+def verify(fleet, folder):
+    """What revoked and replaced keys signed in their time stays good; what a key
+    signed past its end would not be."""
+    whole = json.loads(audit(fleet.url, "ledger", "verify", "--json"))
+    assert whole["valid"] and whole["verified_count"] == whole["record_count"], whole
+    chain = f"{folder}/chain.json"
+    audit(fleet.url, "export", "--device-id", "lift-01", "--out", chain)
+    audit(fleet.url, "verify-chain", chain)
+    records = json.loads(pathlib.Path(chain).read_text())
+    shown = json.loads(device_command(fleet.url, "show", "lift-01", "--json"))
+    end = shown["keys"][0]["not_after_sequence"]
+    assert records[-1]["sequence"] > end > 1, (end, records[-1]["sequence"])
+    old_key = shown["keys"][0]["public_key"]
+    pathlib.Path(chain).write_text(json.dumps(records[:end]))
+    audit(fleet.url, "verify-chain", chain)
+    done = subprocess.run([EDS, "audit", "verify-chain", f"{folder}/chain.json",
+                           "--public-key-hex", old_key], capture_output=True, timeout=60,
+                          check=False)
+    assert done.returncode == 2, done  # the last one before the end is of the new key
+
+
 def play(url, server_count):
     with contextlib.ExitStack() as stack:
         servers = []
@@ -165,6 +193,8 @@ def play(url, server_count):
         fleet = Fleet(url, servers)
         slowest = walk(fleet)
         accepted = churn(fleet)
+        with tempfile.TemporaryDirectory() as folder:
+            verify(fleet, folder)
         for server in servers:
             code, out = server.end(signal.SIGTERM)
             assert code == 0, out

@@ -47,7 +47,7 @@ static void append_chain(struct eds_ledger *ledger, const char *device_id, unsig
                                     .append_count = 1,
                                     .operations = &operation,
                                     .operation_count = 1,
-                                    .now_ms = 1000 + sequence};
+                                    .now_ms = FIXTURE_NOW_MS};
 
         make_entry(&entry, device_id, sequence, 1000 * sequence, hash, seed);
         append.payload_size = fixture_payload(payload, device_id, sequence);

@@ -6,6 +6,7 @@
 #include "store/ledger.h"
 
 #define FIXTURE_RECORD_COUNT 5u
+#define FIXTURE_NOW_MS       UINT64_C(1700000000000) /* when they came in */
 
 extern const uint8_t fixture_seed_1[EDS_SEED_SIZE]; /* of lift-01 */
 extern const uint8_t fixture_seed_2[EDS_SEED_SIZE]; /* of lift-02 */

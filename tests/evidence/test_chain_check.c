@@ -132,7 +132,9 @@ static struct verdict check_file(struct chain_file *file, enum eds_chain_format 
                                  enum eds_strength strength, unsigned thread_count)
 {
     struct eds_chain_check check = {
-        .rules = {strength, (const uint8_t(*)[EDS_PUBLIC_KEY_SIZE])public_keys, 2},
+        .rules = {.strength = strength,
+                  .public_keys = (const uint8_t(*)[EDS_PUBLIC_KEY_SIZE])public_keys,
+                  .public_key_count = 2},
         .thread_count = thread_count,
         .payload = give_payload,
         .progress = count_progress,
@@ -465,7 +467,9 @@ static void test_large_payloads(void **state)
     size_t most = 0;
     uint8_t hash[EDS_HASH_SIZE] = {0}, *payload = calloc(1, LARGE_SIZE);
     struct eds_chain_check check = {
-        .rules = {EDS_STRENGTH_FULL, (const uint8_t(*)[EDS_PUBLIC_KEY_SIZE])public_keys, 2},
+        .rules = {.strength = EDS_STRENGTH_FULL,
+                  .public_keys = (const uint8_t(*)[EDS_PUBLIC_KEY_SIZE])public_keys,
+                  .public_key_count = 2},
         .thread_count = 3,
         .payload = give_large_payload,
         .context = &most,

@@ -420,21 +420,22 @@ static const struct edit edits[] = {
                  "one\n"},
 };
 
-static uint8_t given_key[1][EDS_PUBLIC_KEY_SIZE];
+static struct eds_enrolled_key given_key;
 
 /* The right keys. */
-static size_t give_keys(void *context, const char *device_id,
-                        const uint8_t (**out)[EDS_PUBLIC_KEY_SIZE])
+static size_t give_keys(void *context, const char *device_id, const struct eds_enrolled_key **out)
 {
     (void)context;
-    eds_ed25519_public_key(given_key[0], is_lift_1(device_id) ? fixture_seed_1 : fixture_seed_2);
-    *out = (const uint8_t(*)[EDS_PUBLIC_KEY_SIZE])given_key;
+    eds_ed25519_public_key(given_key.public_key,
+                           is_lift_1(device_id) ? fixture_seed_1 : fixture_seed_2);
+    given_key.not_after_ms = given_key.not_after_sequence = EDS_KEY_NO_END;
+    *out = &given_key;
     return 1;
 }
 
 /* Only lift-01's, and it is given for both. */
 static size_t give_wrong_key(void *context, const char *device_id,
-                             const uint8_t (**out)[EDS_PUBLIC_KEY_SIZE])
+                             const struct eds_enrolled_key **out)
 {
     (void)device_id;
     return give_keys(context, "lift-01", out);

@@ -43,7 +43,9 @@ static int make_entries(void **state)
 static int32_t run(enum eds_strength strength, unsigned thread_count,
                    struct eds_chain_finding *finding)
 {
-    struct eds_chain_rules rules = {strength, (const uint8_t(*)[EDS_PUBLIC_KEY_SIZE])keys, 2};
+    struct eds_chain_rules rules = {.strength = strength,
+                                    .public_keys = (const uint8_t(*)[EDS_PUBLIC_KEY_SIZE])keys,
+                                    .public_key_count = 2};
     struct eds_inspection *inspection = eds_inspection_start(&rules, thread_count);
 
     assert_non_null(inspection);
