@@ -3,25 +3,12 @@
 #ifndef EDS_TESTS_TRANSPORT_HTTP_LAB_H
 #define EDS_TESTS_TRANSPORT_HTTP_LAB_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 
 #include "ingest/ingest.h"
 #include "ingest/netpolicy.h"
-#include "registry/registry.h"
-#include "store/ledger.h"
 #include "transport/http_server.h"
-
-#define LAB_BODY_SIZE 4096u /* holds the envelope of a lab_envelope */
-
-/* A memory ledger whose commits can be made to fail or to wait. */
-struct lab_ledger {
-    struct eds_ledger ledger;
-    struct eds_ledger *memory;
-    atomic_bool failing; /* commit answers EDS_ERR_IO */
-    atomic_bool waiting; /* commit does not return while this is set */
-    atomic_bool held;    /* one is waiting */
-};
+#include "transport/lab.h"
 
 struct http_lab {
     struct lab_ledger ledger;
@@ -48,20 +35,8 @@ void lab_release(struct http_lab *lab);
 /* What the ledger holds of a device. */
 uint64_t lab_head(struct http_lab *lab, const char *device_id);
 
-/* A device, its key and its last record. */
-struct lab_device {
-    char device_id[EDS_DEVICE_ID_SIZE];
-    uint8_t seed[EDS_SEED_SIZE];
-    uint64_t sequence;
-    uint8_t record_hash[EDS_HASH_SIZE];
-};
-
 /* lab_device_make makes device number `number` and registers it. */
 void lab_device_make(struct lab_device *device, struct http_lab *lab, unsigned number);
-
-/* lab_envelope makes the device's next record, with a payload of that many
- * bytes, and writes its envelope.  Returns the envelope's size. */
-size_t lab_envelope(struct lab_device *device, char *out, size_t out_size, size_t payload_size);
 
 struct lab_reply {
     unsigned status; /* 0: the connection ended, or nothing came for 5 s */
@@ -95,9 +70,6 @@ void lab_read(struct lab_peer *peer, struct lab_reply *reply, bool has_body);
 /* lab_closed says whether the server closed the connection, after at most
  * timeout_ms; bytes that come before are dropped. */
 bool lab_closed(struct lab_peer *peer, int timeout_ms);
-
-/* lab_rest sleeps. */
-void lab_rest(unsigned ms);
 
 #define LAB_ACCEPTED "{\"status\":\"accepted\"}"
 
