@@ -90,6 +90,13 @@ struct eds_answer {
  * {"status":"rejected","error":"..."}; as above. */
 size_t eds_json_answer_encode(char *out, size_t out_size, const struct eds_answer *answer);
 
+/* eds_json_answer_encode_for writes the same with the record that it is about in
+ * front: {"device_id":"...","sequence":1,"status":"accepted"}, for answers that
+ * are read by many.  EDS_JSON_ANSWER_SIZE_MAX bytes always do. */
+#define EDS_JSON_ANSWER_SIZE_MAX (6u * (EDS_ERROR_TEXT_SIZE + EDS_DEVICE_ID_SIZE) + 128u)
+size_t eds_json_answer_encode_for(char *out, size_t out_size, const char *device_id,
+                                  uint64_t sequence, const struct eds_answer *answer);
+
 /* eds_json_answer_decode reads one, for clients.  Unknown fields are skipped:
  * servers may say more than we know.  EDS_OK, EDS_ERR_MALFORMED,
  * EDS_ERR_TRUNCATED. */

@@ -49,20 +49,41 @@ int32_t eds_json_answer_decode(struct eds_answer *out, const char *text, size_t 
     return c.rc;
 }
 
+static void put_status(struct eds_json_writer *w, const struct eds_answer *answer)
+{
+    eds_writer_name(w, "status");
+    if (answer->accepted) {
+        eds_writer_lossy(w, "accepted", strlen("accepted"));
+    } else {
+        eds_writer_lossy(w, "rejected", strlen("rejected"));
+        eds_writer_name(w, "error");
+        eds_writer_lossy(w, answer->error, strnlen(answer->error, sizeof answer->error));
+    }
+}
+
 size_t eds_json_answer_encode(char *out, size_t out_size, const struct eds_answer *answer)
 {
     struct eds_json_writer w;
 
     eds_writer_begin(&w, out, out_size, false, 0);
     eds_writer_open(&w, '{');
-    eds_writer_name(&w, "status");
-    if (answer->accepted) {
-        eds_writer_lossy(&w, "accepted", strlen("accepted"));
-    } else {
-        eds_writer_lossy(&w, "rejected", strlen("rejected"));
-        eds_writer_name(&w, "error");
-        eds_writer_lossy(&w, answer->error, strnlen(answer->error, sizeof answer->error));
-    }
+    put_status(&w, answer);
+    eds_writer_close(&w, '}');
+    return eds_writer_end(&w);
+}
+
+size_t eds_json_answer_encode_for(char *out, size_t out_size, const char *device_id,
+                                  uint64_t sequence, const struct eds_answer *answer)
+{
+    struct eds_json_writer w;
+
+    eds_writer_begin(&w, out, out_size, false, 0);
+    eds_writer_open(&w, '{');
+    eds_writer_name(&w, "device_id");
+    eds_writer_lossy(&w, device_id, strlen(device_id));
+    eds_writer_name(&w, "sequence");
+    eds_writer_u64(&w, sequence);
+    put_status(&w, answer);
     eds_writer_close(&w, '}');
     return eds_writer_end(&w);
 }
