@@ -14,9 +14,10 @@ function(eds_feature option description prefix)
   option(${option} "${description}" ON)
   list(TRANSFORM FEATURE_USERS PREPEND ${PROJECT_SOURCE_DIR}/src/)
   string(REPLACE "/" "/test_" test_prefix ${prefix})
+  string(REGEX REPLACE ".*/" "fuzz/fuzz_" fuzz_prefix ${prefix})
   file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${prefix}*.c)
   file(GLOB tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${test_prefix}*.c
-       ${PROJECT_SOURCE_DIR}/tests/${prefix}*.c)
+       ${PROJECT_SOURCE_DIR}/tests/${prefix}*.c ${PROJECT_SOURCE_DIR}/tests/${fuzz_prefix}*.c)
   set(state on)
   if(NOT sources)
     set(state "not in this version")
@@ -42,7 +43,8 @@ if(NOT EDS_TRANSPORT_HTTP)
 endif()
 eds_feature(EDS_TRANSPORT_TLS "TLS on the ingest server (GnuTLS)" transport/tls
             USERS cli/serve_tls.c)
-eds_feature(EDS_TRANSPORT_MQTT "ingest by MQTT (libmosquitto)" transport/mqtt)
+eds_feature(EDS_TRANSPORT_MQTT "ingest by MQTT (libmosquitto)" transport/mqtt
+            USERS cli/serve_mqtt.c)
 
 option(EDS_VERIFY_LIBSODIUM_ONLY "verify every signature with libsodium, no tables" OFF)
 option(EDS_BUILD_TESTS "build the tests (CMocka, jansson)" ON)

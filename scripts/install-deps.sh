@@ -14,16 +14,16 @@ packages_of() {
     case "$1" in
     build)
         echo "gcc libc6-dev cmake ninja-build pkg-config libsodium-dev" \
-            "libsqlite3-dev libpq-dev libmicrohttpd-dev libgnutls28-dev" \
+            "libsqlite3-dev libpq-dev libmicrohttpd-dev libgnutls28-dev libmosquitto-dev" \
             "libcurl4-gnutls-dev|libcurl4-openssl-dev"
         ;;
     test)
         echo "$(packages_of build) g++ libcmocka-dev libjansson-dev python3 sqlite3 openssl curl" \
-            "postgresql"
+            "postgresql mosquitto mosquitto-clients"
         ;;
     check) echo "$(packages_of test) clang clang-format clang-tidy cppcheck shellcheck git" ;;
     fuzz) echo "$(packages_of test) clang libclang-rt-14-dev|libclang-rt-dev llvm" ;;
-    bench) echo "$(packages_of build) libjansson-dev python3 postgresql" ;;
+    bench) echo "$(packages_of build) libjansson-dev python3 postgresql mosquitto" ;;
     coverage) echo "$(packages_of test) lcov" ;;
     portability)
         echo "$(packages_of test) gcc-aarch64-linux-gnu libc6-dev-arm64-cross" \

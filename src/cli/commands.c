@@ -23,6 +23,11 @@ static const struct eds_command *const audit_children[] = {
 #if EDS_TRANSPORT_TLS
     &eds_command_serve_tls,
 #endif
+#endif
+#if EDS_TRANSPORT_MQTT
+    &eds_command_serve_mqtt,
+#endif
+#if EDS_TRANSPORT_HTTP
     &eds_command_send,
 #endif
     NULL,

@@ -18,6 +18,7 @@ extern const struct eds_command eds_command_ledger;
 extern const struct eds_command eds_command_operator;
 extern const struct eds_command eds_command_send;
 extern const struct eds_command eds_command_serve;
+extern const struct eds_command eds_command_serve_mqtt;
 extern const struct eds_command eds_command_serve_tls;
 extern const struct eds_command eds_command_sign_record;
 extern const struct eds_command eds_command_verify_chain;

@@ -61,6 +61,7 @@ static int32_t start(struct http_service *service, const struct eds_args *args,
     if (rc != EDS_OK)
         return eds_error_set(err, rc, "%sserver error: %s", cert_pem != NULL ? "TLS " : "",
                              why.text);
+    service->common.rate_per_source = eds_args_text(args, "rate-per-source");
     rc = eds_service_open(&service->common, args, err);
     if (rc == EDS_OK) {
         http.ingest = service->common.ingest;

@@ -19,6 +19,12 @@ int32_t eds_serve_check_address(const char *text, struct eds_error *err);
          .value = "ALLOWED_SOURCES",                                                               \
          .fallback = "127.0.0.1",                                                                  \
          .help = "Who may send: addresses and networks (10.0.0.0/8), separated by commas"},        \
+        {.name = "rate-per-source",                                                                \
+         .value = "RATE[:BURST]",                                                                  \
+         .fallback = "10000:1000000",                                                              \
+         .check = eds_service_check_rate,                                                          \
+         .help = "Requests a second that an address may send, and how many at once; an IPv6 "      \
+                 "address stands for its /64; 0 for no limit"},                                    \
         EDS_OPTIONS_SERVICE_DEVICES, EDS_OPTION_DATA_DIR, EDS_OPTION_STORE, EDS_OPTION_OBJECTS,    \
         EDS_OPTIONS_SERVICE_LOG,                                                                   \
         {.name = "port-file",                                                                      \

@@ -29,12 +29,6 @@ int32_t eds_service_check_rate(const char *text, struct eds_error *err);
          .check = eds_service_check_rate,                                                          \
          .help = "Records a second that a device may send, and how many at once after a pause; 0 " \
                  "for no limit"},                                                                  \
-        {.name = "rate-per-source",                                                                \
-         .value = "RATE[:BURST]",                                                                  \
-         .fallback = "10000:1000000",                                                              \
-         .check = eds_service_check_rate,                                                          \
-         .help = "Requests a second that an address may send, likewise; an IPv6 address stands "   \
-                 "for its /64"},                                                                   \
     {                                                                                              \
         .name = "attest", .value = "ATTEST", .fallback = "optional",                               \
         .choices = eds_service_attest_names,                                                       \
@@ -61,6 +55,7 @@ struct eds_service {
     struct eds_registry *registry;
     struct eds_ledger *ledger;
     struct eds_objects *objects; /* NULL also if payloads go into the ledger */
+    const char *rate_per_source; /* for ingest; NULL where there are no addresses */
     struct eds_ingest *ingest;
     struct eds_roster_watch *watch;  /* NULL for a ledger in memory */
     struct eds_ingest_counts counts; /* filled by eds_service_close */

@@ -1,0 +1,171 @@
+/* mqtt_message.c - one message, from the broker to its answer. */
+#include "transport/mqtt_link.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+
+static void log_dropped(struct eds_mqtt_subscriber *subscriber, const char *topic,
+                        const char *reason)
+{
+    uint64_t suppressed;
+    struct eds_error name; /* for its cutting: a topic may have 64 KiB */
+
+    subscriber->counts.dropped++;
+    if (!eds_log_throttle_pass(&subscriber->dropped_log, mqtt_now_ms(), &suppressed))
+        return;
+    eds_error_set(&name, 0, "%s", topic);
+    EDS_LOG(EDS_LOG_WARN, "message_dropped", EDS_LOG_STRING("topic", name.text),
+            EDS_LOG_STRING("reason", reason), EDS_LOG_NUMBER("suppressed", suppressed));
+}
+
+/* Takes over where an MQTT 5 message wants its answer, and what goes with it. */
+static void take_reply(struct eds_mqtt_subscriber *subscriber, struct mqtt_slot *slot,
+                       const mosquitto_property *properties)
+{
+    mosquitto_property_read_string(properties, MQTT_PROP_RESPONSE_TOPIC, &slot->reply_topic, false);
+    mosquitto_property_read_binary(properties, MQTT_PROP_CORRELATION_DATA, &slot->correlation,
+                                   &slot->correlation_size, false);
+    if (slot->reply_topic != NULL &&
+        !eds_mqtt_reply_allowed(&subscriber->filter, slot->reply_topic)) {
+        free(slot->reply_topic);
+        slot->reply_topic = NULL;
+    }
+}
+
+void mqtt_message_take(struct mosquitto *mosquitto, void *context,
+                       const struct mosquitto_message *message,
+                       const mosquitto_property *properties)
+{
+    struct eds_mqtt_subscriber *subscriber = context;
+    size_t size = message->payloadlen > 0 ? (size_t)message->payloadlen : 0;
+    struct mqtt_slot *slot;
+    struct eds_error err;
+    int32_t rc;
+
+    (void)mosquitto;
+    subscriber->link.has_read = true;
+    if (subscriber->link.is_dropped)
+        return;
+    subscriber->counts.messages++;
+    if (eds_mqtt_is_answer(message->topic)) {
+        subscriber->counts.own++;
+        return;
+    }
+    if (size > subscriber->config.message_size_max) {
+        log_dropped(subscriber, message->topic, "the message is longer than this server takes");
+        return;
+    }
+    if (mqtt_round_is_full(&subscriber->round)) { /* more came than a broker should send */
+        mqtt_message_finish(subscriber);
+        if (subscriber->link.is_dropped)
+            return;
+    }
+    slot = mqtt_round_next(&subscriber->round);
+    rc = mqtt_slot_take(slot, message->topic, message->payload, size, &err);
+    if (rc == EDS_ERR_NO_MEMORY) {
+        mqtt_link_drop(subscriber, err.text); /* the broker has it still */
+    } else if (rc != EDS_OK) {
+        log_dropped(subscriber, message->topic, err.text);
+        mqtt_slot_clear(slot);
+    } else {
+        slot->qos = message->qos;
+        slot->is_retained = message->retain;
+        take_reply(subscriber, slot, properties);
+        mqtt_round_submit(&subscriber->round, slot);
+    }
+}
+
+void mqtt_message_sent(struct mosquitto *mosquitto, void *context, int id, int reason,
+                       const mosquitto_property *properties)
+{
+    struct eds_mqtt_subscriber *subscriber = context;
+    uint64_t suppressed;
+
+    (void)mosquitto;
+    (void)id;
+    (void)properties;
+    /* Told while writing it is of QoS 0, told while reading the broker's word. */
+    if (!subscriber->link.is_reading)
+        return;
+    subscriber->link.has_read = true;
+    if (subscriber->answers_open > 0)
+        subscriber->answers_open--;
+    if (reason >= 128 && eds_log_throttle_pass(&subscriber->answer_log, mqtt_now_ms(), &suppressed))
+        EDS_LOG(EDS_LOG_WARN, "answer_refused",
+                EDS_LOG_STRING("reason", mosquitto_reason_string(reason)),
+                EDS_LOG_STRING("remedy", "let this client write to the topics of answers"),
+                EDS_LOG_NUMBER("suppressed", suppressed));
+}
+
+/* Queues an answer, with QoS 1 if its message had it: then libmosquitto keeps it
+ * until the broker has it, over any number of connections.  But no more than the
+ * broker takes at once: others would wait in libmosquitto, and a stop would lose
+ * them.  They go out with QoS 0. */
+static void publish(struct eds_mqtt_subscriber *subscriber, const struct mqtt_slot *slot,
+                    const char *topic, const char *text, size_t size,
+                    const mosquitto_property *properties)
+{
+    int qos = slot->qos > 0 && subscriber->answers_open < subscriber->link.answers_max ? 1 : 0;
+    int rc = mosquitto_publish_v5(subscriber->mosquitto, NULL, topic, (int)size, text, qos, false,
+                                  properties);
+    uint64_t suppressed;
+
+    if (rc == MOSQ_ERR_QOS_NOT_SUPPORTED) {
+        qos = 0;
+        rc = mosquitto_publish_v5(subscriber->mosquitto, NULL, topic, (int)size, text, 0, false,
+                                  properties);
+    }
+    if (rc == MOSQ_ERR_SUCCESS || (rc == MOSQ_ERR_NO_CONN && qos == 1)) {
+        subscriber->answers_open += qos == 1;
+        subscriber->counts.answers++;
+    } else if (rc != MOSQ_ERR_NO_CONN &&
+               eds_log_throttle_pass(&subscriber->answer_log, mqtt_now_ms(), &suppressed)) {
+        EDS_LOG(EDS_LOG_WARN, "answer_failed", EDS_LOG_STRING("reason", mosquitto_strerror(rc)),
+                EDS_LOG_NUMBER("suppressed", suppressed));
+    }
+}
+
+static void answer(struct eds_mqtt_subscriber *subscriber, const struct mqtt_slot *slot)
+{
+    char *topic = subscriber->answer_topic;
+    char text[EDS_JSON_ANSWER_SIZE_MAX];
+    size_t size = mqtt_slot_answer(slot, text);
+    mosquitto_property *properties = NULL;
+
+    if (slot->correlation != NULL)
+        mosquitto_property_add_binary(&properties, MQTT_PROP_CORRELATION_DATA, slot->correlation,
+                                      slot->correlation_size);
+    if (eds_mqtt_answer_topic(topic, EDS_MQTT_TOPIC_SIZE, slot->topic) == 0)
+        topic[0] = '\0'; /* too long a topic to be answered */
+    else
+        publish(subscriber, slot, topic, text, size, properties);
+    if (slot->reply_topic != NULL && strcmp(slot->reply_topic, topic) != 0)
+        publish(subscriber, slot, slot->reply_topic, text, size, properties);
+    mosquitto_property_free_all(&properties);
+}
+
+void mqtt_message_finish(struct eds_mqtt_subscriber *subscriber)
+{
+    struct mqtt_round *round = &subscriber->round;
+    uint64_t now_ms;
+
+    if (round->count == 0)
+        return;
+    if (!mqtt_round_finish(round))
+        mqtt_link_drop(subscriber, "the store does not take records; the broker keeps them");
+    now_ms = mqtt_now_ms();
+    for (size_t i = 0; i < round->count; i++) {
+        const struct mqtt_slot *slot = &round->slots[i];
+
+        eds_verdict_log_write(&subscriber->verdict_log, &slot->submission, "topic", slot->topic,
+                              now_ms);
+        /* A message that the broker keeps comes with every subscription, and
+         * nobody waits for another answer to it. */
+        if (!slot->is_open &&
+            !(slot->is_retained && slot->submission.verdict == EDS_VERDICT_DUPLICATE))
+            answer(subscriber, slot);
+    }
+    mqtt_round_clear(round);
+}

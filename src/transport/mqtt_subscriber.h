@@ -1,0 +1,65 @@
+/* mqtt_subscriber.h - records from an MQTT broker, on libmosquitto.
+ *
+ * Knows topics, sessions and acknowledgements; what is in a message is the
+ * codec's, whether it is good is ingest's.  docs/SPEC.md has the answers.
+ *
+ * What is promised: a message of QoS 1 is acknowledged to the broker, and its
+ * answer published, only after its record was decided and is durable; records
+ * of a device are decided in the order in which the broker delivers them; a
+ * broker that goes away is waited for, however long. */
+#ifndef EDS_TRANSPORT_MQTT_SUBSCRIBER_H
+#define EDS_TRANSPORT_MQTT_SUBSCRIBER_H
+
+#include "ingest/ingest.h"
+
+struct eds_mqtt_subscriber;
+
+enum eds_mqtt_version { EDS_MQTT_5, EDS_MQTT_3_1_1 };
+
+struct eds_mqtt_config {
+    struct eds_ingest *ingest; /* this subscriber's alone */
+    const char *broker;        /* name or address */
+    unsigned port;             /* 1 to 65535 */
+    const char *topic;         /* a filter: wildcards and $share/NAME/... */
+    const char *client_id;     /* the session's name at the broker */
+    enum eds_mqtt_version version;
+    const char *user;     /* NULL: none */
+    const char *password; /* NULL: none; not needed after the start */
+
+    bool has_tls;
+    const char *ca_file;   /* who vouches for the broker, PEM; NULL: the system's */
+    const char *cert_file; /* ours and its key, PEM; both or none */
+    const char *key_file;
+
+    uint32_t session_expiry_s; /* the broker keeps the session; 0: ends with the connection */
+    size_t message_size_max;   /* bytes; 0: 2 MiB (2097152), as HTTP */
+    unsigned inflight_max;     /* messages unacknowledged at once, at most 4096; 0: 1024 */
+    unsigned patience_ms;      /* with a failing store, before the broker gets all back; 0: 20 s */
+};
+
+/* What has happened since the start. */
+struct eds_mqtt_counts {
+    uint64_t messages;    /* all that came */
+    uint64_t answers;     /* published */
+    uint64_t own;         /* messages on topics of answers, not looked at */
+    uint64_t dropped;     /* messages that hold no record, or are too long */
+    uint64_t connections; /* that the broker accepted */
+};
+
+/* eds_mqtt_check_topic is the check of a topic filter.  EDS_OK or EDS_ERR_USAGE. */
+int32_t eds_mqtt_check_topic(const char *text, struct eds_error *err);
+
+/* eds_mqtt_subscriber_start checks the configuration and begins to connect; no
+ * broker has to be there.  The texts in config outlive the subscriber, but for
+ * the password.  EDS_OK; EDS_ERR_USAGE; EDS_ERR_IO for TLS files that cannot be
+ * used, or no thread; EDS_ERR_NO_MEMORY. */
+int32_t eds_mqtt_subscriber_start(struct eds_mqtt_subscriber **out,
+                                  const struct eds_mqtt_config *config, struct eds_error *err);
+
+/* eds_mqtt_subscriber_stop takes nothing more, finishes and answers what was
+ * taken, leaves the broker, frees everything and, unless counts is NULL, says
+ * what was done.  Before eds_ingest_stop. */
+void eds_mqtt_subscriber_stop(struct eds_mqtt_subscriber *subscriber,
+                              struct eds_mqtt_counts *counts);
+
+#endif
