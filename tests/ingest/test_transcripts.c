@@ -235,6 +235,7 @@ static void test_transcripts_in_postgres(void **state)
     play_all(PLACE_POSTGRES);
     postgres_remove(&server);
 #else
+    print_message("skipped: this build has no PostgreSQL\n");
     skip();
 #endif
 }

@@ -80,8 +80,10 @@ uint64_t stored_count(struct eds_ledger *ledger, const char *device_id);
 /* A test that needs a file to live on is skipped in a build without SQLite. */
 #define NEEDS_SQLITE()                                                                             \
     do {                                                                                           \
-        if (!EDS_STORE_SQLITE)                                                                     \
+        if (!EDS_STORE_SQLITE) {                                                                   \
+            print_message("skipped: this build has no SQLite\n");                                  \
             skip();                                                                                \
+        }                                                                                          \
     } while (0)
 
 /* temporary_url makes a new folder and writes the URL of a SQLite ledger in it;

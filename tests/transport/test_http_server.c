@@ -395,7 +395,7 @@ static void dual_stack(void **state)
 
     (void)state;
     if (fd < 0) {
-        print_message("no IPv6 here\n");
+        print_message("skipped: this system has no IPv6\n");
         skip();
     }
     close(fd);
