@@ -25,14 +25,18 @@ def send_again(port, sender):
     return "accepted" if status == 202 else "duplicate"
 
 
-def one_kill(server, devices, chance):
-    """Loads the server and kills it.  Returns who sent."""
+def kill(server):
+    server.end(signal.SIGKILL)
+
+
+def one_kill(server, devices, chance, strike):
+    """Loads the server and strikes.  Returns who sent."""
     senders = [Sender(device, server.port) for device in devices]
     for sender in senders:
         sender.before = sender.device.sequence
         sender.start()
     time.sleep(chance.uniform(0.01, 0.2))
-    server.end(signal.SIGKILL)
+    strike(server)
     for sender in senders:
         sender.join()
         if sender.fault:
@@ -40,8 +44,8 @@ def one_kill(server, devices, chance):
     return senders
 
 
-def run(folder, tables, cycles, store):
-    """Kills cycles times; store is [] or ["--store", URL].  Returns the devices."""
+def run(folder, tables, cycles, store, strike=kill):
+    """Strikes cycles times; store is [] or ["--store", URL].  Returns the devices."""
     bridge()
     chance = random.Random(int(os.environ.get("EDS_SEED", "1")))
     devices = [Device(f"lift-{n}", n) for n in range(DEVICES)]
@@ -51,7 +55,7 @@ def run(folder, tables, cycles, store):
     ledger = Ledger(tables)
     server = Server(folder, arguments, *store)
     for _ in range(cycles):
-        senders = one_kill(server, devices, chance)
+        senders = one_kill(server, devices, chance, strike)
         server = Server(folder, arguments, *store)
         acknowledged += sum(sender.acknowledged for sender in senders)
         for sender in senders:
@@ -72,6 +76,6 @@ def run(folder, tables, cycles, store):
     if done.returncode != 0:
         raise Lost(done.stdout.decode() + done.stderr.decode())
     assert acknowledged > cycles, "there was no load"
-    print(f"{cycles} kills: {acknowledged} records acknowledged, {records} stored, 0 lost; of "
+    print(f"{cycles} times: {acknowledged} records acknowledged, {records} stored, 0 lost; of "
           f"those in flight {fates['duplicate']} were stored and {fates['accepted']} were not")
     return devices
