@@ -54,6 +54,10 @@ endforeach()
 if(TARGET test_device_peer_flush AND TARGET test_helpers_ingest)
   target_link_libraries(test_device_peer_flush PRIVATE test_helpers_ingest eds_ingest)
 endif()
+# The disk that fails under the ledger also fails under the buffer.
+if(TARGET test_device_store_sqlite_power AND TARGET test_helpers_store)
+  target_link_libraries(test_device_store_sqlite_power PRIVATE test_helpers_store eds_store)
+endif()
 
 # Whole-program tests are scripts: tests/e2e/NAME.sh or .py, "e2e/NAME".  They
 # get the commands in EDS, and exit 77 where they can't run, with the reason.  A
@@ -86,7 +90,7 @@ foreach(target ${targets})
   get_filename_component(name ${target} NAME_WE)
   add_executable(replay_${name} ${target} ${PROJECT_SOURCE_DIR}/tests/fuzz/replay.c)
   target_include_directories(replay_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
-  target_link_libraries(replay_${name} PRIVATE eds_transport eds_codec eds_flags PkgConfig::JANSSON)
+  target_link_libraries(replay_${name} PRIVATE eds_transport eds_device eds_codec eds_flags PkgConfig::JANSSON)
   add_dependencies(room_tests replay_${name})
   add_test(NAME fuzz/${name}
            COMMAND replay_${name} ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name})

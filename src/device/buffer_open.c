@@ -8,6 +8,8 @@ static int32_t open_store(struct eds_buffer_store **out, const char *url, struct
 {
     if (strcmp(url, "memory:") == 0)
         return eds_buffer_memory_open(out, err);
+    if (strncmp(url, "log:", 4) == 0)
+        return eds_buffer_log_open(out, url + 4, err);
     if (strncmp(url, "sqlite:", 7) == 0)
 #if EDS_BUFFER_SQLITE
         return eds_buffer_sqlite_open(out, url + 7, err);

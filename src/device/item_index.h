@@ -19,7 +19,15 @@ struct eds_item_list {
 struct eds_item_device {
     const char *id; /* first: see id_table.h */
     struct eds_buffer_head head;
-    uint64_t head_place; /* the store's own: where the head stands */
+    /* The store's own: where the head stands. */
+    uint64_t head_place;
+    uint32_t head_home;
+    /* What a replay takes back to if the last push turns out to have failed. */
+    struct {
+        struct eds_buffer_head head;
+        uint64_t head_place, first_id, push;
+        uint32_t head_home;
+    } before;
     struct eds_item_list waiting, dead;
 };
 
@@ -33,6 +41,7 @@ struct eds_item_node {
     /* The store's own: where the item is, and what it says of it. */
     void *block;
     uint64_t place;
+    uint32_t home;
     uint32_t size, payload_size; /* bytes */
     uint64_t sequence;
     enum eds_priority priority;

@@ -215,6 +215,14 @@ static int32_t change(struct sqlite_buffer *sqlite, uint64_t id, enum eds_settle
     return rc;
 }
 
+/* (Not a prepared statement: SQLite obeys this pragma while it reads it.) */
+static int32_t set_sync(struct sqlite_buffer *sqlite, const char *pragma, struct eds_error *err)
+{
+    if (sqlite3_exec(sqlite->db, pragma, NULL, NULL, NULL) != SQLITE_OK)
+        return eds_buffer_sqlite_fail(sqlite, err, "configure");
+    return EDS_OK;
+}
+
 static int32_t sqlite_settle(struct eds_buffer_store *store, uint64_t id, enum eds_settlement how,
                              const char *reason, struct eds_error *err)
 {
@@ -222,11 +230,11 @@ static int32_t sqlite_settle(struct eds_buffer_store *store, uint64_t id, enum e
     int32_t rc = eds_buffer_sqlite_ready(sqlite, err);
 
     if (rc == EDS_OK && how != EDS_SETTLE_REVIVE)
-        rc = run(sqlite, BUFFER_SYNC_LATER, SQLITE_OK, "configure", err);
+        rc = set_sync(sqlite, "PRAGMA synchronous=NORMAL", err);
     if (rc != EDS_OK)
         return rc;
     rc = change(sqlite, id, how, reason, err);
-    if (run(sqlite, BUFFER_SYNC_ALWAYS, SQLITE_OK, "configure", NULL) != EDS_OK)
+    if (how != EDS_SETTLE_REVIVE && set_sync(sqlite, "PRAGMA synchronous=FULL", NULL) != EDS_OK)
         eds_buffer_sqlite_disconnect(sqlite); /* a push must never go unsynced */
     return rc;
 }

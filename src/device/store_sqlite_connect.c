@@ -27,8 +27,6 @@ static const char *const statement_texts[BUFFER_STATEMENT_COUNT] = {
     [BUFFER_BEGIN] = "BEGIN IMMEDIATE",
     [BUFFER_COMMIT] = "COMMIT",
     [BUFFER_ROLLBACK] = "ROLLBACK",
-    [BUFFER_SYNC_ALWAYS] = "PRAGMA synchronous=FULL",
-    [BUFFER_SYNC_LATER] = "PRAGMA synchronous=NORMAL",
     [BUFFER_ADD] = "INSERT INTO items(device_id, entry, payload, priority) VALUES(?1, ?2, ?3, ?4)",
     [BUFFER_MOVE_HEAD] = "INSERT INTO heads(device_id, sequence, timestamp_ms, record_hash)"
                          " VALUES(?1, ?2, ?3, ?4) ON CONFLICT(device_id) DO UPDATE SET"
