@@ -37,7 +37,7 @@ eds_feature(EDS_S3 "payloads in an S3-compatible store (libcurl)" store/s3)
 eds_feature(EDS_BUFFER_SQLITE "device's offline buffer in a SQLite file (libsqlite3)"
             device/store_sqlite)
 eds_feature(EDS_TRANSPORT_HTTP "HTTP ingest server and sender (libmicrohttpd, libcurl)"
-            transport/http USERS cli/serve.c cli/send.c cli/send_input.c cli/send_lanes.c)
+            transport/http USERS cli/admin.c cli/serve.c cli/send.c cli/send_input.c cli/send_lanes.c)
 if(NOT EDS_TRANSPORT_HTTP)
   set(EDS_TRANSPORT_TLS OFF) # it is HTTP's
 endif()

@@ -21,7 +21,7 @@ packages_of() {
         echo "$(packages_of build) g++ libcmocka-dev libjansson-dev python3 sqlite3 openssl curl" \
             "postgresql mosquitto mosquitto-clients"
         ;;
-    check) echo "$(packages_of test) clang clang-format clang-tidy cppcheck shellcheck git" ;;
+    check) echo "$(packages_of test) clang clang-format clang-tidy cppcheck shellcheck git prometheus" ;;
     fuzz) echo "$(packages_of test) clang libclang-rt-14-dev|libclang-rt-dev llvm" ;;
     bench) echo "$(packages_of build) libjansson-dev python3 postgresql mosquitto" ;;
     coverage) echo "$(packages_of test) lcov" ;;

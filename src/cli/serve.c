@@ -33,6 +33,7 @@ struct http_service {
     struct eds_netpolicy netpolicy;
     struct eds_service common;
     struct eds_http_server *server;
+    struct eds_admin admin;
 };
 
 int32_t eds_serve_check_address(const char *text, struct eds_error *err)
@@ -94,9 +95,12 @@ int eds_serve(const struct eds_args *args, const char *cert_pem, const char *key
     eds_service_begin(args, &ending);
     rc = start(&service, args, cert_pem, key_pem, &err);
     if (rc == EDS_OK)
+        rc = eds_admin_open(&service.admin, args, &service.common, service.server, &err);
+    if (rc == EDS_OK)
         rc = write_port(&service, args, &err);
     if (rc == EDS_OK)
         eds_service_await(&service.common, &ending);
+    eds_admin_close(&service.admin);
     if (service.server != NULL)
         eds_http_server_stop(service.server);
     eds_service_close(&service.common);

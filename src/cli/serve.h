@@ -2,6 +2,7 @@
 #ifndef EDS_CLI_SERVE_H
 #define EDS_CLI_SERVE_H
 
+#include "cli/admin.h"
 #include "cli/service.h"
 #include "transport/http_server.h"
 
@@ -30,7 +31,7 @@ int32_t eds_serve_check_address(const char *text, struct eds_error *err);
         {.name = "port-file",                                                                      \
          .value = "FILE",                                                                          \
          .help = "Write the port to this file once the server listens"},                           \
-        EDS_OPTION_SERVICE_JSON, EDS_OPTIONS_END
+        EDS_OPTIONS_ADMIN, EDS_OPTION_SERVICE_JSON, EDS_OPTIONS_END
 
 /* eds_serve listens until a signal ends it, and returns the exit code; with
  * both PEM texts over TLS.  The texts are the caller's. */

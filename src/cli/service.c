@@ -42,6 +42,7 @@ void eds_service_begin(const struct eds_args *args, sigset_t *ending)
     sigaddset(ending, SIGHUP);
     pthread_sigmask(SIG_BLOCK, ending, NULL);
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file past its limit is a store that failed, no end */
 }
 
 int32_t eds_service_add_devices(struct eds_service *service, const struct eds_args *args,

@@ -52,11 +52,14 @@ void eds_batch_free(struct eds_batch *batch)
     free(batch->operations);
 }
 
-/* Says on standard error that the store failed, at most once a second. */
-static void log_failure(struct eds_batch *batch, const char *what, const struct eds_error *err)
+/* Counts that the store failed, and says so on standard error at most once a
+ * second. */
+static void log_failure(struct eds_batch *batch, enum eds_component component, const char *what,
+                        const struct eds_error *err)
 {
     uint64_t now = eds_queue_now_ns();
 
+    eds_meters_fail(&batch->books->meters, component);
     if (batch->failure_logged_ns != 0 && now - batch->failure_logged_ns < NS_PER_S)
         return;
     batch->failure_logged_ns = now;
@@ -79,7 +82,7 @@ static void load_head(struct eds_batch *batch, struct eds_pending_device *device
     if (batch->ledger->ops->head(batch->ledger, device->device_id, &device->head, &err) == EDS_OK)
         return;
     device->failed = true;
-    log_failure(batch, "head", &err);
+    log_failure(batch, EDS_COMPONENT_AUDIT_LEDGER, "head", &err);
 }
 
 /* Finds the device among those of the batch, with its head. */
@@ -104,7 +107,7 @@ static const uint8_t *found(struct eds_batch *batch, struct eds_pending_device *
         return hash;
     if (rc != EDS_ERR_NOT_FOUND) {
         device->failed = true;
-        log_failure(batch, what, err);
+        log_failure(batch, EDS_COMPONENT_AUDIT_LEDGER, what, err);
     }
     return NULL;
 }
@@ -257,6 +260,7 @@ static int32_t commit(struct eds_batch *batch, struct eds_error *err)
         .operation_count = batch->operation_count,
         .now_ms = eds_port_time_ms(),
     };
+    struct eds_meters *meters = &batch->books->meters;
     uint64_t begun_ns = eds_queue_now_ns();
     int32_t rc;
 
@@ -264,9 +268,12 @@ static int32_t commit(struct eds_batch *batch, struct eds_error *err)
         return EDS_OK;
     rc = batch->ledger->ops->commit(batch->ledger, &all, err);
     batch->commit_ns = eds_queue_now_ns() - begun_ns;
-    if (rc == EDS_OK)
-        eds_books_committed(batch->books);
-    return rc;
+    eds_meter_observe(&meters->commit, batch->commit_ns);
+    if (rc != EDS_OK)
+        return rc;
+    eds_books_committed(batch->books);
+    atomic_store_explicit(&meters->committed_ms, all.now_ms, memory_order_relaxed);
+    return EDS_OK;
 }
 
 /* The heads are now where we moved them - or, after a failure, we don't know:
@@ -350,7 +357,7 @@ static void run_range(struct eds_batch *batch, size_t first, size_t count)
         return;
     }
     if (rc != EDS_OK) {
-        log_failure(batch, "commit", &err);
+        log_failure(batch, EDS_COMPONENT_AUDIT_LEDGER, "commit", &err);
         take_back(batch, first, count);
     }
     fail_followers(batch, first, count);
@@ -393,7 +400,7 @@ static void tell_sums(struct eds_batch *batch, bool at_once)
     }
     if (commit(batch, &err) == EDS_OK)
         return;
-    log_failure(batch, "commit", &err);
+    log_failure(batch, EDS_COMPONENT_OPERATION_LOG, "commit", &err);
     for (size_t i = 0; i < count; i++)
         eds_books_unlisted(batch->books, &batch->floods[i]);
 }
@@ -401,11 +408,15 @@ static void tell_sums(struct eds_batch *batch, bool at_once)
 void eds_batch_run(struct eds_batch *batch, struct eds_submission **submissions, size_t count,
                    bool at_once)
 {
+    _Atomic uint64_t *oldest_ns = &batch->books->meters.oldest_ns;
+
     assert(count <= batch->max);
     batch->count = count;
     for (size_t i = 0; i < count; i++) {
         bool rejected = submissions[i]->verdict != EDS_VERDICT_ACCEPTED;
 
+        if (submissions[i]->verdict == EDS_VERDICT_STORE) /* of its payload, on the way here */
+            eds_meters_fail(&batch->books->meters, EDS_COMPONENT_RAW_DATA_STORE);
         batch->items[i] = (struct eds_batch_item){
             .submission = submissions[i],
             .checked = submissions[i]->verdict,
@@ -413,7 +424,10 @@ void eds_batch_run(struct eds_batch *batch, struct eds_submission **submissions,
             .is_listed = rejected,
         };
     }
-    if (count > 0)
+    if (count > 0) {
+        atomic_store_explicit(oldest_ns, submissions[0]->begun_ns, memory_order_relaxed);
         run_range(batch, 0, count);
+        atomic_store_explicit(oldest_ns, 0, memory_order_relaxed);
+    }
     tell_sums(batch, at_once);
 }

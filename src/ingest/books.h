@@ -33,6 +33,7 @@ struct eds_books {
     unsigned flood_count;
     bool has_sum; /* one of them has something to tell */
     struct eds_ingest_counts counts;
+    struct eds_meters meters; /* without the lock */
 };
 
 /* eds_books_init opens the books; false if the system has no lock to give.

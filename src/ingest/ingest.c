@@ -50,9 +50,15 @@ struct eds_ingest {
     unsigned helper_count; /* started */
 };
 
-static void answer(struct eds_ingest *ingest, struct eds_submission *submission)
+static void count_answer(struct eds_ingest *ingest, const struct eds_submission *submission)
 {
     eds_books_count(&ingest->books, submission->verdict);
+    eds_meter_observe(&ingest->books.meters.answer, eds_queue_now_ns() - submission->begun_ns);
+}
+
+static void answer(struct eds_ingest *ingest, struct eds_submission *submission)
+{
+    count_answer(ingest, submission);
     submission->done(submission); /* from here on it is not ours */
 }
 
@@ -295,6 +301,7 @@ bool eds_ingest_admit(struct eds_ingest *ingest, const char *source, size_t coun
 
 void eds_ingest_submit(struct eds_ingest *ingest, struct eds_submission *submission)
 {
+    submission->begun_ns = eds_queue_now_ns();
     /* First, so that a server that can't keep up does not hash in vain. */
     if (waiting_count(ingest) >= ingest->queue.max) {
         refuse(ingest, submission);
@@ -319,6 +326,7 @@ bool eds_ingest_submit_here(struct eds_ingest *ingest, struct eds_submission *su
         eds_queue_leave(&ingest->queue, false);
         return false;
     }
+    submission->begun_ns = eds_queue_now_ns();
     submission->request.now_ms = eds_port_time_ms();
     submission->payload_place = EDS_PAYLOAD_IN_COMMIT;
     check_alone(ingest, submission);
@@ -326,7 +334,7 @@ bool eds_ingest_submit_here(struct eds_ingest *ingest, struct eds_submission *su
         eds_batch_run(&ingest->batch, &submission, 1, false);
     /* The sum of what is not listed is the committer's to tell, in time. */
     eds_queue_leave(&ingest->queue, submission->verdict != EDS_VERDICT_ACCEPTED);
-    eds_books_count(&ingest->books, submission->verdict);
+    count_answer(ingest, submission);
     return true;
 }
 
@@ -369,6 +377,11 @@ void eds_ingest_counts(struct eds_ingest *ingest, struct eds_ingest_counts *out)
 {
     eds_books_counts(&ingest->books, out);
     out->queued = waiting_count(ingest);
+}
+
+void eds_ingest_meters(struct eds_ingest *ingest, struct eds_meters_reading *out)
+{
+    eds_meters_read(&ingest->books.meters, out);
 }
 
 void eds_ingest_forget_key(struct eds_ingest *ingest, const uint8_t public_key[EDS_PUBLIC_KEY_SIZE])

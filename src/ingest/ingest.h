@@ -12,6 +12,7 @@
 #define EDS_INGEST_INGEST_H
 
 #include "ingest/gate.h"
+#include "ingest/meters.h"
 #include "ingest/rate_limit.h"
 
 struct eds_ingest;
@@ -43,6 +44,7 @@ struct eds_submission {
     bool has_payload_hash;
     bool attest_required; /* as the registry said when it was checked */
     bool is_checked;      /* verdict is that of the checks */
+    uint64_t begun_ns;    /* when it was submitted: monotonic */
     enum eds_payload_place payload_place;
     struct eds_submission *next;
 };
@@ -109,6 +111,9 @@ bool eds_ingest_admit(struct eds_ingest *ingest, const char *source, size_t coun
                       unsigned *retry_after_s);
 
 void eds_ingest_counts(struct eds_ingest *ingest, struct eds_ingest_counts *out);
+
+/* eds_ingest_meters tells how long it takes, and what of the stores has failed. */
+void eds_ingest_meters(struct eds_ingest *ingest, struct eds_meters_reading *out);
 
 /* eds_ingest_forget_key gives up what was prepared to verify a key faster: it
  * will sign nothing more.  Any thread. */

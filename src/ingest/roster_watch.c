@@ -2,21 +2,24 @@
 #include "ingest/roster_watch.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 
 #include "base/log.h"
 #include "base/port.h"
+#include "ingest/queue.h"
 
 #define COMPLAIN_EVERY 50u /* polls: ten seconds */
 
 struct eds_roster_watch {
     struct eds_ledger *ledger;
     struct eds_registry *registry;
-    struct eds_ingest *ingest; /* NULL before start */
-    pthread_mutex_t reading;   /* the ledger, and what has been read of it */
-    uint64_t version;          /* up to which the registry is the roster */
-    int32_t fault;             /* of one visit: an enrolment that found no place */
+    struct eds_ingest *ingest;     /* NULL before start */
+    pthread_mutex_t reading;       /* the ledger, and what has been read of it */
+    uint64_t version;              /* up to which the registry is the roster */
+    int32_t fault;                 /* of one visit: an enrolment that found no place */
+    _Atomic uint64_t confirmed_ns; /* when the two were last found to be the same: monotonic */
 
     pthread_t thread;
     bool has_thread;
@@ -87,6 +90,8 @@ int32_t eds_roster_watch_refresh(struct eds_roster_watch *watch, struct eds_erro
 
     pthread_mutex_lock(&watch->reading);
     rc = refresh(watch, err);
+    if (rc == EDS_OK)
+        atomic_store(&watch->confirmed_ns, eds_queue_now_ns());
     pthread_mutex_unlock(&watch->reading);
     return rc;
 }
@@ -160,6 +165,13 @@ int32_t eds_roster_watch_start(struct eds_roster_watch *watch, struct eds_ingest
     if (!watch->has_thread)
         return eds_error_set(err, EDS_ERR_IO, "no thread to watch the registry");
     return EDS_OK;
+}
+
+uint64_t eds_roster_watch_age_ms(const struct eds_roster_watch *watch)
+{
+    uint64_t confirmed_ns = atomic_load(&watch->confirmed_ns);
+
+    return (eds_queue_now_ns() - confirmed_ns) / 1000000;
 }
 
 void eds_roster_watch_stop(struct eds_roster_watch *watch)

@@ -35,6 +35,10 @@ int32_t eds_roster_watch_start(struct eds_roster_watch *watch, struct eds_ingest
 /* eds_roster_watch_refresh looks for changes at once, on the caller's thread. */
 int32_t eds_roster_watch_refresh(struct eds_roster_watch *watch, struct eds_error *err);
 
+/* eds_roster_watch_age_ms tells for how long the store has not confirmed that the
+ * registry is as it says: little more than EDS_ROSTER_WATCH_MS while it answers. */
+uint64_t eds_roster_watch_age_ms(const struct eds_roster_watch *watch);
+
 /* eds_roster_watch_stop ends the thread and frees all; NULL is fine. */
 void eds_roster_watch_stop(struct eds_roster_watch *watch);
 

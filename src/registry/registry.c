@@ -31,6 +31,7 @@ struct device {
 struct eds_registry {
     pthread_rwlock_t lock;
     struct eds_index by_id, by_key;
+    size_t state_counts[EDS_DEVICE_STATE_COUNT];
     atomic_uint_fast64_t generation;
     uint8_t hash_key[crypto_shorthash_KEYBYTES];
 };
@@ -176,6 +177,9 @@ static void replace(struct eds_registry *registry, struct device *old, struct de
         eds_index_remove(&registry->by_key, hash_key(registry, &old->keys[i]), old);
     for (unsigned i = 0; i < device->key_count; i++)
         eds_index_put(&registry->by_key, hash_key(registry, &device->keys[i]), device);
+    if (old != NULL)
+        registry->state_counts[old->state]--;
+    registry->state_counts[device->state]++;
     free(old);
 }
 
@@ -347,8 +351,11 @@ int32_t eds_registry_set_state(struct eds_registry *registry, const char *device
 
     pthread_rwlock_wrlock(&registry->lock);
     device = find_id(registry, device_id, strlen(device_id));
-    if (device != NULL)
+    if (device != NULL) {
+        registry->state_counts[device->state]--;
+        registry->state_counts[state]++;
         device->state = (uint8_t)state;
+    }
     atomic_fetch_add(&registry->generation, 1);
     pthread_rwlock_unlock(&registry->lock);
     return device != NULL ? EDS_OK : EDS_ERR_NOT_FOUND;
@@ -388,4 +395,12 @@ size_t eds_registry_count(const struct eds_registry *registry)
     count = registry->by_id.used;
     pthread_rwlock_unlock(lock_of(registry));
     return count;
+}
+
+void eds_registry_count_states(const struct eds_registry *registry,
+                               size_t out[EDS_DEVICE_STATE_COUNT])
+{
+    pthread_rwlock_rdlock(lock_of(registry));
+    memcpy(out, registry->state_counts, sizeof registry->state_counts);
+    pthread_rwlock_unlock(lock_of(registry));
 }

@@ -65,4 +65,8 @@ int32_t eds_registry_find(const struct eds_registry *registry, const char *devic
 /* eds_registry_count tells how many devices there are. */
 size_t eds_registry_count(const struct eds_registry *registry);
 
+/* eds_registry_count_states tells how many there are in each state. */
+void eds_registry_count_states(const struct eds_registry *registry,
+                               size_t out[EDS_DEVICE_STATE_COUNT]);
+
 #endif

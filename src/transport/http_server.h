@@ -44,6 +44,15 @@ int32_t eds_http_server_start(struct eds_http_server **out, const struct eds_htt
 /* eds_http_server_port tells the port it listens on. */
 unsigned eds_http_server_port(const struct eds_http_server *server);
 
+/* What it has done and holds; the counts of requests are since the start. */
+struct eds_http_counts {
+    uint64_t answered;                     /* requests, whatever the answer */
+    uint64_t connections, denied;          /* open now; denied ones wait for their 403 */
+    uint64_t connection_max;               /* more wait in the backlog */
+    uint64_t body_memory, body_memory_max; /* bytes */
+};
+void eds_http_server_counts(const struct eds_http_server *server, struct eds_http_counts *out);
+
 /* eds_http_server_stop takes no new connection, answers what was taken (new
  * requests on old connections with 503), closes and frees.  Call before eds_ingest_stop. */
 void eds_http_server_stop(struct eds_http_server *server);

@@ -94,6 +94,8 @@ class Server:
         self.log = open(directory / "server.log", "ab")
         words = [EDS, "audit", command, "--addr", f"127.0.0.1:{port}", "--port-file",
                  str(port_file)]
+        if "--admin-addr" not in more:
+            words += ["--admin-addr", "off"]
         if "--store" not in more:
             words += ["--data-dir", str(directory / "data")]
         self.process = subprocess.Popen([*words, *devices, *more], stdout=subprocess.PIPE,

@@ -17,6 +17,7 @@ def serve(data_dir, *devices, store=None, objects=None):
     log = open(os.path.abspath(data_dir) + ".log", "wb")
     process = subprocess.Popen(
         [EDS, "audit", "serve", "--addr", "127.0.0.1:0", "--port-file", port_file,
+         "--admin-addr", "off",
          *(["--store", store] if store else ["--data-dir", data_dir]), *(["--objects", objects] if objects else []),
          *(word for device in devices for word in ("--device", device))],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)

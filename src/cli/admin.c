@@ -1,0 +1,162 @@
+/* admin.c - see admin.h. */
+#include "cli/admin.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/port.h"
+#include "cli/output.h"
+#include "transport/ingest_metrics.h"
+#include "transport/socket_address.h"
+
+#define OFF "off"
+
+/* Not ready while the last failure of a store is as young as this, or while the
+ * store has not confirmed the registry for so long.  A server that is sent nothing
+ * cannot see its store heal; so it calls itself ready again and finds out. */
+#define FAILED_MS 5000u
+#define SILENT_MS 3000u
+
+#define NS_PER_MS 1000000u
+#define NS_PER_S  1000000000u
+
+int32_t eds_admin_check_address(const char *text, struct eds_error *err)
+{
+    struct eds_socket_address address;
+
+    return strcmp(text, OFF) == 0 ? EDS_OK : eds_socket_address_parse(&address, text, err);
+}
+
+static void write_build(struct eds_metrics *page, const struct eds_admin *admin)
+{
+    static const char build[] = "edgesentry_build_info";
+    static const char started[] = "process_start_time_seconds";
+    const struct eds_service *service = admin->service;
+
+    eds_metrics_family(page, build, "gauge", "1, with the version of this server.");
+    eds_metrics_value(page, build, "version", EDS_VERSION, 1);
+    eds_metrics_family(page, "edgesentry_ledger_info", "gauge", "1, with the kind of ledger.");
+    eds_metrics_value(page, "edgesentry_ledger_info", "kind", service->ledger->ops->name, 1);
+    eds_metrics_family(page, started, "gauge", "Unix time at which the process started.");
+    eds_metrics_seconds(page, started, admin->started_ms * NS_PER_MS);
+}
+
+static void write_process(struct eds_metrics *page)
+{
+    static const char cpu[] = "process_cpu_seconds_total";
+    struct rusage usage;
+    unsigned long all, resident;
+    FILE *file = fopen("/proc/self/statm", "re");
+
+    if (getrusage(RUSAGE_SELF, &usage) == 0) {
+        uint64_t seconds = (uint64_t)usage.ru_utime.tv_sec + (uint64_t)usage.ru_stime.tv_sec;
+        uint64_t us = (uint64_t)usage.ru_utime.tv_usec + (uint64_t)usage.ru_stime.tv_usec;
+
+        eds_metrics_family(page, cpu, "counter", "CPU time used, of user and system.");
+        eds_metrics_seconds(page, cpu, seconds * NS_PER_S + us * 1000);
+    }
+    if (file == NULL)
+        return;
+    if (fscanf(file, "%lu %lu", &all, &resident) == 2)
+        eds_metrics_gauge(page, "process_resident_memory_bytes", "Memory in use.",
+                          (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE));
+    fclose(file);
+}
+
+static void write_http(struct eds_metrics *page, const struct eds_http_server *server)
+{
+    struct eds_http_counts counts;
+
+    eds_http_server_counts(server, &counts);
+    eds_metrics_counter(page, "edgesentry_http_answers_total",
+                        "Requests answered, whatever the answer.", counts.answered);
+    eds_metrics_gauge(page, "edgesentry_http_connections", "Open connections.", counts.connections);
+    eds_metrics_gauge(page, "edgesentry_http_connections_limit",
+                      "Open connections past which peers wait.", counts.connection_max);
+    eds_metrics_gauge(page, "edgesentry_http_body_bytes", "Memory held by bodies.",
+                      counts.body_memory);
+    eds_metrics_gauge(page, "edgesentry_http_body_limit_bytes",
+                      "Memory of bodies past which the answer is 503.", counts.body_memory_max);
+}
+
+static void write_metrics(void *context, struct eds_metrics *page)
+{
+    const struct eds_admin *admin = context;
+
+    eds_ingest_metrics_write(page, admin->service->ingest);
+    eds_registry_metrics_write(page, admin->service->registry);
+    if (admin->server != NULL)
+        write_http(page, admin->server);
+    write_build(page, admin);
+    write_process(page);
+}
+
+static int32_t check_ready(void *context, struct eds_error *err)
+{
+    const struct eds_service *service = ((const struct eds_admin *)context)->service;
+    struct eds_meters_reading meters;
+
+    eds_ingest_meters(service->ingest, &meters);
+    for (unsigned i = 0; i < EDS_COMPONENT_COUNT; i++)
+        if (meters.failed_ago_ms[i] < FAILED_MS)
+            return eds_error_set(err, EDS_ERR_IO, "%s failed %" PRIu64 " ms ago",
+                                 eds_component_name((enum eds_component)i),
+                                 meters.failed_ago_ms[i]);
+    if (meters.lag_ns / NS_PER_MS > FAILED_MS)
+        return eds_error_set(err, EDS_ERR_IO, "audit_ledger has not committed for %" PRIu64 " ms",
+                             meters.lag_ns / NS_PER_MS);
+    if (service->watch != NULL && eds_roster_watch_age_ms(service->watch) > SILENT_MS)
+        return eds_error_set(err, EDS_ERR_IO, "the ledger has not answered for %" PRIu64 " ms",
+                             eds_roster_watch_age_ms(service->watch));
+    return EDS_OK;
+}
+
+static int32_t write_port(const struct eds_admin *admin, const struct eds_args *args,
+                          struct eds_error *err)
+{
+    const char *path = eds_args_text(args, "admin-port-file");
+    char text[16];
+    int size;
+
+    if (path == NULL)
+        return EDS_OK;
+    size = snprintf(text, sizeof text, "%u\n", eds_http_admin_port(admin->listener));
+    return eds_output_file(path, EDS_OUTPUT_PUBLIC, text, (size_t)size, err);
+}
+
+int32_t eds_admin_open(struct eds_admin *out, const struct eds_args *args,
+                       const struct eds_service *service, const struct eds_http_server *server,
+                       struct eds_error *err)
+{
+    struct eds_http_admin_config config = {
+        .write_metrics = write_metrics, .check_ready = check_ready, .context = out};
+    const char *address = eds_args_text(args, "admin-addr");
+    struct eds_error why;
+    int32_t rc;
+
+    *out =
+        (struct eds_admin){.service = service, .server = server, .started_ms = eds_port_time_ms()};
+    if (strcmp(address, OFF) == 0)
+        return EDS_OK;
+    rc = eds_http_admin_start(&out->listener, address, &config, &why);
+    if (rc == EDS_ERR_IO && !eds_args_given(args, "admin-addr")) {
+        EDS_LOG(EDS_LOG_WARN, "admin_unavailable", EDS_LOG_STRING("error", why.text),
+                EDS_LOG_STRING("remedy", "--admin-addr takes another address, or off"));
+        return EDS_OK;
+    }
+    if (rc == EDS_OK)
+        rc = write_port(out, args, &why);
+    if (rc != EDS_OK)
+        return eds_error_set(err, rc, "%s", why.text);
+    return EDS_OK;
+}
+
+void eds_admin_close(struct eds_admin *admin)
+{
+    eds_http_admin_stop(admin->listener);
+    admin->listener = NULL;
+}

@@ -1,0 +1,14 @@
+/* http_counts.c - what the HTTP server has done, for those who watch it. */
+#include "transport/http_connection.h"
+
+void eds_http_server_counts(const struct eds_http_server *server, struct eds_http_counts *out)
+{
+    *out = (struct eds_http_counts){
+        .answered = atomic_load(&server->answered_count),
+        .connections = atomic_load(&server->connection_count),
+        .denied = atomic_load(&server->denied_count),
+        .connection_max = server->config.connection_max,
+        .body_memory = atomic_load(&server->body_memory),
+        .body_memory_max = server->config.body_memory_max,
+    };
+}
