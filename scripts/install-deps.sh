@@ -23,7 +23,7 @@ packages_of() {
         ;;
     check) echo "$(packages_of test) clang clang-format clang-tidy cppcheck shellcheck git prometheus" ;;
     fuzz) echo "$(packages_of test) clang libclang-rt-14-dev|libclang-rt-dev llvm" ;;
-    bench) echo "$(packages_of build) libjansson-dev python3 postgresql mosquitto" ;;
+    bench) echo "$(packages_of build) libjansson-dev python3 postgresql mosquitto b3sum" ;;
     coverage) echo "$(packages_of test) lcov" ;;
     portability)
         echo "$(packages_of test) gcc-aarch64-linux-gnu libc6-dev-arm64-cross" \

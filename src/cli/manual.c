@@ -131,7 +131,9 @@ void eds_manual_print(void)
          ".TP\n\\fBEDS_VERIFY_LEVEL\\fR\n"
          "The fastest way to verify signatures of known keys that may be used: libsodium, "
          "portable, avx2 or ifma. Verdicts are the same. Without it, the fastest that this "
-         "processor has and that passes its self-test.");
+         "processor has and that passes its self-test.\n"
+         ".TP\n\\fBEDS_HASH_LEVEL\\fR\n"
+         "The same for hashing: portable, sse41, avx2 or avx512.");
     puts(".SH EXIT STATUS\n"
          ".TP\n0\nDone, or checked and valid.\n"
          ".TP\n1\nIt could not be done; standard error says why.\n"

@@ -71,6 +71,8 @@ static int run_found(const struct found *found, int argc, char **argv)
 
     if (rc == EDS_OK)
         rc = eds_verify_level_apply(getenv(EDS_ENVIRONMENT_VERIFY_LEVEL), &err);
+    if (rc == EDS_OK)
+        rc = eds_hash_level_apply(getenv(EDS_ENVIRONMENT_HASH_LEVEL), &err);
     if (rc == EDS_ERR_USAGE) {
         code = eds_args_usage(&args, "%s", err.text);
     } else if (rc != EDS_OK) {

@@ -1,5 +1,5 @@
-/* verify_level.h - how signatures of known keys are verified, as the environment
- * has it. */
+/* verify_level.h - how signatures of known keys are verified and how messages are
+ * hashed, as the environment has it. */
 #ifndef EDS_CLI_VERIFY_LEVEL_H
 #define EDS_CLI_VERIFY_LEVEL_H
 
@@ -16,5 +16,10 @@
  *
  * EDS_OK, or EDS_ERR_USAGE for another word. */
 int32_t eds_verify_level_apply(const char *name, struct eds_error *err);
+
+#define EDS_ENVIRONMENT_HASH_LEVEL "EDS_HASH_LEVEL"
+
+/* eds_hash_level_apply is the same for hashing: "portable", "sse41", "avx2" or "avx512". */
+int32_t eds_hash_level_apply(const char *name, struct eds_error *err);
 
 #endif

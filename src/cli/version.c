@@ -5,6 +5,7 @@
 
 #include "cli/command.h"
 #include "cli/features.h"
+#include "edgesentry/blake3.h"
 #include "edgesentry/verifier.h"
 
 /* A name and what is said of it: plain ASCII from the build, nothing to escape. */
@@ -32,6 +33,8 @@ int eds_version_print(bool as_json)
     fputs("{\"name\":\"eds\",\"version\":\"" EDS_VERSION "\"", stdout);
     print_pairs("features", features, sizeof features / sizeof features[0]);
     print_pairs("libraries", libraries, sizeof libraries / sizeof libraries[0]);
-    printf(",\"verify_level\":\"%s\"}\n", eds_verifier_level_name(eds_verifier_init()));
+    printf(",\"verify_level\":\"%s\",\"hash_level\":\"%s\"}\n",
+           eds_verifier_level_name(eds_verifier_init()),
+           eds_blake3_level_name(eds_blake3_get_level()));
     return EDS_EXIT_OK;
 }

@@ -21,7 +21,7 @@ static uint32_t saved_registers(void)
 
 unsigned eds_cpu_features(void)
 {
-    const uint32_t avx512 = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL;
+    const uint32_t avx512 = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL | bit_BMI2;
     uint32_t eax, ebx, ecx, edx, saved = 0;
     unsigned features = 0;
 

@@ -7,7 +7,7 @@
 enum eds_cpu_feature {
     EDS_CPU_SSE41 = 1,
     EDS_CPU_AVX2 = 2,
-    EDS_CPU_AVX512 = 4, /* F, BW, DQ and VL */
+    EDS_CPU_AVX512 = 4, /* F, BW, DQ and VL; and BMI2 */
     EDS_CPU_IFMA = 8,   /* AVX-512 IFMA, on top of those */
 };
 

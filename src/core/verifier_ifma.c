@@ -4,7 +4,7 @@
 #if EDS_VERIFIER_TABLES && defined(__x86_64__)
 
 #include "core/sha512_impl.h"
-#include "core/target_avx512.h"
+#include "core/target_ifma.h"
 
 #include <string.h>
 

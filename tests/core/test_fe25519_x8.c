@@ -16,7 +16,7 @@
 
 #if defined(__x86_64__)
 
-#include "core/target_avx512.h"
+#include "core/target_ifma.h"
 
 #include "core/fe25519_x8.h"
 #include "core/transpose_x8.h"

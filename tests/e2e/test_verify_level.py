@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""EDS_VERIFY_LEVEL: every level gives the same verdicts; another word is refused."""
+"""EDS_VERIFY_LEVEL and EDS_HASH_LEVEL: every level gives the same verdicts; another
+word is refused."""
 import json
 import os
 import subprocess
@@ -8,17 +9,20 @@ import tempfile
 
 EDS = os.environ["EDS"]
 LEVELS = ["libsodium", "portable", "avx2", "ifma"]
+HASH_LEVELS = ["portable", "sse41", "avx2", "avx512"]
 
 
 def fail(why):
     sys.exit(f"FAILED: {why}")
 
 
-def eds(*args, level=None):
-    environment = dict(os.environ)
-    environment.pop("EDS_VERIFY_LEVEL", None)
+def eds(*args, level=None, hash_level=None):
+    environment = {name: value for name, value in os.environ.items()
+                   if name not in ("EDS_VERIFY_LEVEL", "EDS_HASH_LEVEL")}
     if level is not None:
         environment["EDS_VERIFY_LEVEL"] = level
+    if hash_level is not None:
+        environment["EDS_HASH_LEVEL"] = hash_level
     return subprocess.run([EDS, *args], capture_output=True, text=True, env=environment,
                           stdin=subprocess.DEVNULL)
 
@@ -47,6 +51,18 @@ refused = eds("--version", level="sse2")
 if refused.returncode != 64 or "EDS_VERIFY_LEVEL" not in refused.stderr:
     fail(f"another word: {refused.returncode} {refused.stderr}")
 
+best_hash = json.loads(eds("--version", "--json").stdout)["hash_level"]
+for level in HASH_LEVELS:
+    done = eds("--version", "--json", hash_level=level)
+    want = level if HASH_LEVELS.index(level) <= HASH_LEVELS.index(best_hash) else best_hash
+    if json.loads(done.stdout)["hash_level"] != want:
+        fail(f"{level}: {done.stdout}")
+    if ("hash_level_absent" in done.stderr) != (level != want):
+        fail(f"{level}: {done.stderr!r}")
+refused = eds("--version", hash_level="neon")
+if refused.returncode != 64 or "EDS_HASH_LEVEL" not in refused.stderr:
+    fail(f"another word: {refused.returncode} {refused.stderr}")
+
 KEY = "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"  # the demonstration's
 with tempfile.TemporaryDirectory() as folder:
     path = os.path.join(folder, "chain.json")
@@ -63,4 +79,9 @@ with tempfile.TemporaryDirectory() as folder:
                        level=level)
             if done.returncode != (2 if change else 0):
                 fail(f"{level}: exit {done.returncode}: {done.stdout}{done.stderr}")
-print(f"every level up to {best} agrees")
+        for level in HASH_LEVELS:
+            done = eds("audit", "verify-chain", "--records-file", path, "--public-key-hex", KEY,
+                       hash_level=level)
+            if done.returncode != (2 if change else 0):
+                fail(f"{level}: exit {done.returncode}: {done.stdout}{done.stderr}")
+print(f"every level up to {best} and {best_hash} agrees")
