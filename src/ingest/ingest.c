@@ -322,7 +322,7 @@ bool eds_ingest_submit_here(struct eds_ingest *ingest, struct eds_submission *su
 {
     if (ingest->uploads != NULL || !eds_queue_enter(&ingest->queue))
         return false;
-    if (ingest->batch.commit_ns > QUICK_NS) {
+    if (ingest->batch.count > 1 || ingest->batch.commit_ns > QUICK_NS) {
         eds_queue_leave(&ingest->queue, false);
         return false;
     }

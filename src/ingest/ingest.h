@@ -91,9 +91,10 @@ int32_t eds_ingest_start(struct eds_ingest **out, const struct eds_ingest_config
 void eds_ingest_submit(struct eds_ingest *ingest, struct eds_submission *submission);
 
 /* eds_ingest_submit_here decides a request on the caller's thread, commit
- * included, if nothing else is on its way and the store was quick last time: no
- * thread has to be woken for a lone one.   True: it is decided, and done is not called.  False:
- * nothing has happened, and eds_ingest_submit may be called. */
+ * included, if nothing else is on its way, nobody was beside the one before, and
+ * the store was quick then: no thread has to be woken for a lone one.  True: it
+ * is decided, and done is not called.  False: nothing has happened, and
+ * eds_ingest_submit may be called. */
 bool eds_ingest_submit_here(struct eds_ingest *ingest, struct eds_submission *submission);
 
 /* eds_ingest_submit_wait does the same as eds_ingest_submit, and returns when it

@@ -347,8 +347,19 @@ static void test_submit_here(void **state)
     device_next(&s->a, &p[3]);
     assert_false(eds_ingest_submit_here(s->ingest, &p[3].submission));
     batch_add(s, &p[3]); /* behind what it has in hand */
+    device_next(&s->b, &p[4]);
+    batch_add(s, &p[4]);
     batch_end(s);
     answered(&p[3], EDS_VERDICT_ACCEPTED);
+    scene_restart(s);
+    batch_begin(s);
+    device_next(&s->a, &p[5]);
+    device_next(&s->b, &p[6]);
+    batch_add(s, &p[5]);
+    batch_add(s, &p[6]);
+    batch_end(s);
+    device_next(&s->a, &p[7]); /* two came together: there may be more */
+    assert_false(eds_ingest_submit_here(s->ingest, &p[7].submission));
 }
 
 /* After a slow commit nobody is made to wait for the next one. */
