@@ -36,6 +36,12 @@ test: ## build and run every test
 	$(call build,release,build,-DEDS_BUILD_TESTS=ON)
 	@scripts/run-tests.sh build -j$(JOBS) $(CTEST_FLAGS)
 
+.PHONY: test-s3
+test-s3: ## the tests that need an S3 service; installs Ceph's object gateway (206 MB)
+	@scripts/install-deps.sh s3
+	$(call build,release,build,-DEDS_BUILD_TESTS=ON)
+	@scripts/run-tests.sh build -R '/s3_|/local_demo' $(CTEST_FLAGS)
+
 .PHONY: test-asan
 test-asan: ## the tests of the rooms under AddressSanitizer and UBSan
 	@scripts/install-deps.sh test

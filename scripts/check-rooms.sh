@@ -1,7 +1,8 @@
 #!/bin/bash
 # Holds every #include to the order of the rooms (ARCHITECTURE.md): an include
 # may go leftwards, never the other way and never sideways.  And each library
-# has its room: SQL is the store's, HTTP the transport's.
+# has its room: SQL is the store's, HTTP the
+# transport's (and S3, which is spoken over HTTP, the store's).
 set -euo pipefail
 
 # The rooms that a room may include, besides itself.
@@ -44,7 +45,7 @@ declare -A library=(
     [sodium.h]="base core registry store ingest device cli"
     [sqlite3.h]="store device"
     [microhttpd.h]="transport"
-    [curl/curl.h]="transport"
+    [curl/curl.h]="store transport"
     [jansson.h]="tests"
 )
 # Rooms that also run without an OS, and the only headers of C they may use.

@@ -3,7 +3,7 @@
 #
 #   scripts/install-deps.sh GROUP...
 #
-# Groups: build test check fuzz bench coverage portability
+# Groups: build test s3 check fuzz bench coverage portability
 #
 # Installing takes root, or sudo.  EDS_INSTALL_DEPS=no only reports what is
 # missing.  Where everything is there this is one dpkg-query and no output.
@@ -22,6 +22,7 @@ packages_of() {
             "postgresql mosquitto mosquitto-clients"
         ;;
     check) echo "$(packages_of test) clang clang-format clang-tidy cppcheck shellcheck git prometheus" ;;
+    s3) echo "$(packages_of test) radosgw ceph-mon ceph-osd ceph-common" ;;
     fuzz) echo "$(packages_of test) clang libclang-rt-14-dev|libclang-rt-dev llvm" ;;
     bench) echo "$(packages_of build) libjansson-dev python3 postgresql mosquitto b3sum" ;;
     coverage) echo "$(packages_of test) lcov" ;;
@@ -31,7 +32,7 @@ packages_of() {
             "autoconf automake libtool xz-utils patch ca-certificates"
         ;;
     *)
-        echo "install-deps.sh: no such group: $1 (build test check fuzz bench coverage" \
+        echo "install-deps.sh: no such group: $1 (build test s3 check fuzz bench coverage" \
             "portability)" >&2
         return 1
         ;;

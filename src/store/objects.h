@@ -41,7 +41,9 @@ struct eds_object_put {
     int32_t rc;
     struct eds_error err;
 
-    struct eds_object_put *next; /* the store's meanwhile */
+    /* The store's meanwhile. */
+    struct eds_object_put *next;
+    uint64_t deadline_ms;
 };
 
 struct eds_objects_ops {

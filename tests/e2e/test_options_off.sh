@@ -66,7 +66,7 @@ if states everything | grep ' on$'; then
 fi
 must_not_link everything sqlite3 microhttpd curl pq mosquitto gnutls
 
-build_without http "sqlite3 libpq" EDS_TRANSPORT_HTTP
+build_without http "sqlite3 libpq" EDS_TRANSPORT_HTTP EDS_S3
 must_say http transport-http off
 must_say http transport-tls off
 must_say http store-sqlite on
@@ -85,4 +85,11 @@ build_without postgres "sqlite3 libmicrohttpd libcurl" EDS_POSTGRES
 must_say postgres postgres off
 must_say postgres store-sqlite on
 must_not_link postgres pq
+
+build_without s3 "sqlite3 libpq libmicrohttpd libcurl gnutls" EDS_S3
+must_say s3 s3 off
+must_say s3 transport-http on
+refusal=$("$work/s3/bin/eds" audit serve --addr 127.0.0.1:0 --store memory: --objects s3://b 2>&1) &&
+    { echo "a build without S3 took an s3:// URL"; exit 1; }
+[[ $refusal == *"this build has no S3 (EDS_S3)"* ]] || { echo "it says: $refusal"; exit 1; }
 echo "built without: $(tr '\n' ' ' <<<"$optional")"

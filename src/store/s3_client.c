@@ -1,0 +1,205 @@
+/* s3_client.c - see s3.h and s3_client.h: opening, credentials, reading. */
+#include "store/s3_client.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/port.h"
+#include "base/wipe.h"
+#include "store/s3.h"
+
+#define RENEW_EARLY_MS 300000u /* before they end */
+#define RENEW_PAUSE_MS 10000u  /* not more often than this */
+#define ENDED_PAUSE_MS 500u    /* but for credentials that have ended */
+
+uint64_t eds_s3_now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000u + (uint64_t)now.tv_nsec / 1000000u;
+}
+
+static void load(struct s3_client *client, struct eds_s3_credentials *fresh, int32_t *rc,
+                 struct eds_error *err)
+{
+    *rc = eds_s3_credentials_load(fresh, &client->config, err);
+    client->loaded_ms = eds_s3_now_ms();
+    if (*rc == EDS_OK)
+        client->credentials = *fresh;
+}
+
+int32_t eds_s3_current_credentials(struct s3_client *client, struct eds_s3_credentials *out,
+                                   bool was_denied, struct eds_error *err)
+{
+    uint64_t ends_ms, now_ms = eds_port_time_ms();
+    int32_t rc = EDS_OK;
+    bool wanted, ended;
+
+    pthread_mutex_lock(&client->credentials_lock);
+    ends_ms = client->credentials.expires_ms;
+    ended = ends_ms != 0 && ends_ms <= now_ms;
+    wanted =
+        client->loaded_ms == 0 || was_denied || (ends_ms != 0 && ends_ms < now_ms + RENEW_EARLY_MS);
+    if (wanted && (client->loaded_ms == 0 || eds_s3_now_ms() - client->loaded_ms >=
+                                                 (ended ? ENDED_PAUSE_MS : RENEW_PAUSE_MS))) {
+        load(client, out, &rc, err);
+        /* Old ones do until they end. */
+        if (rc != EDS_OK && client->credentials.access_key[0] != '\0' && !ended && !was_denied)
+            rc = EDS_OK;
+    }
+    *out = client->credentials;
+    pthread_mutex_unlock(&client->credentials_lock);
+    return rc;
+}
+
+static void put_object(struct eds_objects *objects, struct eds_object_put *put)
+{
+    eds_s3_uploader_give(((struct s3_client *)objects)->uploader, put);
+}
+
+static void pause_before(unsigned attempt)
+{
+    unsigned ms = eds_s3_pause_ms(attempt);
+
+    nanosleep(&(struct timespec){(time_t)(ms / 1000), (long)(ms % 1000) * 1000000}, NULL);
+}
+
+/* One attempt to read; called with the lock. */
+static enum eds_s3_outcome try_get(struct s3_client *client, const struct eds_object_put *put,
+                                   bool was_denied, long timeout_ms, int32_t *rc,
+                                   struct eds_error *err)
+{
+    struct eds_s3_credentials credentials;
+    enum eds_s3_outcome outcome = EDS_S3_FAILED;
+
+    *rc = eds_s3_current_credentials(client, &credentials, was_denied, err);
+    if (*rc == EDS_OK)
+        *rc = eds_s3_request_prepare(&client->get, &client->config, &credentials, EDS_S3_GET, put,
+                                     timeout_ms, err);
+    eds_s3_credentials_wipe(&credentials);
+    if (*rc == EDS_OK)
+        outcome = eds_s3_request_outcome(&client->get, &client->config,
+                                         curl_easy_perform(client->get.curl), err);
+    return outcome;
+}
+
+static int32_t code_of(enum eds_s3_outcome outcome)
+{
+    switch (outcome) {
+    case EDS_S3_DONE:
+        return EDS_OK;
+    case EDS_S3_ABSENT:
+        return EDS_ERR_NOT_FOUND;
+    case EDS_S3_TOO_LARGE:
+        return EDS_ERR_TOO_LARGE;
+    case EDS_S3_NO_MEMORY:
+        return EDS_ERR_NO_MEMORY;
+    default:
+        return EDS_ERR_IO;
+    }
+}
+
+static int32_t get_object(struct eds_objects *objects, const struct eds_object_name *name,
+                          void **out, size_t *out_size, struct eds_error *err)
+{
+    struct s3_client *client = (struct s3_client *)objects;
+    struct eds_object_put put = {.name = *name};
+    uint64_t begun_ms = eds_s3_now_ms(), limit_ms = (uint64_t)client->config.timeout_s * 1000u;
+    enum eds_s3_outcome outcome = EDS_S3_AGAIN;
+    bool was_denied = false;
+    int32_t rc;
+
+    pthread_mutex_lock(&client->get_lock);
+    for (unsigned attempt = 1;; attempt++) {
+        uint64_t used_ms = eds_s3_now_ms() - begun_ms;
+
+        outcome = try_get(client, &put, was_denied,
+                          used_ms < limit_ms ? (long)(limit_ms - used_ms) : 1, &rc, err);
+        if (attempt >= client->config.attempts || eds_s3_now_ms() - begun_ms >= limit_ms ||
+            (outcome != EDS_S3_AGAIN && (outcome != EDS_S3_DENIED || was_denied)))
+            break;
+        was_denied = outcome == EDS_S3_DENIED;
+        if (!was_denied)
+            pause_before(attempt);
+    }
+    if (rc == EDS_OK)
+        rc = code_of(outcome);
+    if (rc == EDS_OK) {
+        *out = eds_s3_request_take_body(&client->get, out_size);
+        if (*out == NULL)
+            rc = eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory");
+    } else if (err != NULL) {
+        err->code = rc;
+    }
+    pthread_mutex_unlock(&client->get_lock);
+    return rc;
+}
+
+static void close_client(struct eds_objects *objects)
+{
+    struct s3_client *client = (struct s3_client *)objects;
+
+    eds_s3_uploader_stop(client->uploader);
+    eds_s3_request_free(&client->get);
+    eds_s3_credentials_wipe(&client->credentials);
+    pthread_mutex_destroy(&client->credentials_lock);
+    pthread_mutex_destroy(&client->get_lock);
+    free(client);
+}
+
+/* Before 8.10 libcurl signs these two headers, of which one begins with the
+ * name of the other, in the wrong order, and every put would be refused. */
+static int32_t check_library(const struct eds_s3_config *config, struct eds_error *err)
+{
+    if (config->sse_kms_key_id[0] == '\0' ||
+        curl_version_info(CURLVERSION_NOW)->version_num >= 0x080a00)
+        return EDS_OK;
+    return eds_error_set(err, EDS_ERR_UNSUPPORTED,
+                         "s3 URL: sse-kms-key-id needs libcurl 8.10, this is %s; make the key the "
+                         "bucket's default and leave it out",
+                         curl_version_info(CURLVERSION_NOW)->version);
+}
+
+/* Everything that may fail once the URL is understood. */
+static int32_t prepare(struct s3_client *client, bool read_only, struct eds_error *err)
+{
+    struct eds_s3_credentials credentials;
+    int32_t rc = check_library(&client->config, err);
+
+    if (rc == EDS_OK)
+        rc = eds_s3_request_make(&client->get, err);
+    if (rc == EDS_OK)
+        rc = eds_s3_current_credentials(client, &credentials, false, err);
+    eds_s3_credentials_wipe(&credentials);
+    if (rc == EDS_OK && !read_only)
+        rc = eds_s3_uploader_start(client, err);
+    return rc;
+}
+
+int32_t eds_s3_open(struct eds_objects **out, const char *url, bool read_only,
+                    struct eds_error *err)
+{
+    static const struct eds_objects_ops ops = {
+        .name = "s3", .put = put_object, .get = get_object, .close = close_client};
+    struct s3_client *client = calloc(1, sizeof *client);
+    int32_t rc;
+
+    if (client == NULL)
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory");
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    pthread_mutex_init(&client->credentials_lock, NULL);
+    pthread_mutex_init(&client->get_lock, NULL);
+    rc = eds_s3_url_parse(&client->config, url, err);
+    if (rc == EDS_OK) {
+        client->base = (struct eds_objects){.ops = &ops, .by_hash = !client->config.by_reference};
+        rc = prepare(client, read_only, err);
+    }
+    if (rc != EDS_OK) {
+        close_client(&client->base);
+        return rc;
+    }
+    *out = &client->base;
+    return EDS_OK;
+}
