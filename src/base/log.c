@@ -97,6 +97,11 @@ static void format_time(char out[32], uint64_t now_ms)
     snprintf(out + used, 32 - used, ".%03uZ", (unsigned)(now_ms % 1000));
 }
 
+bool eds_log_wants(enum eds_log_level level)
+{
+    return (int)level >= atomic_load(&least_level);
+}
+
 void eds_log(enum eds_log_level level, const char *event, const struct eds_log_field *fields,
              unsigned field_count)
 {
@@ -104,7 +109,7 @@ void eds_log(enum eds_log_level level, const char *event, const struct eds_log_f
     struct eds_text text;
     bool json = atomic_load(&line_format) == EDS_LOG_JSON;
 
-    if ((int)level < atomic_load(&least_level))
+    if (!eds_log_wants(level))
         return;
     format_time(time_text, eds_port_time_ms());
     eds_text_begin(&text, line, sizeof line - 2); /* room for the end of the line */
@@ -116,6 +121,8 @@ void eds_log(enum eds_log_level level, const char *event, const struct eds_log_f
     for (unsigned i = 0; i < field_count; i++) {
         struct eds_text before = text;
 
+        if (fields[i].name == NULL)
+            continue;
         add_field(&text, json, fields[i].name, fields[i].string, fields[i].number);
         if (text.full) { /* leave the whole field out rather than half of it */
             text = before;

@@ -63,7 +63,10 @@ static void log_failure(struct eds_batch *batch, enum eds_component component, c
     if (batch->failure_logged_ns != 0 && now - batch->failure_logged_ns < NS_PER_S)
         return;
     batch->failure_logged_ns = now;
-    EDS_LOG(EDS_LOG_ERROR, "store_failed", EDS_LOG_STRING("call", what),
+    EDS_LOG(EDS_LOG_ERROR,
+            component == EDS_COMPONENT_AUDIT_LEDGER ? "audit_ledger_append_failed"
+                                                    : "operation_log_write_failed",
+            EDS_LOG_STRING("call", what),
             EDS_LOG_STRING("error", err->text[0] != '\0' ? err->text : "head moved"));
 }
 

@@ -53,7 +53,7 @@ static int32_t take(void *context, const struct eds_enrolment *it)
         return EDS_OK;
     rc = eds_registry_put(watch->registry, it, &err);
     if (rc != EDS_OK) {
-        EDS_LOG(EDS_LOG_ERROR, "registry_refused", EDS_LOG_STRING("device", it->id),
+        EDS_LOG(EDS_LOG_ERROR, "registry_refused", EDS_LOG_STRING("device_id", it->id),
                 EDS_LOG_STRING("error", err.text));
         (void)eds_registry_set_state(watch->registry, it->id, it->state);
         if (rc == EDS_ERR_NO_MEMORY)

@@ -133,7 +133,7 @@ static void log_failure(struct eds_uploads *uploads, const struct eds_error *err
     if (uploads->failure_logged_ns != 0 && now - uploads->failure_logged_ns < NS_PER_S)
         return;
     uploads->failure_logged_ns = now;
-    EDS_LOG(EDS_LOG_ERROR, "store_failed", EDS_LOG_STRING("call", "put"),
+    EDS_LOG(EDS_LOG_ERROR, "raw_data_store_write_failed", EDS_LOG_STRING("call", "put"),
             EDS_LOG_STRING("error", err->text));
 }
 

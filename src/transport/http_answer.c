@@ -91,11 +91,13 @@ void http_log_refusal(struct http_connection *connection, unsigned status, const
         return;
     EDS_LOG(EDS_LOG_WARN, "request_refused", EDS_LOG_STRING("source", connection->source),
             EDS_LOG_NUMBER("status", status), EDS_LOG_STRING("reason", reason),
+            EDS_LOG_STRING("request_id", eds_trace_request_id(&connection->trace)),
+            EDS_LOG_IF("trace_id", eds_trace_id(&connection->trace)),
             EDS_LOG_NUMBER("suppressed", suppressed));
 }
 
 void http_log_verdict(struct http_connection *connection)
 {
     eds_verdict_log_write(&connection->server->verdict_log, &connection->submission, "source",
-                          connection->source, http_now_ms());
+                          connection->source, &connection->trace, http_now_ms());
 }

@@ -22,6 +22,7 @@
 #include "transport/http_head.h"
 #include "transport/http_server.h"
 #include "transport/socket_address.h"
+#include "transport/trace.h"
 #include "transport/verdict_log.h"
 
 /* A body bigger than this gives its memory back once it is answered. */
@@ -61,6 +62,7 @@ struct http_connection {
 
     /* The request that is being read or decided. */
     enum http_state state;
+    struct eds_trace trace;
     bool target_has_space;
     unsigned status;                 /* HTTP_REFUSED: with it */
     char error[EDS_ERROR_TEXT_SIZE]; /* and this text */

@@ -108,6 +108,9 @@ static enum MHD_Result begin(struct http_connection *connection, const char *url
     connection->begun_ms = http_now_ms();
     connection->body_announced = head.content_length;
     connection->discarded = 0;
+    connection->trace = (struct eds_trace){.request_id = ""};
+    if (head.traceparent != NULL)
+        (void)eds_trace_take(&connection->trace, head.traceparent);
     http_connection_rest(connection);
     judge_head(connection, &head, url, method, strcmp(version, MHD_HTTP_VERSION_1_0) == 0);
     if (connection->state != HTTP_REFUSED)

@@ -59,6 +59,8 @@ void eds_http_head_take(struct eds_http_head *head, const char *name, const char
             head->content_type = value;
     } else if (strcasecmp(name, "Host") == 0) {
         head->host_count++;
+    } else if (strcasecmp(name, "traceparent") == 0) {
+        head->traceparent = head->traceparent_count++ == 0 ? value : NULL;
     } else if (strcasecmp(name, "Expect") == 0) {
         head->expects_continue = true;
     }

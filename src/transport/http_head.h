@@ -13,10 +13,12 @@
 
 struct eds_http_head {
     const char *content_type; /* the first one; NULL if there is none */
+    const char *traceparent;  /* NULL if there is none, or more than one */
     uint64_t content_length;  /* bytes; 0 if there is none */
     unsigned content_length_count;
     unsigned transfer_encoding_count;
     unsigned host_count;
+    unsigned traceparent_count;
     bool expects_continue;
     bool malformed;
 };

@@ -160,7 +160,7 @@ void mqtt_message_finish(struct eds_mqtt_subscriber *subscriber)
         const struct mqtt_slot *slot = &round->slots[i];
 
         eds_verdict_log_write(&subscriber->verdict_log, &slot->submission, "topic", slot->topic,
-                              now_ms);
+                              NULL, now_ms);
         /* A message that the broker keeps comes with every subscription, and
          * nobody waits for another answer to it. */
         if (!slot->is_open &&

@@ -23,26 +23,39 @@ static enum eds_log_level level_of(enum eds_verdict verdict)
                                                                                : EDS_LOG_WARN;
 }
 
+static const char *event_of(enum eds_verdict verdict)
+{
+    if (verdict == EDS_VERDICT_ACCEPTED)
+        return "record_accepted";
+    if (verdict == EDS_VERDICT_PAYLOAD_HASH)
+        return "payload_hash_mismatch";
+    return eds_verdict_is_undecided(verdict) ? "record_deferred" : "record_rejected";
+}
+
 void eds_verdict_log_write(struct eds_verdict_log *log, const struct eds_submission *submission,
-                           const char *source_name, const char *source, uint64_t now_ms)
+                           const char *source_name, const char *source, struct eds_trace *trace,
+                           uint64_t now_ms)
 {
     const EdsAuditRecord *record = &submission->request.entry->record;
-    enum eds_log_level level = level_of(submission->verdict);
-    bool deferred = eds_verdict_is_undecided(submission->verdict);
-    struct eds_log_throttle *throttle = deferred ? &log->deferred : &log->rejected;
+    enum eds_verdict verdict = submission->verdict;
+    enum eds_log_level level = level_of(verdict);
+    bool accepted = verdict == EDS_VERDICT_ACCEPTED;
+    struct eds_log_throttle *throttle =
+        eds_verdict_is_undecided(verdict) ? &log->deferred : &log->rejected;
+    const char *request_id, *trace_id;
     uint64_t suppressed = 0;
 
-    if (submission->verdict == EDS_VERDICT_ACCEPTED) {
-        EDS_LOG(level, "ingest_accepted", EDS_LOG_STRING("device", (const char *)record->device_id),
-                EDS_LOG_NUMBER("sequence", record->sequence), EDS_LOG_STRING(source_name, source));
+    if (!eds_log_wants(level) ||
+        (level == EDS_LOG_WARN && !eds_log_throttle_pass(throttle, now_ms, &suppressed)))
         return;
-    }
-    if (level == EDS_LOG_WARN && !eds_log_throttle_pass(throttle, now_ms, &suppressed))
-        return;
-    EDS_LOG(level, deferred ? "ingest_deferred" : "ingest_rejected",
-            EDS_LOG_STRING("device", (const char *)record->device_id),
+    request_id = trace != NULL ? eds_trace_request_id(trace) : NULL;
+    trace_id = eds_trace_id(trace);
+    EDS_LOG(level, event_of(verdict), EDS_LOG_STRING("device_id", (const char *)record->device_id),
             EDS_LOG_NUMBER("sequence", record->sequence),
-            EDS_LOG_STRING("verdict", eds_verdict_name(submission->verdict)),
-            EDS_LOG_STRING("reason", submission->message), EDS_LOG_STRING(source_name, source),
-            EDS_LOG_NUMBER("suppressed", suppressed));
+            EDS_LOG_IF("object_ref", accepted ? (const char *)record->object_ref : NULL),
+            EDS_LOG_IF("verdict", accepted ? NULL : eds_verdict_name(verdict)),
+            EDS_LOG_IF("reason", accepted ? NULL : submission->message),
+            EDS_LOG_NUMBER("payload_bytes", submission->request.payload_size),
+            EDS_LOG_STRING(source_name, source), EDS_LOG_IF("request_id", request_id),
+            EDS_LOG_IF("trace_id", trace_id), EDS_LOG_NUMBER("suppressed", suppressed));
 }

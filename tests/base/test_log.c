@@ -54,6 +54,21 @@ static void assert_one_line(void)
     assert_int_equal(line[size - 1], '\n');
 }
 
+static void test_absent_field(void **state)
+{
+    const char *none = NULL, *some = "s";
+    const struct eds_log_field fields[] = {EDS_LOG_IF("none", none), EDS_LOG_IF("some", some)};
+
+    (void)state;
+    for (unsigned format = EDS_LOG_LOGFMT; format <= EDS_LOG_JSON; format++) {
+        eds_log_configure(EDS_LOG_DEBUG, (enum eds_log_format)format);
+        capture(EDS_LOG_INFO, fields, 2);
+        assert_null(strstr(line, "none"));
+        assert_non_null(
+            strstr(line, format == EDS_LOG_JSON ? ",\"some\":\"s\"}" : "test_event some=s\n"));
+    }
+}
+
 static void test_plain_line(void **state)
 {
     const struct eds_log_field fields[] = {EDS_LOG_STRING("device", "lift-01"),
@@ -193,9 +208,10 @@ static void test_too_long(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain_line),   cmocka_unit_test(test_levels),
-        cmocka_unit_test(test_values),       cmocka_unit_test(test_naughty_strings),
-        cmocka_unit_test(test_random_bytes), cmocka_unit_test(test_too_long),
+        cmocka_unit_test(test_absent_field),    cmocka_unit_test(test_plain_line),
+        cmocka_unit_test(test_levels),          cmocka_unit_test(test_values),
+        cmocka_unit_test(test_naughty_strings), cmocka_unit_test(test_random_bytes),
+        cmocka_unit_test(test_too_long),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

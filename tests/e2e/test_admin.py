@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The admin listener: what /metrics counts while records come, good and bad;
-readiness that follows the store; and that alert rules and the dashboard ask for
+readiness that follows the store; the ids in log lines; and that alert rules and the dashboard ask for
 metrics that are there."""
 import http.client
 import json
@@ -147,6 +147,30 @@ def counting(folder):
     return after
 
 
+def tracing(folder):
+    """The lines of one request have one id, and its sender's trace."""
+    lift = Device("lift-01", 1)
+    server, _ = start(folder, [lift], "--log-format", "json", "--log-level", "debug")
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    for field, body in ((f"traceparent: 00-{trace}-00f067aa0ba902b7-01", lift.next()),
+                        (f"Traceparent: 00-{trace}-00f067aa0ba902b7-01", b"{}"),
+                        ("traceparent: 00-what-01", spoil(lift.next(), "signature"))):
+        connection = Connection(server.port)
+        connection.socket.sendall(f"POST /api/v1/ingest HTTP/1.1\r\nHost: lab\r\n{field}\r\n"
+                                  "Content-Type: application/json\r\nContent-Length: "
+                                  f"{len(body)}\r\n\r\n".encode() + body)
+        connection.file.readline()
+        connection.close()
+    server.end(signal.SIGTERM)
+    lines = [json.loads(line) for line in (folder / "server.log").read_text().splitlines()]
+    lines = [line for line in lines if "request_id" in line]
+    assert [(line["event"], line.get("trace_id")) for line in lines] == [
+        ("record_accepted", trace), ("request_refused", trace), ("record_rejected", None)], lines
+    assert len({line["request_id"] for line in lines}) == 3
+    assert lines[0]["device_id"] == "lift-01" and lines[0]["object_ref"] == "lab://lift-01/1"
+    assert lines[2]["verdict"] == "signature" and lines[2]["payload_bytes"] > 0
+
+
 def check_page(admin):
     if shutil.which("promtool") is None:
         print("note: no promtool (package prometheus): the page is held to our own parser alone")
@@ -240,11 +264,12 @@ def deployed(samples):
 def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        for part in ("counting", "readiness", "addresses"):
+        for part in ("counting", "readiness", "addresses", "tracing"):
             (folder / part).mkdir()
         samples = counting(folder / "counting")
         readiness(folder / "readiness")
         addresses(folder / "addresses")
+        tracing(folder / "tracing")
         deployed(samples)
     print("metrics, readiness, alert rules and dashboard agree")
 

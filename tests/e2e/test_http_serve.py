@@ -124,7 +124,7 @@ def lines_of_json(folder):
     assert code == 0 and json.loads(out)["accepted"] == 3, out
     events = [json.loads(line)["event"]
               for line in (folder / "server.log").read_text().splitlines()]
-    for event in ("listening", "ingest_accepted", "ingest_rejected", "stopping", "stopped"):
+    for event in ("listening", "record_accepted", "record_rejected", "stopping", "stopped"):
         assert event in events, (event, events)
 
 

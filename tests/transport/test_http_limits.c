@@ -423,7 +423,7 @@ static void log_lines(void **state)
     while (fgets(line, sizeof line, log) != NULL) {
         lines++;
         assert_null(strstr(line, "decade"));
-        assert_non_null(strstr(line, "event=ingest_rejected device=lift-001 sequence=1"));
+        assert_non_null(strstr(line, "event=payload_hash_mismatch device_id=lift-001 sequence=1"));
         assert_non_null(strstr(line, "source=127.0.0.1"));
     }
     assert_in_range(lines, 1, 200); /* 20 a second, and a slow machine has many seconds */
