@@ -16,7 +16,7 @@ foreach(option ${EDS_FEATURES})
   target_compile_definitions(eds_flags INTERFACE ${option}=${_on})
 endforeach()
 set(_libraries "")
-foreach(package SODIUM SQLITE LIBPQ MICROHTTPD CURL GNUTLS MOSQUITTO)
+foreach(package SODIUM SQLITE P11KIT LIBPQ MICROHTTPD CURL GNUTLS MOSQUITTO)
   if(${package}_FOUND)
     string(APPEND _libraries
            "    {\"${${package}_MODULE_NAME}\", \"${${package}_VERSION}\"}, \\\n")

@@ -36,6 +36,7 @@ eds_feature(EDS_POSTGRES "ledger in PostgreSQL (libpq)" store/ledger_postgres)
 eds_feature(EDS_S3 "payloads in an S3-compatible store (libcurl)" store/s3)
 eds_feature(EDS_BUFFER_SQLITE "device's offline buffer in a SQLite file (libsqlite3)"
             device/store_sqlite)
+eds_feature(EDS_PKCS11 "device keys in PKCS#11 tokens (p11-kit)" device/signer_pkcs11)
 eds_feature(EDS_TRANSPORT_HTTP "HTTP ingest server and sender (libmicrohttpd, libcurl)"
             transport/http USERS cli/admin.c cli/serve.c cli/send.c cli/send_input.c cli/send_lanes.c)
 if(NOT EDS_TRANSPORT_HTTP)

@@ -14,12 +14,12 @@ packages_of() {
     case "$1" in
     build)
         echo "gcc libc6-dev cmake ninja-build pkg-config libsodium-dev" \
-            "libsqlite3-dev libpq-dev libmicrohttpd-dev libgnutls28-dev libmosquitto-dev" \
+            "libsqlite3-dev libp11-kit-dev libpq-dev libmicrohttpd-dev libgnutls28-dev libmosquitto-dev" \
             "libcurl4-gnutls-dev|libcurl4-openssl-dev"
         ;;
     test)
         echo "$(packages_of build) g++ libcmocka-dev libjansson-dev python3 sqlite3 openssl curl" \
-            "postgresql mosquitto mosquitto-clients"
+            "postgresql mosquitto mosquitto-clients softhsm2"
         ;;
     check) echo "$(packages_of test) clang clang-format clang-tidy cppcheck shellcheck git prometheus" ;;
     s3) echo "$(packages_of test) radosgw ceph-mon ceph-osd ceph-common" ;;

@@ -3,7 +3,7 @@
 #define EDS_CLI_KEY_ARG_H
 
 #include "cli/args.h"
-#include "cli/keyfile.h"
+#include "device/keyfile.h"
 #include "cli/passphrase.h"
 
 #define EDS_ENVIRONMENT_KEY "DEVICE_PRIVATE_KEY_HEX"

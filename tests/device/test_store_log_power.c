@@ -106,7 +106,7 @@ static void test_cuts_at_the_start(void **state)
 static void test_cuts_in_later_rounds(void **state)
 {
     struct dice dice;
-    unsigned rounds = rounds_of(60), cuts = 0;
+    unsigned rounds = rounds_of(25), cuts = 0;
 
     (void)state;
     dice_seed(&dice);
@@ -120,7 +120,7 @@ static void test_cuts_in_later_rounds(void **state)
 static void test_failures(void **state)
 {
     struct dice dice;
-    unsigned rounds = rounds_of(60);
+    unsigned rounds = rounds_of(25);
     uint64_t failures = 0;
 
     (void)state;

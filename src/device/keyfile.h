@@ -3,8 +3,8 @@
  * Three forms are read: 64 hex digits; keygen's JSON with private_key_hex and
  * public_key_hex; and the encrypted JSON that eds_keyfile_encrypt writes.
  * Nothing here touches a file or allocates. */
-#ifndef EDS_CLI_KEYFILE_H
-#define EDS_CLI_KEYFILE_H
+#ifndef EDS_DEVICE_KEYFILE_H
+#define EDS_DEVICE_KEYFILE_H
 
 #include <stdbool.h>
 

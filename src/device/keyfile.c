@@ -4,7 +4,7 @@
  * key, so neither can be exchanged under a private key.  Argon2's limits come
  * from the file and are bounded here: a hostile file may make us refuse it,
  * not fill the memory. */
-#include "cli/keyfile.h"
+#include "device/keyfile.h"
 
 #include <sodium.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 #include "base/port.h"
 #include "base/text.h"
 #include "base/wipe.h"
-#include "cli/flat_json.h"
+#include "device/flat_json.h"
 
 #define FORMAT     "edgesentry-encrypted-key-v1"
 #define KDF        "argon2id13"

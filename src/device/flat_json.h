@@ -4,8 +4,8 @@
  * the one buffer that its owner wipes.  Strict: every field is known and there
  * at most once, and strings hold plain characters (no escapes: hex digits and
  * names never need one). */
-#ifndef EDS_CLI_FLAT_JSON_H
-#define EDS_CLI_FLAT_JSON_H
+#ifndef EDS_DEVICE_FLAT_JSON_H
+#define EDS_DEVICE_FLAT_JSON_H
 
 #include <stdbool.h>
 #include <stddef.h>

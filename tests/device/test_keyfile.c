@@ -1,6 +1,6 @@
 /* Key files: what is read back is what was written, and no damaged byte gets
  * through.  The forms and their errors: tests/e2e/test_cli_keys.sh. */
-#include "cli/keyfile.h"
+#include "device/keyfile.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "cli/flat_json.h"
+#include "device/flat_json.h"
 #include "support/dice.h"
 
 static const char passphrase[] = "correct horse";

@@ -1,5 +1,5 @@
 /* flat_json.c - see flat_json.h. */
-#include "cli/flat_json.h"
+#include "device/flat_json.h"
 
 #include <string.h>
 

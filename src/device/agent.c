@@ -1,0 +1,321 @@
+/* agent.c - see edgesentry/agent.h.
+ *
+ * The agent keeps no chain of its own: before each record it asks the buffer for
+ * the head, which is what is durable.  So there is nothing to go out of step
+ * after a write that failed. */
+#include "edgesentry/agent.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/utf8.h"
+#include "device/agent_clock.h"
+#include "edgesentry/attest.h"
+#include "edgesentry/json.h"
+
+#define NOTE_SIZE      2048u /* bytes of a note's JSON, at most */
+#define NOTE_TEXT_MAX  1000u
+#define NOTES_AT_ONCE  2u /* clock and key */
+#define NOTE_REFERENCE "edgesentry:note/"
+
+struct eds_agent {
+    struct eds_agent_config config;
+    char device_id[EDS_DEVICE_ID_SIZE];
+    uint8_t key_id[EDS_KEY_ID_SIZE];
+    pthread_mutex_t mutex; /* for all below: one record after the other */
+    struct agent_clock clock;
+    enum eds_clock_quality noted_quality;
+    bool noted_any, noted_expired;
+    struct eds_agent_state state;
+};
+
+/* A note that goes with the next records. */
+struct note {
+    char json[NOTE_SIZE];
+    size_t size;
+};
+
+/* Records being made: items, what they follow, notes in front. */
+struct making {
+    struct eds_agent *agent;
+    struct eds_buffer_item *items;
+    size_t count;
+    struct eds_buffer_head head;
+    uint64_t timestamp_ms;
+};
+
+static int32_t check_config(const struct eds_agent_config *config, struct eds_error *err)
+{
+    size_t size = config->device_id != NULL ? strlen(config->device_id) : 0;
+    struct eds_buffer_head head;
+
+    if (size == 0 || config->signer == NULL || config->buffer == NULL)
+        return eds_error_set(err, EDS_ERR_USAGE,
+                             "an agent needs a device id, a signer and a buffer");
+    if (size >= EDS_DEVICE_ID_SIZE)
+        return eds_error_set(err, EDS_ERR_STRING_TOO_LONG, "the device id has more than %u bytes",
+                             EDS_DEVICE_ID_SIZE - 1);
+    if (!eds_utf8_valid(config->device_id, size))
+        return eds_error_set(err, EDS_ERR_INVALID_UTF8, "the device id is not UTF-8");
+    if (!eds_buffer_is_durable(config->buffer) && !config->volatile_ok)
+        return eds_error_set(
+            err, EDS_ERR_USAGE,
+            "the buffer forgets the chain at the next start, which then forks: use "
+            "sqlite:PATH or log:PATH");
+    eds_buffer_head(config->buffer, config->device_id, &head);
+    if (config->start != NULL && head.sequence > 0 && config->start->sequence > head.sequence)
+        return eds_error_set(
+            err, EDS_ERR_USAGE,
+            "the buffer's last record of %s has sequence %llu, the given start %llu: "
+            "is this another device's or an old buffer?",
+            config->device_id, (unsigned long long)head.sequence,
+            (unsigned long long)config->start->sequence);
+    return EDS_OK;
+}
+
+int32_t eds_agent_open(struct eds_agent **out, const struct eds_agent_config *config,
+                       struct eds_error *err)
+{
+    struct eds_agent *agent;
+    int32_t rc = check_config(config, err);
+
+    if (rc != EDS_OK)
+        return rc;
+    agent = calloc(1, sizeof *agent);
+    if (agent == NULL)
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for an agent");
+    agent->config = *config;
+    strcpy(agent->device_id, config->device_id);
+    if (config->start != NULL)
+        agent->state.head = *config->start;
+    agent->config.device_id = NULL;
+    agent->config.start = NULL;
+    agent->clock.source = config->clock != NULL ? config->clock : agent_clock_system();
+    eds_key_id(agent->key_id, config->signer->public_key);
+    pthread_mutex_init(&agent->mutex, NULL);
+    *out = agent;
+    return EDS_OK;
+}
+
+void eds_agent_close(struct eds_agent *agent)
+{
+    if (agent == NULL)
+        return;
+    pthread_mutex_destroy(&agent->mutex);
+    free(agent);
+}
+
+/* What the next record follows: what the buffer knows, else where we start. */
+static void find_head(struct eds_agent *agent, struct eds_buffer_head *out)
+{
+    eds_buffer_head(agent->config.buffer, agent->device_id, out);
+    if (out->sequence == 0)
+        *out = agent->state.head;
+}
+
+static int32_t set_reference(EdsAuditRecord *record, const struct making *making,
+                             const char *object_ref, bool is_note, struct eds_error *err)
+{
+    char own[EDS_OBJECT_REF_SIZE];
+
+    if (object_ref == NULL) {
+        snprintf(own, sizeof own, "%s%s/%llu",
+                 is_note ? NOTE_REFERENCE : "edge:", making->agent->device_id,
+                 (unsigned long long)record->sequence);
+        object_ref = own;
+    }
+    if (strlen(object_ref) >= EDS_OBJECT_REF_SIZE)
+        return eds_error_set(err, EDS_ERR_STRING_TOO_LONG,
+                             "the object reference has more than %u bytes",
+                             EDS_OBJECT_REF_SIZE - 1);
+    strcpy((char *)record->object_ref, object_ref);
+    return EDS_OK;
+}
+
+/* Signs the record after the head, and moves on. */
+static int32_t make(struct making *making, const struct eds_event *event, bool is_note,
+                    struct eds_error *err)
+{
+    struct eds_agent *agent = making->agent;
+    struct eds_signer *signer = agent->config.signer;
+    struct eds_buffer_item *item = &making->items[making->count];
+    EdsAuditRecord *record = &item->entry.record;
+    struct eds_attestation *attestation = &item->entry.attestation;
+    uint8_t message[EDS_ATTEST_MESSAGE_SIZE];
+    int32_t rc;
+
+    if (making->head.sequence == UINT64_MAX)
+        return eds_error_set(err, EDS_ERR_TOO_LARGE, "the chain of %s is full", agent->device_id);
+    item->payload = event->payload;
+    item->payload_size = event->payload_size;
+    item->priority = event->priority;
+    record->sequence = making->head.sequence + 1;
+    record->timestamp_ms = making->timestamp_ms;
+    memcpy(record->prev_record_hash, making->head.record_hash, EDS_HASH_SIZE);
+    strcpy((char *)record->device_id, agent->device_id);
+    eds_blake3(record->payload_hash, event->payload, event->payload_size);
+    rc = set_reference(record, making, event->object_ref, is_note, err);
+    if (rc == EDS_OK)
+        rc = signer->ops->sign(signer, record->payload_hash, EDS_HASH_SIZE, record->signature, err);
+    if (rc != EDS_OK)
+        return rc;
+    rc = eds_record_digest(making->head.record_hash, record);
+    if (rc != EDS_OK)
+        return eds_error_set(err, rc, "the object reference is not UTF-8");
+    attestation->present = true;
+    memcpy(attestation->key_id, agent->key_id, EDS_KEY_ID_SIZE);
+    eds_attest_message(message, agent->key_id, making->head.record_hash);
+    rc = signer->ops->sign(signer, message, sizeof message, attestation->signature, err);
+    making->head.sequence++;
+    making->head.timestamp_ms = making->timestamp_ms;
+    making->count++;
+    return rc;
+}
+
+static int32_t make_note(struct making *making, struct note *note, const char *kind,
+                         const char *text, struct eds_error *err)
+{
+    struct eds_event event = {.payload = note->json, .priority = EDS_PRIORITY_HIGH};
+    char quoted[NOTE_SIZE - 64];
+
+    if (eds_json_string_encode(quoted, sizeof quoted, text, strlen(text)) == 0)
+        return eds_error_set(err, EDS_ERR_TOO_LARGE, "the note is too long");
+    note->size = (size_t)snprintf(note->json, sizeof note->json, "{\"note\":\"%s\",\"text\":%s}",
+                                  kind, quoted);
+    event.payload_size = note->size;
+    return make(making, &event, true, err);
+}
+
+/* What has changed since the last record, as a note in front of this one. */
+static int32_t note_changes(struct making *making, const struct agent_time *now, bool expired,
+                            struct note notes[NOTES_AT_ONCE], struct eds_error *err)
+{
+    struct eds_agent *agent = making->agent;
+    bool clock_changed = !agent->noted_any ? now->quality != EDS_CLOCK_SYNCHRONIZED
+                                           : now->quality != agent->noted_quality;
+    char text[160];
+    int32_t rc = EDS_OK;
+
+    if (agent->config.without_notes)
+        return EDS_OK;
+    if (clock_changed || now->stepped_ms != 0) {
+        snprintf(text, sizeof text, "%s, reads %llu ms, stepped by %lld ms",
+                 eds_clock_quality_name(now->quality), (unsigned long long)now->wall_ms,
+                 (long long)now->stepped_ms);
+        rc = make_note(making, &notes[0], "clock", text, err);
+    }
+    if (rc == EDS_OK && expired && !agent->noted_expired) {
+        snprintf(text, sizeof text, "the key's time ended at %llu ms",
+                 (unsigned long long)agent->config.key_not_after_ms);
+        rc = make_note(making, &notes[1], "key-expired", text, err);
+    }
+    return rc;
+}
+
+/* Makes and pushes the records; under the mutex. */
+static int32_t record_all(struct making *making, const struct eds_event *events, size_t count,
+                          const char *note_kind, struct eds_error *err)
+{
+    struct eds_agent *agent = making->agent;
+    struct note notes[NOTES_AT_ONCE], own;
+    struct agent_time now;
+    size_t note_count;
+    bool expired;
+    int32_t rc;
+
+    find_head(agent, &making->head);
+    now = agent_clock_read(&agent->clock, making->head.timestamp_ms);
+    making->timestamp_ms = now.timestamp_ms;
+    expired =
+        agent->config.key_not_after_ms > 0 && now.timestamp_ms > agent->config.key_not_after_ms;
+    agent->state.clock = now.quality;
+    agent->state.key_expired = expired;
+    if (expired && agent->config.key_policy == EDS_KEY_STOPS)
+        return eds_error_set(err, EDS_ERR_INVALID_KEY,
+                             "the key of %s is past its time: give the device a new one",
+                             agent->device_id);
+    rc = note_changes(making, &now, expired, notes, err);
+    note_count = making->count;
+    for (size_t i = 0; i < count && rc == EDS_OK; i++)
+        rc = note_kind == NULL ? make(making, &events[i], false, err)
+                               : make_note(making, &own, note_kind, events[i].payload, err);
+    if (rc == EDS_OK)
+        rc = eds_buffer_push_many(agent->config.buffer, making->items, making->count, err);
+    if (rc != EDS_OK) /* the step was not told yet: tell it with the next one */
+        return rc;
+    agent->noted_any = true;
+    agent->noted_quality = now.quality;
+    agent->noted_expired = expired;
+    agent->state.head = making->head;
+    agent->state.notes += note_count + (note_kind != NULL ? count : 0);
+    agent->state.records += note_kind == NULL ? count : 0;
+    return EDS_OK;
+}
+
+static int32_t record(struct eds_agent *agent, const struct eds_event *events, size_t count,
+                      const char *note_kind, struct eds_entry *out, struct eds_error *err)
+{
+    struct making making = {.agent = agent};
+    struct agent_clock before;
+    int32_t rc;
+
+    making.items = calloc(count + NOTES_AT_ONCE, sizeof *making.items);
+    if (making.items == NULL)
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for a record");
+    pthread_mutex_lock(&agent->mutex);
+    before = agent->clock;
+    rc = record_all(&making, events, count, note_kind, err);
+    if (rc != EDS_OK) {
+        agent->clock = before;
+        agent->state.failures++;
+    }
+    pthread_mutex_unlock(&agent->mutex);
+    for (size_t i = 0; out != NULL && rc == EDS_OK && i < count; i++)
+        out[i] = making.items[making.count - count + i].entry;
+    free(making.items);
+    return rc;
+}
+
+int32_t eds_agent_record_many(struct eds_agent *agent, const struct eds_event *events, size_t count,
+                              struct eds_entry *out, struct eds_error *err)
+{
+    if (count == 0 || count > EDS_EVENTS_MAX)
+        return eds_error_set(err, EDS_ERR_USAGE, "%zu events at once: 1 to %u are possible", count,
+                             EDS_EVENTS_MAX);
+    return record(agent, events, count, NULL, out, err);
+}
+
+int32_t eds_agent_record(struct eds_agent *agent, const void *payload, size_t payload_size,
+                         const char *object_ref, enum eds_priority priority, struct eds_entry *out,
+                         struct eds_error *err)
+{
+    struct eds_event event = {.payload = payload,
+                              .payload_size = payload_size,
+                              .object_ref = object_ref,
+                              .priority = priority};
+
+    return record(agent, &event, 1, NULL, out, err);
+}
+
+int32_t eds_agent_note(struct eds_agent *agent, const char *kind, const char *text,
+                       struct eds_error *err)
+{
+    struct eds_event event = {.payload = text};
+
+    if (kind[0] == '\0' || strspn(kind, "abcdefghijklmnopqrstuvwxyz-") != strlen(kind) ||
+        strlen(kind) > 32)
+        return eds_error_set(err, EDS_ERR_USAGE, "the kind of a note is a word of [a-z-]");
+    if (strlen(text) > NOTE_TEXT_MAX)
+        return eds_error_set(err, EDS_ERR_TOO_LARGE, "a note has at most %u bytes", NOTE_TEXT_MAX);
+    return record(agent, &event, 1, kind, NULL, err);
+}
+
+void eds_agent_get_state(struct eds_agent *agent, struct eds_agent_state *out)
+{
+    pthread_mutex_lock(&agent->mutex);
+    *out = agent->state;
+    find_head(agent, &out->head);
+    pthread_mutex_unlock(&agent->mutex);
+}
