@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "evidence/inspection.h"
+#include "evidence/sweep.h"
 
 #define PROGRESS_STEP 1024u /* records from one report to the next */
 
@@ -101,24 +102,35 @@ static void say_finding(struct eds_error *err, const struct eds_chain_finding *f
     (void)eds_chain_finding_text(err->text, sizeof err->text, finding);
 }
 
+/* What the sweep has left over; all of it, if there was none. */
+static int32_t walk_on(struct walk *walk)
+{
+    const struct eds_chain_check *check = walk->check;
+
+    if (walk->reader->rc == EDS_ERR_NOT_FOUND)
+        return EDS_ERR_NOT_FOUND; /* the file's end */
+    if (check->rules.strength < EDS_STRENGTH_SIGNATURES)
+        return walk_links(walk);
+    walk->inspection = eds_inspection_start(&check->rules, check->thread_count, walk->chain.count);
+    if (walk->inspection == NULL)
+        return eds_error_set(walk->err, EDS_ERR_NO_MEMORY, "no memory to check a chain");
+    return walk_and_inspect(walk);
+}
+
 int32_t eds_chain_check_run(const struct eds_chain_check *check, struct eds_chain_reader *reader,
                             struct eds_chain_summary *summary, struct eds_chain_finding *finding,
                             struct eds_error *err)
 {
     struct walk walk = {check, reader, summary, finding, err, {0}, NULL};
+    struct eds_sweep *sweep;
     int32_t rc;
 
     memset(summary, 0, sizeof *summary);
     memset(finding, 0, sizeof *finding);
     eds_chain_begin(&walk.chain, check->rules.strength);
-    if (check->rules.strength >= EDS_STRENGTH_SIGNATURES) {
-        walk.inspection = eds_inspection_start(&check->rules, check->thread_count);
-        if (walk.inspection == NULL)
-            return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory to check a chain");
-        rc = walk_and_inspect(&walk);
-    } else {
-        rc = walk_links(&walk);
-    }
+    sweep = eds_sweep_run(check, reader, &walk.chain, summary);
+    rc = walk_on(&walk);
+    eds_sweep_free(sweep);
     if (rc == EDS_ERR_CHAIN_INVALID)
         say_finding(err, finding);
     if (rc != EDS_ERR_NOT_FOUND) { /* not the file's end */

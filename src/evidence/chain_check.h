@@ -1,6 +1,7 @@
 /* chain_check.h - checking a whole chain file on all cores, in constant memory.
  *
- * One thread reads and links, the others check signatures, attestations and
+ * The good part of a file is swept over by all threads (sweep.h); at what is left
+ * one thread reads and links, and the others check signatures, attestations and
  * payloads of the records in between.  The first fault by index wins, whatever
  * thread finds it. */
 #ifndef EDS_EVIDENCE_CHAIN_CHECK_H
@@ -12,6 +13,7 @@
 struct eds_chain_check {
     struct eds_chain_rules rules;
     unsigned thread_count; /* 0: one per core */
+    size_t part_size;      /* bytes that a thread takes at once; 0: 256 KiB */
     /* Gives the payload of the entry at index; called in order by the reading
      * thread, from EDS_STRENGTH_SIGNATURES on.  The memory (never NULL, even for no
      * bytes) is freed with free().  EDS_OK, EDS_ERR_NOT_FOUND (no payload), else the

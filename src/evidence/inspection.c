@@ -129,7 +129,7 @@ static unsigned choose_thread_count(unsigned wanted)
 }
 
 struct eds_inspection *eds_inspection_start(const struct eds_chain_rules *rules,
-                                            unsigned thread_count)
+                                            unsigned thread_count, uint64_t first_index)
 {
     unsigned wanted = choose_thread_count(thread_count);
     size_t batch_count = 2 * (size_t)wanted + 1;
@@ -139,6 +139,7 @@ struct eds_inspection *eds_inspection_start(const struct eds_chain_rules *rules,
     if (inspection == NULL)
         return NULL;
     inspection->rules = rules;
+    inspection->index = first_index;
     inspection->queue_end = &inspection->queue;
     for (size_t i = 0; i < batch_count; i++) {
         inspection->batches[i].next = inspection->free;

@@ -22,10 +22,10 @@ struct eds_inspection_item {
 };
 
 /* eds_inspection_start starts thread_count - 1 threads beside the caller's (as
- * many as can be had); 0 is one per core.  rules outlive the inspection.  NULL
- * without memory. */
+ * many as can be had); 0 is one per core.  rules outlive the inspection, and the
+ * first entry has that index.  NULL without memory. */
 struct eds_inspection *eds_inspection_start(const struct eds_chain_rules *rules,
-                                            unsigned thread_count);
+                                            unsigned thread_count, uint64_t first_index);
 
 /* eds_inspection_next gives the item to fill next, payload NULL; or NULL when a
  * fault has been found and nothing after it matters. */

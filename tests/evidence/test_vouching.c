@@ -46,7 +46,7 @@ static int32_t run(enum eds_strength strength, unsigned thread_count,
     struct eds_chain_rules rules = {.strength = strength,
                                     .public_keys = (const uint8_t(*)[EDS_PUBLIC_KEY_SIZE])keys,
                                     .public_key_count = 2};
-    struct eds_inspection *inspection = eds_inspection_start(&rules, thread_count);
+    struct eds_inspection *inspection = eds_inspection_start(&rules, thread_count, 0);
 
     assert_non_null(inspection);
     for (size_t i = 0; i < COUNT; i++) {
