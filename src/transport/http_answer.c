@@ -2,6 +2,7 @@
 #include "transport/http_connection.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/log.h"
@@ -30,24 +31,14 @@ void http_answer_destroy(struct eds_http_server *server)
         MHD_destroy_response(server->accepted);
 }
 
-/* Makes an answer other than "accepted"; NULL without memory. */
-static struct MHD_Response *make_answer(const struct http_connection *connection, unsigned status,
-                                        const char *error)
+/* Adds what the status asks for to an answer that has its body. */
+static bool add_headers(struct MHD_Response *response, const struct http_connection *connection,
+                        unsigned status, bool has_body)
 {
-    struct eds_answer answer = {.accepted = status == MHD_HTTP_ACCEPTED};
-    char body[BODY_SIZE], retry_after[16];
-    size_t size = 0;
-    struct MHD_Response *response;
     enum MHD_Result ok = MHD_YES;
+    char retry_after[16];
 
-    if (*error != '\0' || answer.accepted) {
-        strncpy(answer.error, error, sizeof answer.error - 1);
-        size = eds_json_answer_encode(body, sizeof body, &answer);
-    }
-    response = MHD_create_response_from_buffer(size, body, MHD_RESPMEM_MUST_COPY);
-    if (response == NULL)
-        return NULL;
-    if (size > 0)
+    if (has_body)
         ok &= MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
     if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
         ok &= MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, MHD_HTTP_METHOD_POST);
@@ -58,10 +49,47 @@ static struct MHD_Response *make_answer(const struct http_connection *connection
     }
     if (atomic_load(&connection->server->stopping))
         ok &= MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-    if (ok == MHD_YES)
+    return ok == MHD_YES;
+}
+
+/* Makes an answer other than "accepted"; NULL without memory. */
+static struct MHD_Response *make_answer(const struct http_connection *connection, unsigned status,
+                                        const char *error)
+{
+    struct eds_answer answer = {.accepted = status == MHD_HTTP_ACCEPTED};
+    char body[BODY_SIZE];
+    size_t size = 0;
+    struct MHD_Response *response;
+
+    if (*error != '\0' || answer.accepted) {
+        strncpy(answer.error, error, sizeof answer.error - 1);
+        size = eds_json_answer_encode(body, sizeof body, &answer);
+    }
+    response = MHD_create_response_from_buffer(size, body, MHD_RESPMEM_MUST_COPY);
+    if (response == NULL || add_headers(response, connection, status, size > 0))
         return response;
     MHD_destroy_response(response);
     return NULL;
+}
+
+enum MHD_Result http_answer_body(struct http_connection *connection, unsigned status, char *body,
+                                 size_t body_size)
+{
+    struct MHD_Response *response =
+        MHD_create_response_from_buffer(body_size, body, MHD_RESPMEM_MUST_FREE);
+    enum MHD_Result result = MHD_NO;
+
+    if (response == NULL) {
+        free(body);
+        return MHD_NO;
+    }
+    http_connection_rest(connection);
+    if (add_headers(response, connection, status, true)) {
+        atomic_fetch_add(&connection->server->answered_count, 1);
+        result = MHD_queue_response(connection->mhd, status, response);
+    }
+    MHD_destroy_response(response); /* the queue holds its own reference */
+    return result;
 }
 
 enum MHD_Result http_answer(struct http_connection *connection, unsigned status, const char *error)

@@ -141,7 +141,7 @@ void http_connection_sweep(struct eds_http_server *server)
 }
 
 /* Takes size more bytes from the budget of all bodies. */
-static bool reserve(struct eds_http_server *server, size_t size)
+bool http_memory_reserve(struct eds_http_server *server, size_t size)
 {
     size_t before = atomic_fetch_add(&server->body_memory, size);
 
@@ -160,7 +160,7 @@ static int32_t grow(struct http_connection *connection, size_t needed)
         room *= 2;
     if (connection->body_announced >= needed && connection->body_announced < room)
         room = (size_t)connection->body_announced; /* the last step need not double */
-    if (!reserve(connection->server, room - connection->body_room))
+    if (!http_memory_reserve(connection->server, room - connection->body_room))
         return EDS_ERR_BUSY;
     body = realloc(connection->body, room);
     if (body == NULL) {
@@ -177,7 +177,7 @@ static int32_t grow(struct http_connection *connection, size_t needed)
 static void extend_deadline(struct http_connection *connection)
 {
     uint64_t grace_ms = (uint64_t)connection->server->config.idle_timeout_s * 1000;
-    uint64_t received = connection->body_size + connection->discarded;
+    uint64_t received = connection->body_size + connection->discarded + connection->handed_over;
     uint64_t by_rate_ms = connection->begun_ms + grace_ms + received * 1000 / HTTP_BODY_RATE_MIN;
     uint64_t by_silence_ms = http_now_ms() + grace_ms;
 
@@ -197,6 +197,27 @@ int32_t http_body_append(struct http_connection *connection, const char *bytes, 
     memcpy(connection->body + connection->body_size, bytes, size);
     connection->body_size += size;
     extend_deadline(connection);
+    return EDS_OK;
+}
+
+int32_t http_body_hand_over(struct http_connection *connection, size_t used, char **text,
+                            size_t *room)
+{
+    size_t left = connection->body_size - used;
+    int32_t rc = EDS_OK;
+
+    connection->handed_over += used;
+    *text = connection->body;
+    *room = connection->body_room;
+    connection->body = NULL;
+    connection->body_room = connection->body_size = 0;
+    if (left > 0)
+        rc = grow(connection, left);
+    if (rc != EDS_OK)
+        return rc;
+    if (left > 0)
+        memcpy(connection->body, *text + used, left);
+    connection->body_size = left;
     return EDS_OK;
 }
 

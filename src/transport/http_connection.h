@@ -49,6 +49,8 @@ enum http_state {
     HTTP_DECIDING, /* ingest has it */
 };
 
+struct http_batch;
+
 struct http_connection {
     struct eds_http_server *server;
     struct http_connection *next, *previous; /* in the server's list */
@@ -70,8 +72,11 @@ struct http_connection {
     uint64_t begun_ms;               /* when its head was there */
     uint64_t body_announced;         /* Content-Length; 0: unknown */
     uint64_t discarded;              /* bytes */
+    uint64_t handed_over;            /* bytes, to a batch's blocks */
     char *body;
     size_t body_size, body_room; /* bytes used, bytes there */
+    bool is_compact;             /* the one record is in the compact form */
+    struct http_batch *batch;    /* NULL: it is one record */
     struct eds_envelope envelope;
     struct eds_submission submission;
 };
@@ -127,6 +132,15 @@ int32_t http_body_append(struct http_connection *connection, const char *bytes, 
  * enough and the connection should be closed without an answer. */
 bool http_body_discard(struct http_connection *connection, size_t size);
 
+/* http_body_hand_over gives the buffer to somebody else, with what it counts for
+ * in the memory of all bodies, and goes on with the bytes behind the first `used`
+ * in a new one. */
+int32_t http_body_hand_over(struct http_connection *connection, size_t used, char **text,
+                            size_t *room);
+
+/* http_memory_reserve takes from the memory of all bodies; false past it. */
+bool http_memory_reserve(struct eds_http_server *server, size_t size);
+
 /* http_body_clear empties the body; what is bigger than HTTP_BODY_KEPT_MAX is
  * given back. */
 void http_body_clear(struct http_connection *connection);
@@ -144,6 +158,11 @@ void http_completed(void *context, struct MHD_Connection *mhd, void **request,
 /* http_answer queues the answer of that status; error goes into a JSON body
  * unless it is "".  MHD_NO without memory: the connection is then closed. */
 enum MHD_Result http_answer(struct http_connection *connection, unsigned status, const char *error);
+
+/* http_answer_body queues an answer with a body of its own, allocated by malloc,
+ * which it takes over. */
+enum MHD_Result http_answer_body(struct http_connection *connection, unsigned status, char *body,
+                                 size_t body_size);
 
 /* http_answer_init makes what answers have in common; http_answer_destroy
  * frees it. */

@@ -8,8 +8,12 @@
 
 #include <string.h>
 
+#include "transport/http_batch.h"
+
 #define INGEST_PATH "/api/v1/ingest"
+#define BATCH_PATH  "/api/v1/ingest/batch"
 #define STOPPING    "the server is stopping; send the record again"
+#define TOO_MANY    "too many bodies at once; send again"
 #define TOO_LARGE   "Failed to buffer the request body: length limit exceeded"
 
 /* The path alone would not show all of it. */
@@ -49,6 +53,20 @@ static bool is_over_rate(struct http_connection *connection)
                              &connection->retry_after_s);
 }
 
+/* Says what a body of that type is, if it may be sent there: one record, in either
+ * form, or a batch. */
+static bool takes_type(struct http_connection *connection, const char *content_type, bool to_batch)
+{
+    bool is_lines, is_bytes;
+
+    if (content_type == NULL)
+        return false;
+    is_lines = to_batch && eds_http_is_ndjson(content_type);
+    is_bytes = eds_http_is_bytes(content_type);
+    connection->is_compact = is_bytes;
+    return is_lines || is_bytes || (!to_batch && eds_http_is_json(content_type));
+}
+
 /* Decides all that needs no body, in the original's order but for the source,
  * which comes first. */
 static void judge_head(struct http_connection *connection, const struct eds_http_head *head,
@@ -57,6 +75,7 @@ static void judge_head(struct http_connection *connection, const struct eds_http
     char denied[EDS_ADDRESS_TEXT_SIZE + 40] = "source ";
     char limited[EDS_ADDRESS_TEXT_SIZE + 40] = "rate limit exceeded for source=";
     const char *fault = eds_http_head_fault(head, is_http_1_0);
+    bool to_batch = strcmp(url, BATCH_PATH) == 0;
 
     if (connection->denied) {
         strcat(strcat(denied, connection->source), " is not in the allowlist");
@@ -69,15 +88,21 @@ static void judge_head(struct http_connection *connection, const struct eds_http
         refuse(connection, MHD_HTTP_BAD_REQUEST, fault);
     } else if (connection->target_has_space) {
         refuse(connection, MHD_HTTP_BAD_REQUEST, "a space in the request target");
-    } else if (strcmp(url, INGEST_PATH) != 0) {
+    } else if (!to_batch && strcmp(url, INGEST_PATH) != 0) {
         refuse(connection, MHD_HTTP_NOT_FOUND, "");
     } else if (strcmp(method, MHD_HTTP_METHOD_POST) != 0) {
         refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "");
-    } else if (head->content_type == NULL || !eds_http_is_json(head->content_type)) {
+    } else if (!takes_type(connection, head->content_type, to_batch)) {
         refuse(connection, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
-               "Expected request with `Content-Type: application/json`");
-    } else if (head->content_length > connection->server->config.body_size_max) {
+               to_batch ? "Expected request with `Content-Type: application/x-ndjson`"
+                        : "Expected request with `Content-Type: application/json`");
+    } else if (!to_batch && head->content_length > connection->server->config.body_size_max) {
         refuse(connection, MHD_HTTP_CONTENT_TOO_LARGE, TOO_LARGE);
+    } else if (to_batch) {
+        connection->batch = http_batch_begin(connection, connection->is_compact ? EDS_BATCH_BYTES
+                                                                                : EDS_BATCH_LINES);
+        if (connection->batch == NULL)
+            refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE, TOO_MANY);
     }
 }
 
@@ -107,7 +132,7 @@ static enum MHD_Result begin(struct http_connection *connection, const char *url
     connection->state = HTTP_READING;
     connection->begun_ms = http_now_ms();
     connection->body_announced = head.content_length;
-    connection->discarded = 0;
+    connection->discarded = connection->handed_over = 0;
     connection->trace = (struct eds_trace){.request_id = ""};
     if (head.traceparent != NULL)
         (void)eds_trace_take(&connection->trace, head.traceparent);
@@ -125,14 +150,15 @@ static enum MHD_Result begin(struct http_connection *connection, const char *url
 static enum MHD_Result take_body(struct http_connection *connection, const char *data, size_t size)
 {
     if (connection->state == HTTP_READING) {
-        switch (http_body_append(connection, data, size)) {
+        switch (connection->batch != NULL ? http_batch_take(connection->batch, data, size)
+                                          : http_body_append(connection, data, size)) {
         case EDS_OK:
             return MHD_YES;
         case EDS_ERR_TOO_LARGE:
             refuse(connection, MHD_HTTP_CONTENT_TOO_LARGE, TOO_LARGE);
             break;
         default:
-            refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE, "too many bodies at once; send again");
+            refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE, TOO_MANY);
         }
         http_log_refusal(connection, connection->status, connection->error);
     }
@@ -170,15 +196,37 @@ static enum MHD_Result answer_verdict(struct http_connection *connection)
     return http_answer(connection, status_of(connection->submission.verdict), error);
 }
 
+/* Reads the one record that a body has to be. */
+static int32_t decode(struct http_connection *connection, struct eds_error *err)
+{
+    char nothing[] = "", *body = connection->body_size > 0 ? connection->body : nothing;
+    struct eds_batch_reader reader;
+    size_t used;
+    int32_t rc;
+
+    if (!connection->is_compact)
+        return eds_json_envelope_decode(&connection->envelope, body, connection->body_size, err);
+    eds_batch_reader_init(&reader, EDS_BATCH_BYTES);
+    rc = eds_batch_reader_next(&reader, body, connection->body_size, true, &used,
+                               &connection->envelope, err);
+    if (rc == EDS_ERR_NOT_FOUND || (rc == EDS_OK && used < connection->body_size))
+        rc = eds_error_set(err, EDS_ERR_MALFORMED, "expected one record in the compact form");
+    return rc;
+}
+
+static enum MHD_Result submit_batch(struct http_connection *connection)
+{
+    connection->state = HTTP_DECIDING;
+    atomic_fetch_add(&connection->server->taken_count, 1);
+    return http_batch_finish(connection->batch) ? http_batch_answer(connection->batch) : MHD_YES;
+}
+
 static enum MHD_Result submit(struct http_connection *connection)
 {
     struct eds_http_server *server = connection->server;
     struct eds_submission *submission = &connection->submission;
     struct eds_error err;
-    char nothing[] = "";
-    int32_t rc = eds_json_envelope_decode(&connection->envelope,
-                                          connection->body_size > 0 ? connection->body : nothing,
-                                          connection->body_size, &err);
+    int32_t rc = decode(connection, &err);
 
     if (rc != EDS_OK) {
         http_log_refusal(connection, MHD_HTTP_BAD_REQUEST, err.text);
@@ -232,11 +280,12 @@ enum MHD_Result http_handle(void *context, struct MHD_Connection *mhd, const cha
     }
     switch (connection->state) {
     case HTTP_READING:
-        return submit(connection);
+        return connection->batch != NULL ? submit_batch(connection) : submit(connection);
     case HTTP_REFUSED:
         return http_answer(connection, connection->status, connection->error);
     case HTTP_DECIDING:
-        return answer_verdict(connection);
+        return connection->batch != NULL ? http_batch_answer(connection->batch)
+                                         : answer_verdict(connection);
     }
     return MHD_NO;
 }
@@ -253,6 +302,9 @@ void http_completed(void *context, struct MHD_Connection *mhd, void **request,
         return;
     if (connection->state == HTTP_DECIDING)
         atomic_fetch_sub(&server->taken_count, 1);
+    if (connection->batch != NULL)
+        http_batch_abandon(connection->batch);
+    connection->batch = NULL;
     http_body_clear(connection);
     http_connection_rest(connection);
     *request = NULL;

@@ -76,20 +76,45 @@ const char *eds_http_head_fault(const struct eds_http_head *head, bool is_http_1
     return NULL;
 }
 
-bool eds_http_is_json(const char *content_type)
+/* The subtype of application/SUBTYPE, and its size; NULL if it is another type or
+ * has something odd behind it. */
+static const char *application_subtype(const char *content_type, size_t *size)
 {
     static const char prefix[] = "application/";
-    const char *subtype;
-    size_t size;
+    const char *subtype, *rest;
 
     content_type += strspn(content_type, " \t");
     if (strncasecmp(content_type, prefix, strlen(prefix)) != 0)
-        return false;
+        return NULL;
     subtype = content_type + strlen(prefix);
-    size = token_size(subtype);
-    content_type = subtype + size + strspn(subtype + size, " \t");
-    if (*content_type != '\0' && *content_type != ';')
-        return false;
-    return (size == 4 && strncasecmp(subtype, "json", 4) == 0) ||
-           (size > 5 && strncasecmp(subtype + size - 5, "+json", 5) == 0);
+    *size = token_size(subtype);
+    rest = subtype + *size + strspn(subtype + *size, " \t");
+    return *rest == '\0' || *rest == ';' ? subtype : NULL;
+}
+
+static bool is_subtype(const char *content_type, const char *wanted)
+{
+    size_t size;
+    const char *subtype = application_subtype(content_type, &size);
+
+    return subtype != NULL && size == strlen(wanted) && strncasecmp(subtype, wanted, size) == 0;
+}
+
+bool eds_http_is_json(const char *content_type)
+{
+    size_t size;
+    const char *subtype = application_subtype(content_type, &size);
+
+    return subtype != NULL && ((size == 4 && strncasecmp(subtype, "json", 4) == 0) ||
+                               (size > 5 && strncasecmp(subtype + size - 5, "+json", 5) == 0));
+}
+
+bool eds_http_is_ndjson(const char *content_type)
+{
+    return is_subtype(content_type, "x-ndjson") || is_subtype(content_type, "ndjson");
+}
+
+bool eds_http_is_bytes(const char *content_type)
+{
+    return is_subtype(content_type, "octet-stream");
 }

@@ -35,4 +35,9 @@ const char *eds_http_head_fault(const struct eds_http_head *head, bool is_http_1
  * allowed. */
 bool eds_http_is_json(const char *content_type);
 
+/* eds_http_is_ndjson says the same of lines of JSON (application/x-ndjson or
+ * application/ndjson), eds_http_is_bytes of application/octet-stream. */
+bool eds_http_is_ndjson(const char *content_type);
+bool eds_http_is_bytes(const char *content_type);
+
 #endif

@@ -1,0 +1,415 @@
+/* http_batch.c - see http_batch.h.
+ *
+ * The batch is shared: by the connection's thread, and by ingest's as long as a
+ * block is with it.  The lock is over what both touch; whoever is the last to
+ * let go frees it.  The connection is suspended and resumed only with the lock
+ * held or after it was told so under the lock. */
+#include "transport/http_batch.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "transport/http_results.h"
+
+#define BLOCKS_MAX 2u /* with ingest at once */
+
+struct item {
+    struct eds_envelope envelope;
+    struct eds_submission submission;
+    bool is_record; /* else no more than the words of a fault */
+};
+
+struct http_block {
+    struct http_batch *batch;
+    struct http_block *next;
+    char *text; /* what the items point into */
+    size_t text_room;
+    size_t count, room;
+    atomic_size_t undecided;
+    bool is_done; /* of the batch's lock */
+    struct item items[];
+};
+
+struct http_batch {
+    struct eds_http_server *server;
+    struct http_connection *connection;
+    struct MHD_Connection *mhd;
+    char source[EDS_ADDRESS_TEXT_SIZE]; /* outlives the connection */
+    struct eds_batch_reader reader;
+    struct http_results results;
+    size_t record_count;
+    bool is_over; /* what follows is not looked at */
+    struct http_block *first, *last;
+    atomic_bool deferred; /* nothing is submitted any more */
+    bool is_limited;      /* because the source sends too much */
+    bool is_admitted;     /* the next record: its token was taken with the head */
+
+    pthread_mutex_t lock;
+    unsigned holders;         /* the connection, and each block with ingest */
+    unsigned submitted_count; /* blocks with ingest */
+    unsigned wanted_count;    /* resume when no more than so many are */
+    bool is_parked;           /* the connection waits for that */
+};
+
+struct http_batch *http_batch_begin(struct http_connection *connection,
+                                    enum eds_batch_format format)
+{
+    struct http_batch *batch = calloc(1, sizeof *batch);
+
+    if (batch == NULL)
+        return NULL;
+    batch->server = connection->server;
+    batch->results.server = connection->server;
+    batch->connection = connection;
+    batch->mhd = connection->mhd;
+    batch->holders = 1;
+    batch->is_admitted = true;
+    memcpy(batch->source, connection->source, sizeof batch->source);
+    eds_batch_reader_init(&batch->reader, format);
+    pthread_mutex_init(&batch->lock, NULL);
+    return batch;
+}
+
+static void free_block(struct http_block *block)
+{
+    struct eds_http_server *server = block->batch->server;
+
+    atomic_fetch_sub(&server->body_memory,
+                     block->text_room + sizeof *block + block->room * sizeof block->items[0]);
+    free(block->text);
+    free(block);
+}
+
+/* Lets go of the batch; called with the lock. */
+static void let_go(struct http_batch *batch)
+{
+    bool was_last = --batch->holders == 0;
+
+    pthread_mutex_unlock(&batch->lock);
+    if (!was_last)
+        return;
+    while (batch->first != NULL) {
+        struct http_block *next = batch->first->next;
+
+        free_block(batch->first);
+        batch->first = next;
+    }
+    http_results_free(&batch->results);
+    pthread_mutex_destroy(&batch->lock);
+    free(batch);
+}
+
+/* The last of a block's records is decided. */
+static void block_done(struct http_block *block)
+{
+    struct http_batch *batch = block->batch;
+    struct eds_http_server *server = batch->server;
+
+    pthread_mutex_lock(&batch->lock);
+    block->is_done = true;
+    batch->submitted_count--;
+    if (batch->is_parked && batch->submitted_count <= batch->wanted_count) {
+        batch->is_parked = false;
+        http_connection_rest(batch->connection); /* its time goes on */
+        MHD_resume_connection(batch->mhd);
+    }
+    let_go(batch);
+    atomic_fetch_sub(&server->submission_count, 1); /* from here on it may be gone */
+}
+
+static void count_off(struct http_block *block)
+{
+    if (atomic_fetch_sub(&block->undecided, 1) == 1)
+        block_done(block);
+}
+
+static void decided(struct eds_submission *submission)
+{
+    struct http_block *block = submission->context;
+
+    if (submission->verdict == EDS_VERDICT_OVERLOADED)
+        atomic_store(&block->batch->deferred, true);
+    count_off(block);
+}
+
+/* A record that ingest is not asked about. */
+static void defer(struct http_batch *batch, struct eds_submission *submission)
+{
+    submission->verdict = EDS_VERDICT_OVERLOADED;
+    if (batch->is_limited)
+        snprintf(submission->message, sizeof submission->message,
+                 "rate limit exceeded for source=%s", batch->source);
+    else
+        snprintf(submission->message, sizeof submission->message, "%s",
+                 atomic_load(&batch->server->ended)
+                     ? "the server is stopping: send the record again"
+                     : "the server is busy: send the record again");
+}
+
+/* Whether the source may send one more. */
+static bool is_admitted(struct http_batch *batch)
+{
+    unsigned retry_after_s;
+
+    if (batch->is_admitted) {
+        batch->is_admitted = false;
+        return true;
+    }
+    if (eds_ingest_admit(batch->server->config.ingest, batch->source, 1, &retry_after_s))
+        return true;
+    batch->is_limited = true;
+    atomic_store(&batch->deferred, true);
+    return false;
+}
+
+static void submit_items(struct http_block *block)
+{
+    struct http_batch *batch = block->batch;
+
+    for (size_t i = 0; i < block->count; i++) {
+        struct eds_submission *submission = &block->items[i].submission;
+
+        if (!block->items[i].is_record)
+            continue;
+        if (atomic_load(&batch->deferred) || !is_admitted(batch)) {
+            defer(batch, submission);
+            continue;
+        }
+        atomic_fetch_add(&block->undecided, 1);
+        eds_ingest_submit(batch->server->config.ingest, submission);
+    }
+}
+
+static void submit_block(struct http_batch *batch, struct http_block *block)
+{
+    struct eds_http_server *server = batch->server;
+
+    if (batch->first == NULL)
+        batch->first = block;
+    else
+        batch->last->next = block;
+    batch->last = block;
+    atomic_fetch_add(&server->submission_count, 1);
+    if (atomic_load(&server->ended))
+        atomic_store(&batch->deferred, true);
+    atomic_store(&block->undecided, 1); /* ours, until all are submitted */
+    pthread_mutex_lock(&batch->lock);
+    batch->holders++;
+    batch->submitted_count++;
+    pthread_mutex_unlock(&batch->lock);
+    submit_items(block);
+    count_off(block);
+}
+
+static struct http_block *make_block(struct http_batch *batch, size_t room)
+{
+    size_t size = sizeof(struct http_block) + room * sizeof(struct item);
+    struct http_block *block;
+
+    if (!http_memory_reserve(batch->server, size))
+        return NULL;
+    block = malloc(size);
+    if (block == NULL) {
+        atomic_fetch_sub(&batch->server->body_memory, size);
+        return NULL;
+    }
+    *block = (struct http_block){.batch = batch, .room = room};
+    return block;
+}
+
+static void fill_item(struct http_block *block, struct item *item, int32_t rc,
+                      const struct eds_error *err)
+{
+    item->is_record = rc == EDS_OK;
+    item->submission = (struct eds_submission){
+        .request = {.entry = &item->envelope.entry,
+                    .payload = item->envelope.payload,
+                    .payload_size = item->envelope.payload_size,
+                    .source = block->batch->source},
+        .done = decided,
+        .context = block,
+    };
+    if (rc != EDS_OK)
+        memcpy(item->submission.message, err->text, sizeof item->submission.message);
+}
+
+/* Reads what is there of the body into a block.  Returns the bytes used. */
+static size_t fill_block(struct http_batch *batch, struct http_block *block, char *text,
+                         size_t size, bool at_end)
+{
+    size_t start = 0;
+
+    while (block->count < block->room && !batch->is_over) {
+        struct item *item = &block->items[block->count];
+        struct eds_error err;
+        size_t used;
+        int32_t rc = eds_batch_reader_next(&batch->reader, text + start, size - start, at_end,
+                                           &used, &item->envelope, &err);
+
+        start += used;
+        if (rc == EDS_ERR_TRUNCATED || rc == EDS_ERR_NOT_FOUND)
+            break;
+        if (++batch->record_count > HTTP_BATCH_RECORDS_MAX) {
+            batch->is_over = true;
+            rc = eds_error_set(&err, EDS_ERR_TOO_LARGE,
+                               "more than %u records: send this one and what follows again",
+                               HTTP_BATCH_RECORDS_MAX);
+        }
+        fill_item(block, item, rc, &err);
+        block->count++;
+    }
+    return batch->is_over ? size : start;
+}
+
+/* How many records size bytes may hold; if there are more, another block does. */
+static size_t room_for(const struct http_batch *batch, size_t size)
+{
+    size_t small = batch->reader.format == EDS_BATCH_LINES ? 500 : 160;
+    size_t count = size / small + 1;
+
+    return count < HTTP_BLOCK_RECORDS_MAX ? count : HTTP_BLOCK_RECORDS_MAX;
+}
+
+/* Makes blocks of what is there of the body; all of it, at_end. */
+static int32_t make_blocks(struct http_batch *batch, bool at_end)
+{
+    struct http_connection *connection = batch->connection;
+    bool is_full = true;
+
+    while (is_full && connection->body_size > 0) {
+        struct http_block *block = make_block(batch, room_for(batch, connection->body_size));
+        size_t used;
+        int32_t rc;
+
+        if (block == NULL)
+            return EDS_ERR_BUSY;
+        used = fill_block(batch, block, connection->body, connection->body_size, at_end);
+        is_full = block->count == block->room;
+        if (used == 0) { /* no more than the beginning of a record */
+            free_block(block);
+            return EDS_OK;
+        }
+        rc = http_body_hand_over(connection, used, &block->text, &block->text_room);
+        if (rc != EDS_OK) {
+            free_block(block);
+            return rc;
+        }
+        submit_block(batch, block);
+    }
+    return EDS_OK;
+}
+
+/* One record alone is more than a body may be. */
+static int32_t end_too_large(struct http_batch *batch)
+{
+    struct http_block *block = make_block(batch, 1);
+    struct eds_error err;
+
+    if (block == NULL)
+        return EDS_ERR_BUSY;
+    eds_error_set(&err, EDS_ERR_TOO_LARGE,
+                  "record %" PRIu64 " is larger than %zu bytes: what follows was not read",
+                  batch->reader.count + 1, batch->server->config.body_size_max);
+    fill_item(block, &block->items[0], EDS_ERR_TOO_LARGE, &err);
+    block->count = 1;
+    batch->is_over = true;
+    http_body_clear(batch->connection);
+    submit_block(batch, block);
+    return EDS_OK;
+}
+
+/* Suspends the connection until at most count blocks are with ingest; false if
+ * that is so already.  libmicrohttpd hands on the chunks that it has read all the
+ * same (0.9.75), so it may be suspended already. */
+static bool park(struct http_batch *batch, unsigned count)
+{
+    bool parked;
+
+    pthread_mutex_lock(&batch->lock);
+    parked = batch->submitted_count > count;
+    if (parked) {
+        batch->wanted_count = count;
+        atomic_store(&batch->connection->deadline_ms, 0); /* now it waits for us */
+        if (!batch->is_parked)
+            MHD_suspend_connection(batch->mhd);
+        batch->is_parked = true;
+    }
+    pthread_mutex_unlock(&batch->lock);
+    return parked;
+}
+
+/* Writes the results of the blocks that are done, in their order. */
+static bool collect(struct http_batch *batch)
+{
+    bool well = true;
+
+    for (;;) {
+        struct http_block *block = batch->first;
+        bool is_done;
+
+        pthread_mutex_lock(&batch->lock);
+        is_done = block != NULL && block->is_done;
+        pthread_mutex_unlock(&batch->lock);
+        if (!is_done)
+            return well;
+        for (size_t i = 0; i < block->count && well; i++) {
+            struct item *item = &block->items[i];
+
+            if (item->is_record)
+                eds_verdict_log_write(&batch->server->verdict_log, &item->submission, "source",
+                                      batch->connection->source, &batch->connection->trace,
+                                      http_now_ms());
+            else
+                http_log_refusal(batch->connection, MHD_HTTP_BAD_REQUEST, item->submission.message);
+            well = http_results_add(&batch->results, &item->submission, item->is_record);
+        }
+        batch->first = block->next;
+        free_block(block);
+    }
+}
+
+int32_t http_batch_take(struct http_batch *batch, const char *bytes, size_t size)
+{
+    struct http_connection *connection = batch->connection;
+    int32_t rc;
+
+    if (batch->is_over)
+        return http_body_discard(connection, size) ? EDS_OK : EDS_ERR_TOO_LARGE;
+    rc = http_body_append(connection, bytes, size);
+    if (rc == EDS_ERR_TOO_LARGE) { /* of all that waits; perhaps not of one record */
+        rc = make_blocks(batch, false);
+        if (rc == EDS_OK)
+            rc = http_body_append(connection, bytes, size);
+    }
+    if (rc == EDS_ERR_TOO_LARGE)
+        rc = end_too_large(batch);
+    else if (rc == EDS_OK && connection->body_size >= HTTP_BLOCK_SIZE)
+        rc = make_blocks(batch, false);
+    if (rc == EDS_OK && !collect(batch))
+        rc = EDS_ERR_NO_MEMORY;
+    if (rc == EDS_OK)
+        (void)park(batch, BLOCKS_MAX - 1);
+    return rc;
+}
+
+bool http_batch_finish(struct http_batch *batch)
+{
+    if (make_blocks(batch, true) != EDS_OK) /* what is left over is not read, and so not answered */
+        batch->results.is_cut = true;
+    return !park(batch, 0);
+}
+
+enum MHD_Result http_batch_answer(struct http_batch *batch)
+{
+    if (!collect(batch))
+        return MHD_NO;
+    return http_results_answer(&batch->results, batch->connection);
+}
+
+void http_batch_abandon(struct http_batch *batch)
+{
+    pthread_mutex_lock(&batch->lock);
+    let_go(batch);
+}
