@@ -3,7 +3,11 @@
  * The reference is a bare loop of prepared inserts with SQLite's own settings
  * (WAL, synchronous=FULL): once into the two tables that edgesentry-rs has, and
  * once into four as here.  The ledger also checks and moves chain heads and
- * keeps each reference unique.  Both take turns, round by round, in one run. */
+ * keeps each reference unique.  Both take turns, round by round, in one run.
+ *
+ * Then what a record costs as the ledger grows: commits of 64 records of 64
+ * among 1,000 devices, as single requests over many connections make them, at
+ * 10,000 rows and more.  EDS_BENCH_ROWS=N sets how many at most (1,000,000). */
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,9 +67,10 @@ static void scribble(uint8_t *bytes, size_t size)
     }
 }
 
-static void fill_batch(struct feed *feed, size_t count)
+/* Makes the next records, at their places in a batch. */
+static void fill_records(struct feed *feed, size_t first, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = first; i < first + count; i++) {
         size_t device = feed->next_device;
         EdsAuditRecord *record = &feed->entries[i].record;
 
@@ -83,13 +88,16 @@ static void fill_batch(struct feed *feed, size_t count)
         feed->appends[i] = (struct eds_append){
             .entry = &feed->entries[i], .payload = payload, .payload_size = sizeof payload};
         memcpy(feed->appends[i].record_hash, feed->heads[device], EDS_HASH_SIZE);
-        feed->operations[i] = (struct eds_operation){EDS_DECISION_ACCEPTED,
-                                                     (const char *)record->device_id,
-                                                     record->sequence,
-                                                     "ingest accepted",
-                                                     NULL,
-                                                     NULL};
+        feed->operations[i] = (struct eds_operation){.decision = EDS_DECISION_ACCEPTED,
+                                                     .device_id = (const char *)record->device_id,
+                                                     .sequence = record->sequence,
+                                                     .message = "ingest accepted"};
     }
+}
+
+static void fill_batch(struct feed *feed, size_t count)
+{
+    fill_records(feed, 0, count);
 }
 
 static void commit_ours(struct store *store, size_t count)
@@ -312,6 +320,68 @@ static void compare(size_t batch, size_t device_count)
     }
 }
 
+/* Ten records of each of a hundred devices in a commit, so that growing takes
+ * less time than what is measured. */
+static void grow(struct store *store, uint64_t *row_count, uint64_t goal)
+{
+    size_t next = store->feed.next_device, first = 0;
+
+    for (; *row_count < goal; *row_count += BATCH_MAX) {
+        for (size_t i = 0; i < BATCH_MAX; i++) {
+            store->feed.next_device = first + i / 10;
+            fill_records(&store->feed, i, 1);
+        }
+        commit_ours(store, BATCH_MAX);
+        first = (first + BATCH_MAX / 10) % DEVICE_MAX;
+    }
+    store->feed.next_device = next;
+}
+
+#define GROWN_BATCH  64u
+#define GROWN_ROUNDS 160u /* commits: enough for what is put off to be paid, too */
+
+/* The mean cost of a record, once caches are filled. */
+static double grown_cost(struct store *store, uint64_t *row_count)
+{
+    double sum = 0;
+
+    for (size_t i = 0; i < GROWN_ROUNDS + GROWN_ROUNDS / 4; i++) {
+        double cpu;
+
+        fill_batch(&store->feed, GROWN_BATCH);
+        cpu = cpu_now_ns();
+        commit_ours(store, GROWN_BATCH);
+        if (i >= GROWN_ROUNDS / 4)
+            sum += cpu_now_ns() - cpu;
+        *row_count += GROWN_BATCH;
+    }
+    return sum / (GROWN_ROUNDS * GROWN_BATCH);
+}
+
+static void measure_growth(void)
+{
+    const char *text = getenv("EDS_BENCH_ROWS");
+    uint64_t most = text != NULL ? strtoull(text, NULL, 10) : 1000000, row_count = 0;
+    char folder[BENCH_PATH_SIZE], name[64];
+    double first = 0;
+    struct store *store;
+
+    bench_temporary(folder);
+    store = open_store(folder, "ours", DEVICE_MAX);
+    for (uint64_t goal = 10000; goal <= most; goal *= 10) {
+        double cost;
+
+        grow(store, &row_count, goal);
+        cost = grown_cost(store, &row_count);
+        snprintf(name, sizeof name, "sqlite_cpu_at_%llu_rows", (unsigned long long)goal);
+        bench_report(name, cost, "ns", first > 0 ? "the same at 10,000 rows" : NULL, first, false);
+        if (goal == 10000)
+            first = cost;
+    }
+    close_store(store);
+    bench_remove(folder);
+}
+
 int main(void)
 {
     bench_begin("the SQLite ledger alone (durable)");
@@ -319,5 +389,6 @@ int main(void)
     compare(100, 10);
     compare(1000, 10);
     compare(1000, 1000);
+    measure_growth();
     return 0;
 }

@@ -3,6 +3,10 @@
 
 #include <stdlib.h>
 
+/* References are indexed by so many: a few for each of a thousand devices, and
+ * not so many that the commit that does it takes long. */
+#define TAIL_MAX 8192
+
 #include "store/ledger_sqlite_roster.h"
 
 /* Of 4 KiB, SQLite's own choice.  Larger pages were measured: they save a fifth
@@ -17,6 +21,7 @@ static void close_ledger(struct eds_ledger *ledger)
 
     eds_sqlite_disconnect(sqlite); /* empties the write-ahead log into the file */
     eds_commit_plan_free(&sqlite->plan);
+    eds_ref_tail_free(&sqlite->tail);
     free(sqlite->path);
     free(sqlite);
 }
@@ -49,7 +54,10 @@ int32_t eds_sqlite_open(struct eds_ledger **out, const char *path, bool read_onl
     sqlite->read_only = read_only;
     sqlite->wal_pages_soft = WAL_PAGES_SOFT;
     sqlite->wal_pages_hard = sqlite->wal_pages_wait = WAL_PAGES_HARD;
+    sqlite->tail_max = TAIL_MAX;
     rc = eds_commit_plan_init(&sqlite->plan, err);
+    if (rc == EDS_OK)
+        rc = eds_ref_tail_init(&sqlite->tail, err);
     if (rc == EDS_OK)
         rc = eds_sqlite_make_place(&sqlite->path, path, read_only, err);
     if (rc == EDS_OK)

@@ -7,6 +7,7 @@
 
 #include "store/commit_plan.h"
 #include "store/ledger.h"
+#include "store/ref_tail.h"
 
 /* Statements used for every commit and look-up are prepared once. */
 enum sqlite_statement {
@@ -24,6 +25,12 @@ enum sqlite_statement {
     SQLITE_STATEMENT_FIND_OPERATION,
     SQLITE_STATEMENT_HEAD,
     SQLITE_STATEMENT_RECORD_HASH,
+    SQLITE_STATEMENT_DATA_VERSION,
+    SQLITE_STATEMENT_INDEX_END,
+    SQLITE_STATEMENT_MOVE_INDEX_END,
+    SQLITE_STATEMENT_INDEX_OBJECT,
+    SQLITE_STATEMENT_TAIL,
+    SQLITE_STATEMENT_OBJECT_ID,
     SQLITE_STATEMENT_OBJECT,
     SQLITE_STATEMENT_PAYLOAD,
     SQLITE_STATEMENT_COUNTS,
@@ -48,6 +55,14 @@ struct sqlite_ledger {
     int wal_pages_soft, wal_pages_hard;
     int wal_pages_wait; /* where to wait next */
     struct eds_commit_plan plan;
+
+    /* The references that object_index does not have yet: ledger_sqlite_object.c. */
+    struct eds_ref_tail tail;
+    size_t tail_max;  /* as many as this go to the index */
+    size_t tail_kept; /* so many before the commit that is being written */
+    bool tail_merged; /* by it */
+    bool has_tail;    /* of the file as it was at data_version */
+    sqlite3_int64 data_version;
 };
 
 /* Opens PATH (of sqlite:PATH), making directories and file where they are
@@ -65,6 +80,16 @@ int32_t eds_sqlite_make_place(char **absolute, const char *path, bool read_only,
 int32_t eds_sqlite_connect(struct sqlite_ledger *sqlite, struct eds_error *err);
 void eds_sqlite_disconnect(struct sqlite_ledger *sqlite);
 int32_t eds_sqlite_ready(struct sqlite_ledger *sqlite, struct eds_error *err);
+
+/* ledger_sqlite_object.c, in the order of a commit's transaction: begin, add for
+ * each append, merge; then keep if it was committed, else undo (may_be_done: it
+ * is not known). */
+int32_t eds_sqlite_objects_begin(struct sqlite_ledger *sqlite, struct eds_error *err);
+int32_t eds_sqlite_objects_add(struct sqlite_ledger *sqlite, const struct eds_append *append,
+                               struct eds_error *err);
+int32_t eds_sqlite_objects_merge(struct sqlite_ledger *sqlite, struct eds_error *err);
+void eds_sqlite_objects_keep(struct sqlite_ledger *sqlite);
+void eds_sqlite_objects_undo(struct sqlite_ledger *sqlite, bool may_be_done);
 
 /* ledger_sqlite_schema.c: is this file ours, and which version; then the steps
  * up to the version of this build. */

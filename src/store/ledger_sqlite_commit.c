@@ -115,48 +115,10 @@ static int32_t add_record(const struct writing *writing, enum sqlite_statement w
     return run(writing, which, bound);
 }
 
-/* The reference is in use: fine if it stands for the same payload, which is
- * then kept if it was not yet. */
-static int32_t share_object(const struct writing *writing, const struct eds_append *append)
-{
-    const EdsAuditRecord *record = &append->entry->record;
-    const char *ref = (const char *)record->object_ref;
-    sqlite3_stmt *statement = writing->sqlite->statements[SQLITE_STATEMENT_FILL_OBJECT];
-    uint8_t taken_by[EDS_HASH_SIZE];
-    int bound;
-    int32_t rc = eds_sqlite_object(&writing->sqlite->ledger, ref, taken_by, writing->err);
-
-    if (rc == EDS_OK && memcmp(taken_by, record->payload_hash, EDS_HASH_SIZE) != 0)
-        return eds_error_set(writing->err, EDS_ERR_HEAD_MOVED,
-                             "object_ref %s stands for another payload", ref);
-    if (rc != EDS_OK || append->payload == NULL)
-        return rc;
-    bound = bind_text(statement, 1, ref);
-    bound |= bind_bytes(statement, 2, append->payload, append->payload_size);
-    return run(writing, SQLITE_STATEMENT_FILL_OBJECT, bound);
-}
-
-static int32_t add_object(const struct writing *writing, const struct eds_append *append)
-{
-    const EdsAuditRecord *record = &append->entry->record;
-    sqlite3_stmt *statement = writing->sqlite->statements[SQLITE_STATEMENT_ADD_OBJECT];
-    int bound = bind_text(statement, 1, record->object_ref);
-    int32_t rc;
-
-    bound |= bind_bytes(statement, 2, record->payload_hash, EDS_HASH_SIZE);
-    bound |= append->payload != NULL
-                 ? bind_bytes(statement, 3, append->payload, append->payload_size)
-                 : sqlite3_bind_null(statement, 3);
-    rc = run(writing, SQLITE_STATEMENT_ADD_OBJECT, bound);
-    if (rc == EDS_OK && !changed_a_row(writing))
-        rc = share_object(writing, append);
-    return rc;
-}
-
 static int32_t add_appends(const struct writing *writing)
 {
     const struct eds_commit_plan *plan = &writing->sqlite->plan;
-    int32_t rc = EDS_OK;
+    int32_t rc = eds_sqlite_objects_begin(writing->sqlite, writing->err);
 
     for (size_t i = 0; rc == EDS_OK && i < plan->devices.count; i++)
         rc = move_head(writing, &plan->moves[i]);
@@ -170,9 +132,9 @@ static int32_t add_appends(const struct writing *writing)
                                  (const char *)record->device_id,
                                  (unsigned long long)record->sequence);
         if (rc == EDS_OK)
-            rc = add_object(writing, append);
+            rc = eds_sqlite_objects_add(writing->sqlite, append, writing->err);
     }
-    return rc;
+    return rc == EDS_OK ? eds_sqlite_objects_merge(writing->sqlite, writing->err) : rc;
 }
 
 static int32_t add_conflict(const struct writing *writing, const struct eds_conflict *conflict)
@@ -323,7 +285,7 @@ int32_t eds_sqlite_commit(struct eds_ledger *ledger, const struct eds_commit *co
         .commit = commit,
         .err = err,
     };
-    bool was_committing = false;
+    bool has_begun = false, was_committing = false;
     int32_t rc;
 
     if (writing.sqlite->read_only)
@@ -336,16 +298,21 @@ int32_t eds_sqlite_commit(struct eds_ledger *ledger, const struct eds_commit *co
     if (rc != EDS_OK)
         return rc;
     rc = run(&writing, SQLITE_STATEMENT_BEGIN, SQLITE_OK);
-    if (rc == EDS_OK)
+    if (rc == EDS_OK) {
+        has_begun = true;
         rc = add_all(&writing);
+    }
     if (rc == EDS_OK) {
         was_committing = true;
         rc = run(&writing, SQLITE_STATEMENT_COMMIT, SQLITE_OK);
     }
     if (rc == EDS_OK) {
+        eds_sqlite_objects_keep(writing.sqlite);
         check_point(writing.sqlite);
         return EDS_OK;
     }
+    if (has_begun)
+        eds_sqlite_objects_undo(writing.sqlite, was_committing);
     eds_sqlite_roll_back(writing.sqlite);
     return was_committing && is_there(&writing) ? EDS_OK : rc;
 }

@@ -24,9 +24,9 @@ static const char *const statement_texts[SQLITE_STATEMENT_COUNT] = {
         " prev_record_hash, object_ref, ingested_at, record_hash, attest_key_id, attest_signature)"
         " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     [SQLITE_STATEMENT_ADD_OBJECT] = "INSERT INTO raw_objects(object_ref, payload_hash, payload)"
-                                    " VALUES(?1, ?2, ?3) ON CONFLICT DO NOTHING",
+                                    " VALUES(?1, ?2, ?3)",
     [SQLITE_STATEMENT_FILL_OBJECT] =
-        "UPDATE raw_objects SET payload = ?2 WHERE object_ref = ?1 AND payload IS NULL",
+        "UPDATE raw_objects SET payload = ?2 WHERE id = ?1 AND payload IS NULL",
     [SQLITE_STATEMENT_ADD_CONFLICT] =
         "INSERT INTO conflicts(device_id, sequence, timestamp_ms, payload_hash, signature,"
         " prev_record_hash, object_ref, ingested_at, record_hash, attest_key_id, attest_signature)"
@@ -43,12 +43,24 @@ static const char *const statement_texts[SQLITE_STATEMENT_COUNT] = {
         "SELECT " EDS_SQLITE_HEAD_COLUMNS " FROM chain_heads WHERE device_id = ?1",
     [SQLITE_STATEMENT_RECORD_HASH] =
         "SELECT record_hash, id FROM audit_records WHERE device_id = ?1 AND sequence = ?2",
-    [SQLITE_STATEMENT_OBJECT] = "SELECT payload_hash, rowid FROM raw_objects WHERE object_ref = ?1",
-    [SQLITE_STATEMENT_PAYLOAD] = "SELECT payload FROM raw_objects WHERE object_ref = ?1",
+    [SQLITE_STATEMENT_DATA_VERSION] = "PRAGMA data_version",
+    [SQLITE_STATEMENT_INDEX_END] = "SELECT indexed_id FROM object_index_end",
+    [SQLITE_STATEMENT_MOVE_INDEX_END] = "UPDATE object_index_end SET indexed_id = ?1",
+    [SQLITE_STATEMENT_INDEX_OBJECT] =
+        "INSERT INTO object_index(object_ref, object_id) VALUES(?1, ?2)"
+        " ON CONFLICT DO NOTHING", /* in a file that somebody was at; who was first stays */
+    [SQLITE_STATEMENT_TAIL] = "SELECT id, object_ref FROM raw_objects WHERE id > ?1 ORDER BY id",
+    [SQLITE_STATEMENT_OBJECT_ID] = "SELECT object_id FROM object_index WHERE object_ref = ?1",
+    [SQLITE_STATEMENT_OBJECT] =
+        "SELECT payload_hash FROM raw_objects WHERE id = ?1 AND object_ref = ?2",
+    [SQLITE_STATEMENT_PAYLOAD] =
+        "SELECT payload, id FROM raw_objects WHERE id = ?1 AND object_ref = ?2",
     [SQLITE_STATEMENT_COUNTS] =
         "SELECT (SELECT count(*) FROM audit_records), (SELECT count(*) FROM chain_heads),"
         " count(*), coalesce(sum(decision = 'Accepted'), 0), (SELECT count(*) FROM conflicts),"
-        " (SELECT count(*) FROM raw_objects), coalesce(sum(decision = 'Changed'), 0)"
+        " (SELECT count(*) FROM object_index) + (SELECT count(*) FROM raw_objects"
+        " WHERE id > (SELECT indexed_id FROM object_index_end)), coalesce(sum(decision = "
+        "'Changed'), 0)"
         " FROM operation_logs",
     [SQLITE_STATEMENT_ROSTER_VERSION] = "SELECT version FROM registry_version",
 };
@@ -233,6 +245,7 @@ void eds_sqlite_disconnect(struct sqlite_ledger *sqlite)
         sqlite->statements[i] = NULL;
     }
     code = sqlite3_close(sqlite->db);
+    sqlite->has_tail = false;  /* data_version means something within a connection only */
     assert(code == SQLITE_OK); /* no statement is left that could keep it open */
     (void)code;
     sqlite->db = NULL;

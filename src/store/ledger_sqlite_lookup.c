@@ -4,8 +4,6 @@
  * the middle would hold a snapshot, and the log could not be emptied. */
 #include "store/ledger_sqlite.h"
 
-#include <stdlib.h>
-
 /* Steps a look-up to its row.  EDS_OK, EDS_ERR_NOT_FOUND, or a failure. */
 static int32_t find(struct sqlite_ledger *sqlite, sqlite3_stmt *statement, struct eds_error *err)
 {
@@ -71,69 +69,6 @@ int32_t eds_sqlite_record_hash(struct eds_ledger *ledger, const char *device_id,
     if (rc == EDS_ERR_NOT_FOUND)
         return eds_error_set(err, rc, "device %s has no record %llu", device_id,
                              (unsigned long long)sequence);
-    return rc;
-}
-
-int32_t eds_sqlite_object(struct eds_ledger *ledger, const char *object_ref,
-                          uint8_t out[EDS_HASH_SIZE], struct eds_error *err)
-{
-    struct sqlite_ledger *sqlite = (struct sqlite_ledger *)ledger;
-    sqlite3_stmt *statement;
-    int32_t rc = bind_key(sqlite, SQLITE_STATEMENT_OBJECT, object_ref, &statement, err);
-
-    if (rc != EDS_OK)
-        return rc;
-    rc = find(sqlite, statement, err);
-    if (rc == EDS_OK && !eds_sqlite_column_bytes(out, EDS_HASH_SIZE, statement, 0))
-        rc = eds_sqlite_damaged(sqlite, err, "raw_objects", sqlite3_column_int64(statement, 1),
-                                "payload_hash");
-    sqlite3_reset(statement);
-    if (rc == EDS_ERR_NOT_FOUND)
-        return eds_error_set(err, rc, "no object %s", object_ref);
-    return rc;
-}
-
-/* Copies the payload in column 0. */
-static int32_t copy_payload(void **out, size_t *out_size, sqlite3_stmt *statement,
-                            const struct sqlite_ledger *sqlite, struct eds_error *err)
-{
-    const void *bytes;
-    size_t size;
-    void *copy;
-
-    if (sqlite3_column_type(statement, 0) == SQLITE_NULL)
-        return EDS_ERR_NOT_FOUND;
-    if (sqlite3_column_type(statement, 0) != SQLITE_BLOB)
-        return eds_sqlite_damaged(sqlite, err, "raw_objects", sqlite3_column_int64(statement, 1),
-                                  "payload");
-    bytes = sqlite3_column_blob(statement, 0); /* NULL for an empty one, or without memory */
-    size = (size_t)sqlite3_column_bytes(statement, 0);
-    copy = bytes == NULL && size > 0 ? NULL : malloc(size > 0 ? size : 1);
-    if (copy == NULL)
-        return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for the %zu bytes of a payload",
-                             size);
-    if (size > 0)
-        memcpy(copy, bytes, size);
-    *out = copy;
-    *out_size = size;
-    return EDS_OK;
-}
-
-int32_t eds_sqlite_payload(struct eds_ledger *ledger, const char *object_ref, void **out,
-                           size_t *out_size, struct eds_error *err)
-{
-    struct sqlite_ledger *sqlite = (struct sqlite_ledger *)ledger;
-    sqlite3_stmt *statement;
-    int32_t rc = bind_key(sqlite, SQLITE_STATEMENT_PAYLOAD, object_ref, &statement, err);
-
-    if (rc != EDS_OK)
-        return rc;
-    rc = find(sqlite, statement, err);
-    if (rc == EDS_OK)
-        rc = copy_payload(out, out_size, statement, sqlite, err);
-    sqlite3_reset(statement);
-    if (rc == EDS_ERR_NOT_FOUND)
-        return eds_error_set(err, rc, "no payload for %s is kept here", object_ref);
     return rc;
 }
 

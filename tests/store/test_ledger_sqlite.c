@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "store/ledger_sqlite.h"
 #include "store/roster_conformance.h"
 #include "support/temp_dir.h"
 
@@ -18,6 +19,8 @@ static struct eds_ledger *open_sqlite(void)
     snprintf(url, sizeof url, "sqlite:%s/ledger.db", directory);
     if (eds_ledger_open(&ledger, url, &err) != EDS_OK)
         fprintf(stderr, "%s\n", err.text);
+    else
+        ((struct sqlite_ledger *)ledger)->tail_max = 5; /* references are indexed often */
     return ledger;
 }
 

@@ -282,6 +282,12 @@ static void test_first_version(void **state)
                             "DROP TABLE registry_version;"
                             "ALTER TABLE operation_logs DROP COLUMN who;"
                             "ALTER TABLE operation_logs DROP COLUMN why;"
+                            "CREATE TABLE old(object_ref TEXT NOT NULL PRIMARY KEY,"
+                            " payload_hash BLOB NOT NULL, payload BLOB) STRICT;"
+                            "INSERT INTO old SELECT object_ref, payload_hash, payload"
+                            " FROM raw_objects;"
+                            "DROP TABLE raw_objects; ALTER TABLE old RENAME TO raw_objects;"
+                            "DROP TABLE object_index; DROP TABLE object_index_end;"
                             "PRAGMA user_version=1");
     assert_int_equal(sqlite_bench_try_open(bench, "?mode=ro"), EDS_ERR_UNSUPPORTED);
     assert_non_null(strstr(bench->err.text, "open it once for writing"));
@@ -372,6 +378,65 @@ static void test_two_writers(void **state)
     batch_append(bench->batch, &chain);
     sqlite_bench_commit(bench);
     sqlite_bench_close(&other);
+}
+
+/* Tries to take a reference for another payload. */
+static int32_t take_ref(struct sqlite_bench *bench, struct chain *chain, const char *ref)
+{
+    struct chain before = *chain;
+    struct eds_entry *entry = batch_append(bench->batch, chain);
+    int32_t rc;
+
+    memset(entry->record.object_ref, 0, sizeof entry->record.object_ref);
+    strcpy((char *)entry->record.object_ref, ref);
+    rc = bench->ledger->ops->commit(bench->ledger, &bench->batch->commit, &bench->err);
+    batch_clear(bench->batch);
+    if (rc != EDS_OK)
+        *chain = before;
+    return rc;
+}
+
+/* References are indexed every five or so; whichever of two processes took one,
+ * and wherever it is by now, it is taken, and who only reads finds it. */
+static void test_references_of_two_writers(void **state)
+{
+    struct sqlite_bench *bench = *state, other = *bench, reader = *bench;
+    struct sqlite_bench *writers[] = {bench, &other};
+    struct chain chains[] = {chain_of("lift-01"), chain_of("lift-02")};
+    char refs[60][EDS_OBJECT_REF_SIZE], *answer;
+    uint8_t hash[EDS_HASH_SIZE];
+
+    sqlite_bench_open(bench);
+    sqlite_bench_open(&other);
+    assert_int_equal(sqlite_bench_try_open(&reader, "?mode=ro"), EDS_OK);
+    for (unsigned i = 0; i < 60; i++) {
+        unsigned turn = i % 7 < 3 ? 0 : 1; /* several in a row */
+        unsigned old = i / 2;
+        void *payload;
+        size_t size;
+
+        memcpy(refs[i], batch_append(writers[turn]->batch, &chains[turn])->record.object_ref,
+               sizeof refs[i]);
+        sqlite_bench_commit(writers[turn]);
+        assert_int_equal(take_ref(writers[1 - turn], &chains[1 - turn], refs[i]),
+                         EDS_ERR_HEAD_MOVED);
+        assert_int_equal(take_ref(writers[turn], &chains[turn], refs[old]), EDS_ERR_HEAD_MOVED);
+        for (unsigned j = old; j <= i; j++)
+            assert_int_equal(reader.ledger->ops->object(reader.ledger, refs[j], hash, NULL),
+                             EDS_OK);
+        assert_int_equal(reader.ledger->ops->payload(reader.ledger, refs[i], &payload, &size, NULL),
+                         EDS_OK);
+        free(payload);
+    }
+    assert_int_equal(reader.ledger->ops->object(reader.ledger, "free", hash, NULL),
+                     EDS_ERR_NOT_FOUND);
+    sqlite_bench_close(&other);
+    sqlite_bench_close(&reader);
+    answer = sqlite_bench_query(
+        bench, "SELECT count(*) FILTER (WHERE object_id <= (SELECT indexed_id FROM"
+               " object_index_end)) = count(*) AND count(*) BETWEEN 55 AND 60 FROM object_index");
+    assert_string_equal(answer, "1");
+    free(answer);
 }
 
 static void test_locked_by_another(void **state)
@@ -501,8 +566,9 @@ int main(void)
         BENCH_TEST(test_other_files),         BENCH_TEST(test_other_versions),
         BENCH_TEST(test_first_version),       BENCH_TEST(test_begun_files),
         BENCH_TEST(test_missing_table),       BENCH_TEST(test_reading_only),
-        BENCH_TEST(test_two_writers),         BENCH_TEST(test_locked_by_another),
-        BENCH_TEST(test_tables_in_sql),       BENCH_TEST(test_log_stays_short),
+        BENCH_TEST(test_two_writers),         BENCH_TEST(test_references_of_two_writers),
+        BENCH_TEST(test_locked_by_another),   BENCH_TEST(test_tables_in_sql),
+        BENCH_TEST(test_log_stays_short),
     };
 
     return cmocka_run_group_tests_name("sqlite file", tests, NULL, NULL);

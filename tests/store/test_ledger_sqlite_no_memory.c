@@ -52,8 +52,10 @@ static int32_t open_writer(struct eds_ledger **out, void *context, struct eds_er
 
     snprintf(url, sizeof url, "sqlite:%s", ((struct sqlite_bench *)context)->path);
     rc = eds_ledger_open(out, url, err);
-    if (rc == EDS_OK)
+    if (rc == EDS_OK) {
         ((struct sqlite_ledger *)*out)->wal_pages_soft = 12; /* checkpoints, too */
+        ((struct sqlite_ledger *)*out)->tail_max = 5;        /* and references to their index */
+    }
     return rc;
 }
 

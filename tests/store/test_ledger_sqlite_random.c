@@ -14,6 +14,7 @@
 
 #include "store/ledger_batch.h"
 #include "store/ledger_dump.h"
+#include "store/ledger_sqlite.h"
 #include "support/dice.h"
 #include "support/temp_dir.h"
 
@@ -36,6 +37,7 @@ static void open_sqlite(struct pair *pair)
     snprintf(url, sizeof url, "sqlite:%s/ledger.db", pair->directory);
     if (eds_ledger_open(&pair->sqlite, url, &err) != EDS_OK)
         fail_msg("%s", err.text);
+    ((struct sqlite_ledger *)pair->sqlite)->tail_max = 1 + dice_below(&pair->dice, 40);
 }
 
 static void assert_same(struct pair *pair)

@@ -1,0 +1,322 @@
+/* ledger_sqlite_object.c - payloads, and which references are in use.
+ *
+ * An index on the references would cost most of a commit: with many devices each
+ * record's reference has a place of its own in it, and SQLite writes the page of
+ * each.  So raw_objects is only appended to, and object_index takes references
+ * by thousands, in order: the rows up to object_index_end.indexed_id are in it,
+ * and of the newer ones we keep the references in memory.  Another process that
+ * writes is noticed by data_version; then the newer rows are read again, as they
+ * are when a file is opened.
+ *
+ * A look-up asks the tail first and then the index, so that a row that moves
+ * from the one to the other meanwhile is not missed. */
+#include "store/ledger_sqlite.h"
+
+#include <stdlib.h>
+
+/* Runs a statement that answers with one number. */
+static int32_t read_number(struct sqlite_ledger *sqlite, enum sqlite_statement which,
+                           sqlite3_int64 *out, struct eds_error *err)
+{
+    sqlite3_stmt *statement = sqlite->statements[which];
+    int code = sqlite3_step(statement);
+    int32_t rc = EDS_OK;
+
+    if (code == SQLITE_ROW)
+        *out = sqlite3_column_int64(statement, 0);
+    else if (code == SQLITE_DONE)
+        rc = EDS_ERR_NOT_FOUND;
+    else
+        rc = eds_sqlite_fail(sqlite, err, "read");
+    sqlite3_reset(statement);
+    return rc;
+}
+
+static int32_t no_memory(struct eds_error *err)
+{
+    return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for references");
+}
+
+/* Reads the rows that object_index does not have. */
+static int32_t load_tail(struct sqlite_ledger *sqlite, struct eds_error *err)
+{
+    sqlite3_stmt *statement = sqlite->statements[SQLITE_STATEMENT_TAIL];
+    sqlite3_int64 indexed_id = 0;
+    int32_t rc = read_number(sqlite, SQLITE_STATEMENT_INDEX_END, &indexed_id, err);
+    int code = SQLITE_DONE;
+
+    eds_ref_tail_cut(&sqlite->tail, 0);
+    if (rc == EDS_ERR_NOT_FOUND)
+        return eds_sqlite_damaged(sqlite, err, "object_index_end", 1, "indexed_id");
+    if (rc == EDS_OK && sqlite3_bind_int64(statement, 1, indexed_id) != SQLITE_OK)
+        rc = eds_sqlite_fail(sqlite, err, "read");
+    while (rc == EDS_OK && (code = sqlite3_step(statement)) == SQLITE_ROW) {
+        sqlite3_int64 id = sqlite3_column_int64(statement, 0);
+        int64_t other;
+        const char *ref = eds_sqlite_column_text(statement, 1, EDS_OBJECT_REF_SIZE);
+
+        if (ref == NULL)
+            rc = eds_sqlite_damaged(sqlite, err, "raw_objects", id, "object_ref");
+        else if (!eds_ref_tail_find(&sqlite->tail, ref, &other) &&
+                 eds_ref_tail_add(&sqlite->tail, ref, id) != EDS_OK)
+            rc = no_memory(err);
+    }
+    if (rc == EDS_OK && code != SQLITE_DONE)
+        rc = eds_sqlite_fail(sqlite, err, "read");
+    sqlite3_reset(statement);
+    return rc;
+}
+
+/* Makes the tail that of what is in the file now. */
+static int32_t refresh(struct sqlite_ledger *sqlite, struct eds_error *err)
+{
+    sqlite3_int64 data_version = 0;
+    int32_t rc = read_number(sqlite, SQLITE_STATEMENT_DATA_VERSION, &data_version, err);
+
+    if (rc != EDS_OK || (sqlite->has_tail && data_version == sqlite->data_version))
+        return rc;
+    sqlite->has_tail = false;
+    rc = load_tail(sqlite, err);
+    if (rc == EDS_OK) {
+        sqlite->has_tail = true;
+        sqlite->data_version = data_version;
+    }
+    return rc;
+}
+
+/* The row of a reference.  EDS_OK, EDS_ERR_NOT_FOUND, or a failure. */
+static int32_t find_id(struct sqlite_ledger *sqlite, const char *ref, sqlite3_int64 *id,
+                       struct eds_error *err)
+{
+    sqlite3_stmt *statement = sqlite->statements[SQLITE_STATEMENT_OBJECT_ID];
+    int64_t found;
+
+    if (eds_ref_tail_find(&sqlite->tail, ref, &found)) {
+        *id = found;
+        return EDS_OK;
+    }
+    if (sqlite3_bind_text(statement, 1, ref, -1, SQLITE_STATIC) != SQLITE_OK)
+        return eds_sqlite_fail(sqlite, err, "read");
+    return read_number(sqlite, SQLITE_STATEMENT_OBJECT_ID, id, err);
+}
+
+/* Steps a look-up in raw_objects to the row of that number and reference.
+ * EDS_ERR_NOT_FOUND if it is not there, though the index says so. */
+static int32_t find_row(struct sqlite_ledger *sqlite, enum sqlite_statement which, sqlite3_int64 id,
+                        const char *ref, struct eds_error *err)
+{
+    sqlite3_stmt *statement = sqlite->statements[which];
+    int code;
+
+    if (sqlite3_bind_int64(statement, 1, id) != SQLITE_OK ||
+        sqlite3_bind_text(statement, 2, ref, -1, SQLITE_STATIC) != SQLITE_OK)
+        return eds_sqlite_fail(sqlite, err, "read");
+    code = sqlite3_step(statement);
+    if (code == SQLITE_DONE)
+        return EDS_ERR_NOT_FOUND;
+    return code == SQLITE_ROW ? EDS_OK : eds_sqlite_fail(sqlite, err, "read");
+}
+
+static int32_t read_hash(struct sqlite_ledger *sqlite, sqlite3_int64 id, const char *ref,
+                         uint8_t out[EDS_HASH_SIZE], struct eds_error *err)
+{
+    sqlite3_stmt *statement = sqlite->statements[SQLITE_STATEMENT_OBJECT];
+    int32_t rc = find_row(sqlite, SQLITE_STATEMENT_OBJECT, id, ref, err);
+
+    if (rc == EDS_OK && !eds_sqlite_column_bytes(out, EDS_HASH_SIZE, statement, 0))
+        rc = eds_sqlite_damaged(sqlite, err, "raw_objects", id, "payload_hash");
+    sqlite3_reset(statement);
+    return rc;
+}
+
+/* What begins every look-up from outside a commit. */
+static int32_t look_up(struct sqlite_ledger *sqlite, const char *ref, sqlite3_int64 *id,
+                       struct eds_error *err)
+{
+    int32_t rc = eds_sqlite_ready(sqlite, err);
+
+    if (rc == EDS_OK)
+        rc = refresh(sqlite, err);
+    return rc == EDS_OK ? find_id(sqlite, ref, id, err) : rc;
+}
+
+int32_t eds_sqlite_object(struct eds_ledger *ledger, const char *object_ref,
+                          uint8_t out[EDS_HASH_SIZE], struct eds_error *err)
+{
+    struct sqlite_ledger *sqlite = (struct sqlite_ledger *)ledger;
+    sqlite3_int64 id = 0;
+    int32_t rc = look_up(sqlite, object_ref, &id, err);
+
+    if (rc == EDS_OK)
+        rc = read_hash(sqlite, id, object_ref, out, err);
+    if (rc == EDS_ERR_NOT_FOUND)
+        return eds_error_set(err, rc, "no object %s", object_ref);
+    return rc;
+}
+
+/* Copies the payload in column 0. */
+static int32_t copy_payload(void **out, size_t *out_size, sqlite3_stmt *statement,
+                            const struct sqlite_ledger *sqlite, struct eds_error *err)
+{
+    const void *bytes;
+    size_t size;
+    void *copy;
+
+    if (sqlite3_column_type(statement, 0) == SQLITE_NULL)
+        return EDS_ERR_NOT_FOUND;
+    if (sqlite3_column_type(statement, 0) != SQLITE_BLOB)
+        return eds_sqlite_damaged(sqlite, err, "raw_objects", sqlite3_column_int64(statement, 1),
+                                  "payload");
+    bytes = sqlite3_column_blob(statement, 0); /* NULL for an empty one, or without memory */
+    size = (size_t)sqlite3_column_bytes(statement, 0);
+    copy = bytes == NULL && size > 0 ? NULL : malloc(size > 0 ? size : 1);
+    if (copy == NULL)
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for the %zu bytes of a payload",
+                             size);
+    if (size > 0)
+        memcpy(copy, bytes, size);
+    *out = copy;
+    *out_size = size;
+    return EDS_OK;
+}
+
+int32_t eds_sqlite_payload(struct eds_ledger *ledger, const char *object_ref, void **out,
+                           size_t *out_size, struct eds_error *err)
+{
+    struct sqlite_ledger *sqlite = (struct sqlite_ledger *)ledger;
+    sqlite3_int64 id = 0;
+    int32_t rc = look_up(sqlite, object_ref, &id, err);
+
+    if (rc == EDS_OK) {
+        sqlite3_stmt *statement = sqlite->statements[SQLITE_STATEMENT_PAYLOAD];
+
+        rc = find_row(sqlite, SQLITE_STATEMENT_PAYLOAD, id, object_ref, err);
+        if (rc == EDS_OK)
+            rc = copy_payload(out, out_size, statement, sqlite, err);
+        sqlite3_reset(statement);
+    }
+    if (rc == EDS_ERR_NOT_FOUND)
+        return eds_error_set(err, rc, "no payload for %s is kept here", object_ref);
+    return rc;
+}
+
+int32_t eds_sqlite_objects_begin(struct sqlite_ledger *sqlite, struct eds_error *err)
+{
+    int32_t rc = refresh(sqlite, err);
+
+    sqlite->tail_kept = sqlite->tail.refs.count;
+    sqlite->tail_merged = false;
+    return rc;
+}
+
+static int32_t run(struct sqlite_ledger *sqlite, enum sqlite_statement which, bool is_bound,
+                   struct eds_error *err)
+{
+    sqlite3_stmt *statement = sqlite->statements[which];
+    int32_t rc = EDS_OK;
+
+    if (!is_bound || sqlite3_step(statement) != SQLITE_DONE)
+        rc = eds_sqlite_fail(sqlite, err, "write to");
+    sqlite3_reset(statement);
+    return rc;
+}
+
+/* SQLite takes an empty blob at some address for NULL. */
+static bool bind_payload(sqlite3_stmt *statement, int at, const struct eds_append *append)
+{
+    if (append->payload == NULL)
+        return sqlite3_bind_null(statement, at) == SQLITE_OK;
+    if (append->payload_size == 0)
+        return sqlite3_bind_zeroblob(statement, at, 0) == SQLITE_OK;
+    return sqlite3_bind_blob64(statement, at, append->payload, append->payload_size,
+                               SQLITE_STATIC) == SQLITE_OK;
+}
+
+/* The reference is in use: fine if it stands for the same payload, which is
+ * then kept if it was not yet. */
+static int32_t share(struct sqlite_ledger *sqlite, sqlite3_int64 id,
+                     const struct eds_append *append, struct eds_error *err)
+{
+    sqlite3_stmt *statement = sqlite->statements[SQLITE_STATEMENT_FILL_OBJECT];
+    const EdsAuditRecord *record = &append->entry->record;
+    const char *ref = (const char *)record->object_ref;
+    uint8_t taken_by[EDS_HASH_SIZE];
+    int32_t rc = read_hash(sqlite, id, ref, taken_by, err);
+
+    if (rc == EDS_ERR_NOT_FOUND)
+        return eds_sqlite_damaged(sqlite, err, "raw_objects", id, "object_ref");
+    if (rc == EDS_OK && memcmp(taken_by, record->payload_hash, EDS_HASH_SIZE) != 0)
+        return eds_error_set(err, EDS_ERR_HEAD_MOVED, "object_ref %s stands for another payload",
+                             ref);
+    if (rc != EDS_OK || append->payload == NULL)
+        return rc;
+    return run(sqlite, SQLITE_STATEMENT_FILL_OBJECT,
+               sqlite3_bind_int64(statement, 1, id) == SQLITE_OK &&
+                   bind_payload(statement, 2, append),
+               err);
+}
+
+int32_t eds_sqlite_objects_add(struct sqlite_ledger *sqlite, const struct eds_append *append,
+                               struct eds_error *err)
+{
+    sqlite3_stmt *statement = sqlite->statements[SQLITE_STATEMENT_ADD_OBJECT];
+    const EdsAuditRecord *record = &append->entry->record;
+    const char *ref = (const char *)record->object_ref;
+    sqlite3_int64 id = 0;
+    int32_t rc = find_id(sqlite, ref, &id, err);
+
+    if (rc != EDS_ERR_NOT_FOUND)
+        return rc == EDS_OK ? share(sqlite, id, append, err) : rc;
+    rc = run(sqlite, SQLITE_STATEMENT_ADD_OBJECT,
+             sqlite3_bind_text(statement, 1, ref, -1, SQLITE_STATIC) == SQLITE_OK &&
+                 sqlite3_bind_blob(statement, 2, record->payload_hash, EDS_HASH_SIZE,
+                                   SQLITE_STATIC) == SQLITE_OK &&
+                 bind_payload(statement, 3, append),
+             err);
+    if (rc == EDS_OK &&
+        eds_ref_tail_add(&sqlite->tail, ref, sqlite3_last_insert_rowid(sqlite->db)) != EDS_OK)
+        rc = no_memory(err);
+    return rc;
+}
+
+int32_t eds_sqlite_objects_merge(struct sqlite_ledger *sqlite, struct eds_error *err)
+{
+    sqlite3_stmt *add = sqlite->statements[SQLITE_STATEMENT_INDEX_OBJECT];
+    sqlite3_stmt *end = sqlite->statements[SQLITE_STATEMENT_MOVE_INDEX_END];
+    const struct eds_ref_tail_item **items;
+    int64_t last_id = 0;
+    int32_t rc = EDS_OK;
+
+    if (sqlite->tail.refs.count < sqlite->tail_max)
+        return EDS_OK;
+    items = eds_ref_tail_sort(&sqlite->tail);
+    for (size_t i = 0; rc == EDS_OK && i < sqlite->tail.refs.count; i++) {
+        if (items[i]->id > last_id)
+            last_id = items[i]->id;
+        rc = run(sqlite, SQLITE_STATEMENT_INDEX_OBJECT,
+                 sqlite3_bind_text(add, 1, items[i]->ref, -1, SQLITE_STATIC) == SQLITE_OK &&
+                     sqlite3_bind_int64(add, 2, items[i]->id) == SQLITE_OK,
+                 err);
+    }
+    if (rc == EDS_OK)
+        rc = run(sqlite, SQLITE_STATEMENT_MOVE_INDEX_END,
+                 sqlite3_bind_int64(end, 1, last_id) == SQLITE_OK, err);
+    sqlite->tail_merged = rc == EDS_OK;
+    return rc;
+}
+
+void eds_sqlite_objects_keep(struct sqlite_ledger *sqlite)
+{
+    if (sqlite->tail_merged)
+        eds_ref_tail_cut(&sqlite->tail, 0);
+    sqlite->tail_merged = false;
+}
+
+void eds_sqlite_objects_undo(struct sqlite_ledger *sqlite, bool may_be_done)
+{
+    if (may_be_done)
+        sqlite->has_tail = false;
+    else
+        eds_ref_tail_cut(&sqlite->tail, sqlite->tail_kept);
+    sqlite->tail_merged = false;
+}
