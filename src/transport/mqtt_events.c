@@ -24,18 +24,20 @@ static void subscribe(struct eds_mqtt_subscriber *subscriber)
         mqtt_link_drop(subscriber, mosquitto_strerror(rc));
 }
 
-void mqtt_link_connected(struct mosquitto *mosquitto, void *context, int reason, int flags,
+void mqtt_link_connected(struct eds_mqtt_subscriber *subscriber, int reason, int flags,
                          const mosquitto_property *properties)
 {
-    struct eds_mqtt_subscriber *subscriber = context;
     bool is_5 = subscriber->config.version == EDS_MQTT_5;
     uint16_t receive_maximum = ANSWERS_MAX;
     bool is_too_old = reason == (is_5 ? 132 : 1) || (is_5 && reason == 1);
 
-    (void)mosquitto;
-    subscriber->link.has_read = true;
     if (subscriber->link.is_dropped)
         return;
+    if (subscriber->link.is_accepted) {
+        subscriber->link.is_spoiled = true;
+        mqtt_link_drop(subscriber, "the broker accepted the connection twice");
+        return;
+    }
     if (reason != 0) {
         eds_error_set(&subscriber->link.reason, EDS_ERR_IO, "the broker refused: %s%s",
                       is_5 && reason >= 128 ? mosquitto_reason_string(reason)
@@ -45,6 +47,7 @@ void mqtt_link_connected(struct mosquitto *mosquitto, void *context, int reason,
     }
     mosquitto_property_read_int16(properties, MQTT_PROP_RECEIVE_MAXIMUM, &receive_maximum, false);
     subscriber->link.answers_max = receive_maximum < ANSWERS_MAX ? receive_maximum : ANSWERS_MAX;
+    subscriber->link.is_accepted = true;
     subscriber->counts.connections++;
     EDS_LOG(EDS_LOG_INFO, "mqtt_connected", EDS_LOG_STRING("broker", subscriber->config.broker),
             EDS_LOG_NUMBER("port", subscriber->config.port),
@@ -53,14 +56,8 @@ void mqtt_link_connected(struct mosquitto *mosquitto, void *context, int reason,
     subscribe(subscriber);
 }
 
-void mqtt_link_subscribed(struct mosquitto *mosquitto, void *context, int id, int count,
-                          const int *granted, const mosquitto_property *properties)
+void mqtt_link_subscribed(struct eds_mqtt_subscriber *subscriber, int count, const int *granted)
 {
-    struct eds_mqtt_subscriber *subscriber = context;
-
-    (void)id;
-    (void)properties;
-    subscriber->link.has_read = true;
     if (subscriber->link.is_dropped)
         return;
     if (count < 1 || granted[0] < 0 || granted[0] > 2) {
@@ -73,7 +70,7 @@ void mqtt_link_subscribed(struct mosquitto *mosquitto, void *context, int id, in
     }
     subscriber->link.is_subscribed = true;
     subscriber->link.subscribed_ms = mqtt_now_ms();
-    mosquitto_log_callback_set(mosquitto, NULL); /* it costs for every packet */
+    mqtt_link_listen_to_log(subscriber, false);
     EDS_LOG(EDS_LOG_INFO, "mqtt_subscribed", EDS_LOG_STRING("topic", subscriber->filter.text),
             EDS_LOG_NUMBER("qos", (uint64_t)granted[0]));
     if (granted[0] == 0)
@@ -81,14 +78,8 @@ void mqtt_link_subscribed(struct mosquitto *mosquitto, void *context, int id, in
                 EDS_LOG_STRING("reason", "the broker delivers each message at most once"));
 }
 
-void mqtt_link_ended(struct mosquitto *mosquitto, void *context, int reason,
-                     const mosquitto_property *properties)
+void mqtt_link_ended(struct eds_mqtt_subscriber *subscriber, int reason)
 {
-    struct eds_mqtt_subscriber *subscriber = context;
-
-    (void)mosquitto;
-    (void)properties;
-    subscriber->link.has_read = true;
     if (reason >= 128)
         mqtt_link_reason(subscriber, mosquitto_reason_string(reason));
     else if (reason != MOSQ_ERR_SUCCESS)
@@ -100,11 +91,8 @@ void mqtt_link_ended(struct mosquitto *mosquitto, void *context, int reason,
 }
 
 /* Where TLS fails, only the log has the reason. */
-void mqtt_link_logged(struct mosquitto *mosquitto, void *context, int level, const char *text)
+void mqtt_link_logged(struct eds_mqtt_subscriber *subscriber, int level, const char *text)
 {
-    struct eds_mqtt_subscriber *subscriber = context;
-
-    (void)mosquitto;
     if (level != MOSQ_LOG_ERR)
         return;
     if (strstr(text, "certificate verify failed") != NULL)

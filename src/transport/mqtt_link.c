@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "transport/mqtt_guard.h"
+
 #define KEEPALIVE_S   60
 #define SUBSCRIBED_MS 20000u /* until then the broker must have granted the subscription */
 #define FLUSH_MS      20000u /* until then it must have read what we sent */
@@ -68,6 +70,20 @@ static bool is_round_over(const struct eds_mqtt_subscriber *subscriber)
            (round->count > 0 && mqtt_now_ms() - round->begun_ms >= GATHER_MS);
 }
 
+static void end_if_failed(struct eds_mqtt_subscriber *subscriber, int rc)
+{
+    const char *text = mosquitto_strerror(rc);
+
+    if (rc == MOSQ_ERR_SUCCESS)
+        return;
+    if (rc == MOSQ_ERR_ERRNO && errno != 0)
+        text = strerror(errno);
+    if (rc == MQTT_GUARD_ABORTED)
+        text = "the broker sent what libmosquitto cannot read";
+    subscriber->link.is_spoiled |= rc == MQTT_GUARD_ABORTED || rc == MOSQ_ERR_TLS;
+    mqtt_link_drop(subscriber, text);
+}
+
 /* Takes in what has come, packet by packet, until there is no more or the round
  * is over.  libmosquitto does not say whether it has read all there was, and
  * with TLS the socket does not know: errno and our callbacks tell. */
@@ -84,13 +100,11 @@ static void read_packets(struct eds_mqtt_subscriber *subscriber)
         link->has_read = false;
         link->is_reading = true;
         errno = 0;
-        rc = mosquitto_loop_read(subscriber->mosquitto, 1);
+        rc = mqtt_guard_read(subscriber->mosquitto);
         blocked = !link->has_read && (errno == EAGAIN || errno == EWOULDBLOCK);
         link->is_reading = false;
         idle_count = link->has_read ? 0 : idle_count + 1;
-        if (rc != MOSQ_ERR_SUCCESS)
-            mqtt_link_drop(subscriber, rc == MOSQ_ERR_ERRNO && errno != 0 ? strerror(errno)
-                                                                          : mosquitto_strerror(rc));
+        end_if_failed(subscriber, rc);
     }
 }
 
@@ -167,6 +181,9 @@ static void serve(struct eds_mqtt_subscriber *subscriber)
     }
     /* A connection may end in the middle of a round. */
     mqtt_message_finish(subscriber);
+    /* What a broker says of itself stays in the handle.  If that is why we could
+     * not subscribe, it would be so for ever. */
+    link->is_spoiled |= link->is_accepted && !link->is_subscribed;
 }
 
 void mqtt_link_run(struct eds_mqtt_subscriber *subscriber)
@@ -175,7 +192,7 @@ void mqtt_link_run(struct eds_mqtt_subscriber *subscriber)
     int rc;
 
     subscriber->link = (struct mqtt_link){.begun_ms = mqtt_now_ms()};
-    mosquitto_log_callback_set(subscriber->mosquitto, mqtt_link_logged);
+    mqtt_link_listen_to_log(subscriber, true);
     errno = 0;
     rc = mosquitto_connect_bind_v5(subscriber->mosquitto, config->broker, (int)config->port,
                                    KEEPALIVE_S, NULL, subscriber->connect_properties);

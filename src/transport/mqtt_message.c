@@ -34,18 +34,15 @@ static void take_reply(struct eds_mqtt_subscriber *subscriber, struct mqtt_slot 
     }
 }
 
-void mqtt_message_take(struct mosquitto *mosquitto, void *context,
+void mqtt_message_take(struct eds_mqtt_subscriber *subscriber,
                        const struct mosquitto_message *message,
                        const mosquitto_property *properties)
 {
-    struct eds_mqtt_subscriber *subscriber = context;
     size_t size = message->payloadlen > 0 ? (size_t)message->payloadlen : 0;
     struct mqtt_slot *slot;
     struct eds_error err;
     int32_t rc;
 
-    (void)mosquitto;
-    subscriber->link.has_read = true;
     if (subscriber->link.is_dropped)
         return;
     subscriber->counts.messages++;
@@ -77,19 +74,13 @@ void mqtt_message_take(struct mosquitto *mosquitto, void *context,
     }
 }
 
-void mqtt_message_sent(struct mosquitto *mosquitto, void *context, int id, int reason,
-                       const mosquitto_property *properties)
+void mqtt_message_sent(struct eds_mqtt_subscriber *subscriber, int reason)
 {
-    struct eds_mqtt_subscriber *subscriber = context;
     uint64_t suppressed;
 
-    (void)mosquitto;
-    (void)id;
-    (void)properties;
     /* Told while writing it is of QoS 0, told while reading the broker's word. */
     if (!subscriber->link.is_reading)
         return;
-    subscriber->link.has_read = true;
     if (subscriber->answers_open > 0)
         subscriber->answers_open--;
     if (reason >= 128 && eds_log_throttle_pass(&subscriber->answer_log, mqtt_now_ms(), &suppressed))
@@ -112,6 +103,9 @@ static void publish(struct eds_mqtt_subscriber *subscriber, const struct mqtt_sl
                                   properties);
     uint64_t suppressed;
 
+    /* A broker's limits stay in the handle, also when they are its no more. */
+    subscriber->link.is_spoiled |=
+        rc == MOSQ_ERR_QOS_NOT_SUPPORTED || rc == MOSQ_ERR_OVERSIZE_PACKET;
     if (rc == MOSQ_ERR_QOS_NOT_SUPPORTED) {
         qos = 0;
         rc = mosquitto_publish_v5(subscriber->mosquitto, NULL, topic, (int)size, text, 0, false,

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "transport/mqtt_guard.h"
 #include "transport/mqtt_link.h"
 
 #define SYSTEM_CA_PATH "/etc/ssl/certs"
@@ -66,7 +67,7 @@ static int set_options(struct eds_mqtt_subscriber *subscriber)
     if (rc == MOSQ_ERR_SUCCESS)
         rc = mosquitto_int_option(mosquitto, MOSQ_OPT_RECEIVE_MAXIMUM, (int)config->inflight_max);
     if (rc == MOSQ_ERR_SUCCESS && config->user != NULL)
-        rc = mosquitto_username_pw_set(mosquitto, config->user, config->password);
+        rc = mosquitto_username_pw_set(mosquitto, config->user, subscriber->password);
     if (rc == MOSQ_ERR_SUCCESS && is_5)
         rc = mosquitto_property_add_int32(properties, MQTT_PROP_SESSION_EXPIRY_INTERVAL,
                                           config->session_expiry_s);
@@ -74,6 +75,76 @@ static int set_options(struct eds_mqtt_subscriber *subscriber)
         rc = mosquitto_property_add_int32(properties, MQTT_PROP_MAXIMUM_PACKET_SIZE,
                                           (uint32_t)config->message_size_max + TOPIC_OVERHEAD);
     return rc;
+}
+
+/* libmosquitto calls back from within a guarded read, and then it is we who may
+ * abort. */
+static struct eds_mqtt_subscriber *enter(void *context)
+{
+    struct eds_mqtt_subscriber *subscriber = context;
+
+    mqtt_guard_suspend();
+    subscriber->link.has_read = true;
+    return subscriber;
+}
+
+static void on_connect(struct mosquitto *mosquitto, void *context, int reason, int flags,
+                       const mosquitto_property *properties)
+{
+    (void)mosquitto;
+    mqtt_link_connected(enter(context), reason, flags, properties);
+    mqtt_guard_resume();
+}
+
+static void on_disconnect(struct mosquitto *mosquitto, void *context, int reason,
+                          const mosquitto_property *properties)
+{
+    (void)mosquitto;
+    (void)properties;
+    mqtt_link_ended(enter(context), reason);
+    mqtt_guard_resume();
+}
+
+static void on_subscribe(struct mosquitto *mosquitto, void *context, int id, int count,
+                         const int *granted, const mosquitto_property *properties)
+{
+    (void)mosquitto;
+    (void)id;
+    (void)properties;
+    mqtt_link_subscribed(enter(context), count, granted);
+    mqtt_guard_resume();
+}
+
+static void on_message(struct mosquitto *mosquitto, void *context,
+                       const struct mosquitto_message *message,
+                       const mosquitto_property *properties)
+{
+    (void)mosquitto;
+    mqtt_message_take(enter(context), message, properties);
+    mqtt_guard_resume();
+}
+
+static void on_publish(struct mosquitto *mosquitto, void *context, int id, int reason,
+                       const mosquitto_property *properties)
+{
+    (void)mosquitto;
+    (void)id;
+    (void)properties;
+    mqtt_message_sent(enter(context), reason);
+    mqtt_guard_resume();
+}
+
+static void on_log(struct mosquitto *mosquitto, void *context, int level, const char *text)
+{
+    (void)mosquitto;
+    mqtt_guard_suspend();
+    mqtt_link_logged(context, level, text);
+    mqtt_guard_resume();
+}
+
+void mqtt_link_listen_to_log(struct eds_mqtt_subscriber *subscriber, bool listen)
+{
+    mosquitto_log_callback_set(subscriber->mosquitto, listen ? on_log : NULL);
 }
 
 int32_t mqtt_link_open(struct eds_mqtt_subscriber *subscriber, struct eds_error *err)
@@ -90,11 +161,11 @@ int32_t mqtt_link_open(struct eds_mqtt_subscriber *subscriber, struct eds_error 
     if (rc != MOSQ_ERR_SUCCESS)
         return eds_error_set(err, rc == MOSQ_ERR_NOMEM ? EDS_ERR_NO_MEMORY : EDS_ERR_USAGE,
                              "the MQTT client cannot be set up: %s", mosquitto_strerror(rc));
-    mosquitto_connect_v5_callback_set(mosquitto, mqtt_link_connected);
-    mosquitto_disconnect_v5_callback_set(mosquitto, mqtt_link_ended);
-    mosquitto_subscribe_v5_callback_set(mosquitto, mqtt_link_subscribed);
-    mosquitto_message_v5_callback_set(mosquitto, mqtt_message_take);
-    mosquitto_publish_v5_callback_set(mosquitto, mqtt_message_sent);
+    mosquitto_connect_v5_callback_set(mosquitto, on_connect);
+    mosquitto_disconnect_v5_callback_set(mosquitto, on_disconnect);
+    mosquitto_subscribe_v5_callback_set(mosquitto, on_subscribe);
+    mosquitto_message_v5_callback_set(mosquitto, on_message);
+    mosquitto_publish_v5_callback_set(mosquitto, on_publish);
     return config->has_tls ? set_tls(subscriber, err) : EDS_OK;
 }
 
@@ -102,5 +173,22 @@ void mqtt_link_close(struct eds_mqtt_subscriber *subscriber)
 {
     if (subscriber->mosquitto != NULL)
         mosquitto_destroy(subscriber->mosquitto);
+    subscriber->mosquitto = NULL;
     mosquitto_property_free_all(&subscriber->connect_properties);
+}
+
+bool mqtt_link_renew(struct eds_mqtt_subscriber *subscriber)
+{
+    struct eds_error err;
+
+    if (subscriber->mosquitto != NULL && !subscriber->link.is_spoiled)
+        return true;
+    mqtt_link_close(subscriber);
+    subscriber->answers_open = 0; /* what the broker had not confirmed is gone with it */
+    subscriber->link = (struct mqtt_link){.is_spoiled = true};
+    if (mqtt_link_open(subscriber, &err) == EDS_OK)
+        return true;
+    mqtt_link_close(subscriber);
+    mqtt_link_reason(subscriber, err.text);
+    return false;
 }

@@ -12,7 +12,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/wipe.h"
 #include "transport/backoff.h"
+#include "transport/mqtt_guard.h"
 #include "transport/mqtt_link.h"
 
 #define MESSAGE_SIZE_MAX  2097152u
@@ -50,6 +52,7 @@ static void pause_before_retry(struct eds_mqtt_subscriber *subscriber, unsigned 
 static void *subscriber_main(void *context)
 {
     struct eds_mqtt_subscriber *subscriber = context;
+    unsigned most_ms = subscriber->config.retry_ms_max;
     unsigned pause_ms = BACKOFF_FIRST_MS;
     sigset_t interruption;
 
@@ -59,12 +62,13 @@ static void *subscriber_main(void *context)
     while (!atomic_load(&subscriber->stopping)) {
         struct mqtt_link *link = &subscriber->link;
 
-        mqtt_link_run(subscriber);
+        if (mqtt_link_renew(subscriber))
+            mqtt_link_run(subscriber);
         if (atomic_load(&subscriber->stopping))
             break;
         if (link->is_subscribed && mqtt_now_ms() - link->subscribed_ms >= STEADY_MS)
             pause_ms = BACKOFF_FIRST_MS;
-        pause_ms = eds_backoff_next_ms(BACKOFF_FIRST_MS, BACKOFF_MOST_MS, pause_ms);
+        pause_ms = eds_backoff_next_ms(BACKOFF_FIRST_MS, most_ms, pause_ms);
         EDS_LOG(EDS_LOG_WARN, link->is_subscribed ? "mqtt_connection_lost" : "mqtt_connect_failed",
                 EDS_LOG_STRING("broker", subscriber->config.broker),
                 EDS_LOG_NUMBER("port", subscriber->config.port),
@@ -93,6 +97,8 @@ static int32_t check_config(struct eds_mqtt_subscriber *subscriber, struct eds_e
         config->message_size_max = MESSAGE_SIZE_MAX;
     if (config->inflight_max == 0)
         config->inflight_max = INFLIGHT_MAX;
+    if (config->retry_ms_max == 0)
+        config->retry_ms_max = BACKOFF_MOST_MS;
     if (config->patience_ms == 0)
         config->patience_ms = PATIENCE_MS;
     if (config->port == 0 || config->port > UINT16_MAX)
@@ -132,6 +138,19 @@ static int32_t make_round(struct eds_mqtt_subscriber *subscriber, struct eds_err
     return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for messages");
 }
 
+static int32_t keep_password(struct eds_mqtt_subscriber *subscriber, struct eds_error *err)
+{
+    const char *password = subscriber->config.password;
+
+    subscriber->config.password = NULL; /* the caller wipes his */
+    if (password == NULL)
+        return EDS_OK;
+    subscriber->password = strdup(password);
+    if (subscriber->password == NULL)
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for the MQTT client");
+    return EDS_OK;
+}
+
 static int32_t start_thread(struct eds_mqtt_subscriber *subscriber, struct eds_error *err)
 {
     struct sigaction action = {.sa_handler = interrupted}; /* no SA_RESTART: that is its use */
@@ -151,6 +170,10 @@ static int32_t start_thread(struct eds_mqtt_subscriber *subscriber, struct eds_e
 static void destroy(struct eds_mqtt_subscriber *subscriber)
 {
     mqtt_link_close(subscriber);
+    if (subscriber->password != NULL)
+        eds_wipe(subscriber->password, strlen(subscriber->password));
+    free(subscriber->password);
+    mqtt_guard_end();
     mqtt_round_free(&subscriber->round);
     eds_verdict_log_destroy(&subscriber->verdict_log);
     eds_log_throttle_destroy(&subscriber->dropped_log);
@@ -170,6 +193,7 @@ int32_t eds_mqtt_subscriber_start(struct eds_mqtt_subscriber **out,
     if (subscriber == NULL)
         return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for the MQTT client");
     mosquitto_lib_init();
+    mqtt_guard_begin();
     subscriber->config = *config;
     eds_verdict_log_init(&subscriber->verdict_log, LINES_PER_SECOND);
     eds_log_throttle_init(&subscriber->dropped_log, LINES_PER_SECOND);
@@ -181,8 +205,9 @@ int32_t eds_mqtt_subscriber_start(struct eds_mqtt_subscriber **out,
     if (rc == EDS_OK)
         rc = make_round(subscriber, err);
     if (rc == EDS_OK)
+        rc = keep_password(subscriber, err);
+    if (rc == EDS_OK)
         rc = mqtt_link_open(subscriber, err);
-    subscriber->config.password = NULL; /* libmosquitto has its copy */
     if (rc == EDS_OK)
         rc = start_thread(subscriber, err);
     if (rc != EDS_OK)

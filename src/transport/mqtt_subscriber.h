@@ -34,6 +34,7 @@ struct eds_mqtt_config {
     uint32_t session_expiry_s; /* the broker keeps the session; 0: ends with the connection */
     size_t message_size_max;   /* bytes; 0: 2 MiB (2097152), as HTTP */
     unsigned inflight_max;     /* messages unacknowledged at once, at most 4096; 0: 1024 */
+    unsigned retry_ms_max;     /* longest pause before connecting again; 0: 10 s */
     unsigned patience_ms;      /* with a failing store, before the broker gets all back; 0: 20 s */
 };
 
