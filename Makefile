@@ -30,6 +30,12 @@ all: ## build the command and the libraries in release form: build/bin, build/li
 demo: all ## a signed inspection over HTTP, a tampered one refused, the chain verified
 	@scripts/demo.sh build/bin/eds
 
+.PHONY: local-demo
+local-demo: ## the three roles with a real PostgreSQL and a real S3 service, step by step
+	@scripts/install-deps.sh s3
+	$(call build,release,build,-DEDS_BUILD_TESTS=ON)
+	@scripts/local_demo.sh build/bin/eds
+
 .PHONY: test
 test: ## build and run every test
 	@scripts/install-deps.sh test

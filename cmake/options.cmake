@@ -32,8 +32,10 @@ function(eds_feature option description prefix)
 endfunction()
 
 eds_feature(EDS_STORE_SQLITE "ledger in a SQLite file (libsqlite3)" store/ledger_sqlite)
-eds_feature(EDS_POSTGRES "ledger in PostgreSQL (libpq)" store/ledger_postgres)
-eds_feature(EDS_S3 "payloads in an S3-compatible store (libcurl)" store/s3)
+eds_feature(EDS_POSTGRES "ledger in PostgreSQL (libpq)" store/ledger_postgres
+            USERS cli/demo_ingest.c)
+eds_feature(EDS_S3 "payloads in an S3-compatible store (libcurl)" store/s3
+            USERS cli/demo_ingest.c)
 eds_feature(EDS_BUFFER_SQLITE "device's offline buffer in a SQLite file (libsqlite3)"
             device/store_sqlite)
 eds_feature(EDS_PKCS11 "device keys in PKCS#11 tokens (p11-kit)" device/signer_pkcs11)

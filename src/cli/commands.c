@@ -18,6 +18,9 @@ static const struct eds_command *const audit_children[] = {
     &eds_command_device,
     &eds_command_operator,
     &eds_command_demo_lift_inspection,
+#if EDS_POSTGRES && EDS_S3
+    &eds_command_demo_ingest,
+#endif
 #if EDS_TRANSPORT_HTTP
     &eds_command_serve,
 #if EDS_TRANSPORT_TLS
