@@ -73,7 +73,7 @@ static inline uint64_t find_byte(uint64_t eight, char c)
     return (zero - ONES) & ~zero & HIGHS;
 }
 
-const char *eds_scan_plain(const char *at, const char *end, bool *ascii)
+static const char *scan_plain(const char *at, const char *end, bool *ascii)
 {
     uint64_t high = 0;
 
@@ -116,7 +116,7 @@ static inline uint8_t number_before(uint64_t eight, unsigned stop)
  * bit 4, which digits have and a comma has not.  Then the pair is written again
  * as it should be and held against the text: that is every check at once, and
  * the walk does not wait for it. */
-const char *eds_scan_byte_list(uint8_t *out, size_t count, const char *at, const char *end)
+static const char *scan_byte_list(uint8_t *out, size_t count, const char *at, const char *end)
 {
     uint64_t bad = 0;
 
@@ -204,7 +204,7 @@ const char *eds_scan_spaced_list(uint8_t *out, size_t count, const char *at, con
     }
 }
 
-const char *eds_scan_hex(uint8_t *out, const char *at, const char *end)
+static const char *scan_hex(uint8_t *out, const char *at, const char *end)
 {
     const uint8_t *in = (const uint8_t *)at;
 
@@ -233,3 +233,5 @@ const char *eds_scan_hex(uint8_t *out, const char *at, const char *end)
     }
     return (const char *)in;
 }
+
+const struct eds_scan_loops eds_scan_loops_portable = {scan_plain, scan_byte_list, scan_hex};

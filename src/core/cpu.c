@@ -21,7 +21,8 @@ static uint32_t saved_registers(void)
 
 unsigned eds_cpu_features(void)
 {
-    const uint32_t avx512 = bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL | bit_BMI2;
+    const uint32_t avx512 =
+        bit_AVX512F | bit_AVX512BW | bit_AVX512DQ | bit_AVX512VL | bit_BMI | bit_BMI2;
     uint32_t eax, ebx, ecx, edx, saved = 0;
     unsigned features = 0;
 
@@ -39,6 +40,8 @@ unsigned eds_cpu_features(void)
         features |= EDS_CPU_AVX512;
         if ((ebx & bit_AVX512IFMA) != 0)
             features |= EDS_CPU_IFMA;
+        if ((ecx & bit_AVX512VBMI) != 0 && (ecx & bit_AVX512VBMI2) != 0)
+            features |= EDS_CPU_VBMI2;
     }
     return features;
 }

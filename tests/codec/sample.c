@@ -1,14 +1,14 @@
 /* sample.c - see sample.h. */
 #include "sample.h"
 
-#include <ctype.h>
-#include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
+
+#include "support/record_oracle.h"
 
 void sample_entry(struct eds_entry *out, bool attested)
 {
@@ -79,71 +79,7 @@ void assert_entries_equal(const struct eds_entry *a, const struct eds_entry *b)
     assert_memory_equal(a->attestation.signature, b->attestation.signature, EDS_SIGNATURE_SIZE);
 }
 
-static bool is_bytes(const json_t *value, size_t count)
-{
-    if (!json_is_array(value) || json_array_size(value) != count)
-        return false;
-    for (size_t i = 0; i < count; i++) {
-        const json_t *number = json_array_get(value, i);
-
-        if (!json_is_integer(number) || json_integer_value(number) < 0 ||
-            json_integer_value(number) > 255)
-            return false;
-    }
-    return true;
-}
-
-static bool is_string(const json_t *value, size_t size_max)
-{
-    return json_is_string(value) && json_string_length(value) <= size_max;
-}
-
-static bool is_number(const json_t *value)
-{
-    return json_is_integer(value) && json_integer_value(value) >= 0;
-}
-
-static bool is_hex(const json_t *value, size_t size)
-{
-    return json_is_string(value) && json_string_length(value) == size &&
-           strspn(json_string_value(value), "0123456789abcdef") == size;
-}
-
-static bool is_attestation(const json_t *value)
-{
-    return json_is_object(value) && json_object_size(value) == 2 &&
-           is_hex(json_object_get(value, "key_id"), 16) &&
-           is_hex(json_object_get(value, "signature"), 128);
-}
-
-/* Does the text hold a number that jansson does not keep as it is spelled? */
-static bool has_odd_number(const char *text, size_t size)
-{
-    size_t digits = 0;
-
-    for (size_t i = 0; i < size; i++) {
-        digits = isdigit((unsigned char)text[i]) ? digits + 1 : 0;
-        if (digits >= 19 || (i > 0 && text[i - 1] == '-' && text[i] == '0'))
-            return true;
-    }
-    return false;
-}
-
 bool sample_is_record(const char *text, size_t size, bool *sure)
 {
-    json_t *object = json_loadb(text, size, JSON_REJECT_DUPLICATES, NULL);
-    const json_t *attest = json_object_get(object, "attest");
-    bool is_record = json_object_size(object) == 7u + (attest != NULL) &&
-                     is_string(json_object_get(object, "device_id"), 255) &&
-                     is_number(json_object_get(object, "sequence")) &&
-                     is_number(json_object_get(object, "timestamp_ms")) &&
-                     is_bytes(json_object_get(object, "payload_hash"), 32) &&
-                     is_bytes(json_object_get(object, "signature"), 64) &&
-                     is_bytes(json_object_get(object, "prev_record_hash"), 32) &&
-                     is_string(json_object_get(object, "object_ref"), 511) &&
-                     (attest == NULL || is_attestation(attest));
-
-    *sure = !has_odd_number(text, size);
-    json_decref(object);
-    return is_record;
+    return oracle_is_record(text, size, sure);
 }

@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "codec/json_scan.h"
 #include "edgesentry/json.h"
 
 /* A text, and where it ends. */
@@ -36,5 +37,12 @@ void assert_entries_equal(const struct eds_entry *a, const struct eds_entry *b);
  * down once more, take a text for a record.  *sure is false where jansson cannot
  * tell: numbers above 2^63 - 1, and -0, which it takes for 0. */
 bool sample_is_record(const char *text, size_t size, bool *sure);
+
+/* run_on_all_levels runs the tests with the inner loops in plain C and, where the
+ * processor has it, with AVX-512; returns how many failed. */
+#define run_on_all_levels(tests)                                                                   \
+    ((void)eds_scan_use_wide(false),                                                               \
+     cmocka_run_group_tests(tests, NULL, NULL) +                                                   \
+         (eds_scan_use_wide(true) ? cmocka_run_group_tests(tests, NULL, NULL) : 0))
 
 #endif

@@ -271,5 +271,5 @@ int main(void)
         cmocka_unit_test(test_payload_first),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_on_all_levels(tests);
 }

@@ -133,5 +133,5 @@ int main(void)
         cmocka_unit_test(test_demo_compact),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_on_all_levels(tests);
 }

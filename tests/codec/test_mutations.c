@@ -201,5 +201,5 @@ int main(void)
         cmocka_unit_test(test_failures_stay),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_on_all_levels(tests);
 }

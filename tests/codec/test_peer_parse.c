@@ -149,5 +149,5 @@ int main(void)
         cmocka_unit_test(test_files),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return run_on_all_levels(tests);
 }
