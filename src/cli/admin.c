@@ -67,6 +67,19 @@ static void write_process(struct eds_metrics *page)
     fclose(file);
 }
 
+static void write_certificate(struct eds_metrics *page, const struct eds_http_counts *counts)
+{
+    static const char end[] = "edgesentry_tls_certificate_expiry_timestamp_seconds";
+
+    eds_metrics_family(page, end, "gauge", "Unix time at which the server certificate expires.");
+    eds_metrics_seconds(page, end, (uint64_t)counts->certificate_end_s * NS_PER_S);
+    eds_metrics_counter(page, "edgesentry_tls_reloads_total",
+                        "Times that renewed certificates were taken.", counts->certificate_reloads);
+    eds_metrics_counter(page, "edgesentry_tls_reload_failures_total",
+                        "Times that renewed certificates were not good.",
+                        counts->certificate_failures);
+}
+
 static void write_http(struct eds_metrics *page, const struct eds_http_server *server)
 {
     struct eds_http_counts counts;
@@ -81,6 +94,8 @@ static void write_http(struct eds_metrics *page, const struct eds_http_server *s
                       counts.body_memory);
     eds_metrics_gauge(page, "edgesentry_http_body_limit_bytes",
                       "Memory of bodies past which the answer is 503.", counts.body_memory_max);
+    if (counts.certificate_end_s > 0)
+        write_certificate(page, &counts);
 }
 
 static void write_metrics(void *context, struct eds_metrics *page)

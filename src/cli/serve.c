@@ -43,13 +43,11 @@ int32_t eds_serve_check_address(const char *text, struct eds_error *err)
     return eds_socket_address_parse(&address, text, err);
 }
 
-static int32_t start(struct http_service *service, const struct eds_args *args,
-                     const char *cert_pem, const char *key_pem, struct eds_error *err)
+static int32_t start(struct http_service *service, const struct eds_args *args, struct eds_tls *tls,
+                     struct eds_error *err)
 {
-    struct eds_http_config http = {.address = eds_args_text(args, "addr"),
-                                   .netpolicy = &service->netpolicy,
-                                   .tls_cert_pem = cert_pem,
-                                   .tls_key_pem = key_pem};
+    struct eds_http_config http = {
+        .address = eds_args_text(args, "addr"), .netpolicy = &service->netpolicy, .tls = tls};
     struct eds_error why;
     int32_t rc =
         eds_netpolicy_allow_list(&service->netpolicy, eds_args_text(args, "allowed-sources"), err);
@@ -60,8 +58,7 @@ static int32_t start(struct http_service *service, const struct eds_args *args,
         return rc;
     rc = eds_http_listen(&http.listen_fd, http.address, &why); /* before a ledger is made */
     if (rc != EDS_OK)
-        return eds_error_set(err, rc, "%sserver error: %s", cert_pem != NULL ? "TLS " : "",
-                             why.text);
+        return eds_error_set(err, rc, "%sserver error: %s", tls != NULL ? "TLS " : "", why.text);
     service->common.rate_per_source = eds_args_text(args, "rate-per-source");
     rc = eds_service_open(&service->common, args, err);
     if (rc == EDS_OK) {
@@ -85,15 +82,16 @@ static int32_t write_port(const struct http_service *service, const struct eds_a
     return eds_output_file(path, EDS_OUTPUT_PUBLIC, text, (size_t)size, err);
 }
 
-int eds_serve(const struct eds_args *args, const char *cert_pem, const char *key_pem)
+int eds_serve(const struct eds_args *args, struct eds_tls *tls,
+              void (*reload)(void *context, bool asked))
 {
-    struct http_service service = {.server = NULL};
+    struct http_service service = {.common = {.reload = reload, .reload_context = tls}};
     struct eds_error err;
     sigset_t ending;
     int32_t rc;
 
     eds_service_begin(args, &ending);
-    rc = start(&service, args, cert_pem, key_pem, &err);
+    rc = start(&service, args, tls, &err);
     if (rc == EDS_OK)
         rc = eds_admin_open(&service.admin, args, &service.common, service.server, &err);
     if (rc == EDS_OK)

@@ -33,8 +33,10 @@ int32_t eds_serve_check_address(const char *text, struct eds_error *err);
          .help = "Write the port to this file once the server listens"},                           \
         EDS_OPTIONS_ADMIN, EDS_OPTION_SERVICE_JSON, EDS_OPTIONS_END
 
-/* eds_serve listens until a signal ends it, and returns the exit code; with
- * both PEM texts over TLS.  The texts are the caller's. */
-int eds_serve(const struct eds_args *args, const char *cert_pem, const char *key_pem);
+/* eds_serve listens until a signal ends it, and returns the exit code; with tls
+ * (which stays the caller's) over TLS, and reload as in struct eds_service, its
+ * context being tls. */
+int eds_serve(const struct eds_args *args, struct eds_tls *tls,
+              void (*reload)(void *context, bool asked));
 
 #endif

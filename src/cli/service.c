@@ -4,11 +4,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "cli/device_arg.h"
 #include "cli/json_out.h"
 #include "cli/say.h"
+
+#define RELOAD_PERIOD_S 1
 
 const char *const eds_service_attest_names[] = {"optional", "required", NULL};
 const char *const eds_service_log_formats[] = {"logfmt", "json", NULL};
@@ -132,12 +135,17 @@ int32_t eds_service_open(struct eds_service *service, const struct eds_args *arg
 
 void eds_service_await(const struct eds_service *service, const sigset_t *ending)
 {
-    int number = 0;
+    static const struct timespec period = {.tv_sec = RELOAD_PERIOD_S};
+    int number;
 
     if (eds_registry_count(service->registry) == 0)
         eds_say_note("no device is known: every record will be refused until one is registered "
                      "(eds audit device add) or given (--device)");
-    sigwait(ending, &number);
+    do {
+        number = sigtimedwait(ending, NULL, service->reload != NULL ? &period : NULL);
+        if (service->reload != NULL && (number == SIGHUP || number < 0))
+            service->reload(service->reload_context, number == SIGHUP);
+    } while (number < 0 || (number == SIGHUP && service->reload != NULL));
     pthread_sigmask(SIG_UNBLOCK, ending, NULL);
     EDS_LOG(EDS_LOG_INFO, "stopping", EDS_LOG_STRING("signal", strsignal(number)));
 }

@@ -59,6 +59,11 @@ struct eds_service {
     struct eds_ingest *ingest;
     struct eds_roster_watch *watch;  /* NULL for a ledger in memory */
     struct eds_ingest_counts counts; /* filled by eds_service_close */
+
+    /* NULL: nothing can be reloaded, and SIGHUP ends the server.  Else called at
+     * SIGHUP (asked) and once a second (not asked: only what has changed). */
+    void (*reload)(void *context, bool asked);
+    void *reload_context;
 };
 
 /* eds_service_begin sets the log up and blocks the signals that end a server:
@@ -77,8 +82,8 @@ int32_t eds_service_add_devices(struct eds_service *service, const struct eds_ar
 int32_t eds_service_open(struct eds_service *service, const struct eds_args *args,
                          struct eds_error *err);
 
-/* eds_service_await waits for a signal; from then on the second one ends the
- * process at once. */
+/* eds_service_await waits for a signal that ends the server, and reloads meanwhile; from then on
+ * the second one ends the process at once. */
 void eds_service_await(const struct eds_service *service, const sigset_t *ending);
 
 /* eds_service_close finishes what ingest has taken and closes everything, in

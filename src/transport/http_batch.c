@@ -36,7 +36,8 @@ struct http_batch {
     struct eds_http_server *server;
     struct http_connection *connection;
     struct MHD_Connection *mhd;
-    char source[EDS_ADDRESS_TEXT_SIZE]; /* outlives the connection */
+    char source[EDS_ADDRESS_TEXT_SIZE]; /* outlives the connection, as the name does */
+    char peer_name[EDS_DEVICE_ID_SIZE]; /* of its certificate; "": it has none */
     struct eds_batch_reader reader;
     struct http_results results;
     size_t record_count;
@@ -57,6 +58,7 @@ struct http_batch *http_batch_begin(struct http_connection *connection,
                                     enum eds_batch_format format)
 {
     struct http_batch *batch = calloc(1, sizeof *batch);
+    const char *peer_name;
 
     if (batch == NULL)
         return NULL;
@@ -67,6 +69,9 @@ struct http_batch *http_batch_begin(struct http_connection *connection,
     batch->holders = 1;
     batch->is_admitted = true;
     memcpy(batch->source, connection->source, sizeof batch->source);
+    peer_name = tls_peer_route_identity(connection->tls_peer, "");
+    if (peer_name != NULL)
+        memcpy(batch->peer_name, peer_name, strlen(peer_name) + 1);
     eds_batch_reader_init(&batch->reader, format);
     pthread_mutex_init(&batch->lock, NULL);
     return batch;
@@ -219,14 +224,25 @@ static struct http_block *make_block(struct http_batch *batch, size_t room)
     return block;
 }
 
+/* As tls_peer_route_identity, in memory that outlives the connection. */
+static const char *route_identity(const struct http_batch *batch, const char *device_id)
+{
+    const char *name = tls_peer_route_identity(batch->connection->tls_peer, device_id);
+
+    return name == NULL || name == device_id ? name : batch->peer_name;
+}
+
 static void fill_item(struct http_block *block, struct item *item, int32_t rc,
                       const struct eds_error *err)
 {
+    const char *device_id = (const char *)item->envelope.entry.record.device_id;
+
     item->is_record = rc == EDS_OK;
     item->submission = (struct eds_submission){
         .request = {.entry = &item->envelope.entry,
                     .payload = item->envelope.payload,
                     .payload_size = item->envelope.payload_size,
+                    .route_identity = rc == EDS_OK ? route_identity(block->batch, device_id) : NULL,
                     .source = block->batch->source},
         .done = decided,
         .context = block,

@@ -54,6 +54,13 @@ static struct http_connection *open_connection(struct eds_http_server *server,
         return NULL;
     connection->server = server;
     connection->mhd = mhd;
+    if (server->config.tls != NULL) {
+        connection->tls_peer = tls_peer_create(server->config.tls);
+        if (connection->tls_peer == NULL) {
+            free(connection);
+            return NULL;
+        }
+    }
     connection->fd = fd->connect_fd;
     connection->denied = !eds_socket_address_peer(&address, peer->client_addr) ||
                          eds_netpolicy_check(server->config.netpolicy, &address, NULL) != EDS_OK;
@@ -74,6 +81,7 @@ static void close_connection(struct http_connection *connection)
         atomic_fetch_sub(&server->denied_count, 1);
     atomic_fetch_sub(&server->body_memory, connection->body_room);
     free(connection->body);
+    tls_peer_destroy(connection->tls_peer);
     free(connection);
 }
 

@@ -22,6 +22,7 @@
 #include "transport/http_head.h"
 #include "transport/http_server.h"
 #include "transport/socket_address.h"
+#include "transport/tls_peer.h"
 #include "transport/trace.h"
 #include "transport/verdict_log.h"
 
@@ -57,6 +58,7 @@ struct http_connection {
     struct MHD_Connection *mhd;
     int fd;
     bool denied;                        /* by the network policy */
+    struct tls_peer *tls_peer;          /* NULL: plain HTTP */
     char source[EDS_ADDRESS_TEXT_SIZE]; /* the peer's address */
     _Atomic uint64_t deadline_ms;       /* monotonic; 0: none */
 

@@ -1,5 +1,6 @@
 /* http_counts.c - what the HTTP server has done, for those who watch it. */
 #include "transport/http_connection.h"
+#include "transport/tls.h"
 
 void eds_http_server_counts(const struct eds_http_server *server, struct eds_http_counts *out)
 {
@@ -11,4 +12,14 @@ void eds_http_server_counts(const struct eds_http_server *server, struct eds_htt
         .body_memory = atomic_load(&server->body_memory),
         .body_memory_max = server->config.body_memory_max,
     };
+#if EDS_TRANSPORT_TLS
+    if (server->config.tls != NULL) {
+        struct eds_tls_state state;
+
+        eds_tls_state(server->config.tls, &state);
+        out->certificate_end_s = state.not_after_s;
+        out->certificate_reloads = state.reloads;
+        out->certificate_failures = state.failures;
+    }
+#endif
 }

@@ -34,7 +34,7 @@ static int32_t os_error(struct eds_error *err)
 static int32_t fail(const struct eds_http_server *server, const char *reason, struct eds_error *err)
 {
     return eds_error_set(err, EDS_ERR_IO, "%sserver error: %s",
-                         server->config.tls_cert_pem != NULL ? "TLS " : "", reason);
+                         server->config.tls != NULL ? "TLS " : "", reason);
 }
 
 int32_t eds_http_listen(int *fd, const char *text, struct eds_error *err)
@@ -97,7 +97,7 @@ static bool is_welcome(struct eds_http_server *server, const struct sockaddr *pe
     if (eds_socket_address_peer(&address, peer) &&
         eds_netpolicy_check(server->config.netpolicy, &address, &err) == EDS_OK)
         return true;
-    if (server->config.tls_cert_pem == NULL && atomic_load(&server->denied_count) < HTTP_DENIED_MAX)
+    if (server->config.tls == NULL && atomic_load(&server->denied_count) < HTTP_DENIED_MAX)
         return true;
     eds_address_text(text, &address);
     if (eds_log_throttle_pass(&server->verdict_log.rejected, http_now_ms(), &suppressed))

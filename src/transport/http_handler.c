@@ -6,6 +6,7 @@
  * suspends the connection; decided, on the committer's thread, resumes it. */
 #include "transport/http_connection.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "transport/http_batch.h"
@@ -42,8 +43,7 @@ static void refuse(struct http_connection *connection, unsigned status, const ch
     http_body_clear(connection);
     connection->state = HTTP_REFUSED;
     connection->status = status;
-    memset(connection->error, 0, sizeof connection->error);
-    strncpy(connection->error, error, sizeof connection->error - 1);
+    snprintf(connection->error, sizeof connection->error, "%s", error);
 }
 
 /* A source that sends too much is put off before its body is read. */
@@ -76,10 +76,14 @@ static void judge_head(struct http_connection *connection, const struct eds_http
     char limited[EDS_ADDRESS_TEXT_SIZE + 40] = "rate limit exceeded for source=";
     const char *fault = eds_http_head_fault(head, is_http_1_0);
     bool to_batch = strcmp(url, BATCH_PATH) == 0;
+    struct eds_error err;
 
     if (connection->denied) {
         strcat(strcat(denied, connection->source), " is not in the allowlist");
         refuse(connection, MHD_HTTP_FORBIDDEN, denied);
+    } else if (connection->tls_peer != NULL &&
+               tls_peer_admit(connection->tls_peer, connection->mhd, &err) != EDS_OK) {
+        refuse(connection, MHD_HTTP_FORBIDDEN, err.text);
     } else if (atomic_load(&connection->server->stopping)) {
         refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE, STOPPING);
     } else if (is_over_rate(connection)) {
@@ -226,6 +230,7 @@ static enum MHD_Result submit(struct http_connection *connection)
     struct eds_http_server *server = connection->server;
     struct eds_submission *submission = &connection->submission;
     struct eds_error err;
+    const char *device_id = (const char *)connection->envelope.entry.record.device_id;
     int32_t rc = decode(connection, &err);
 
     if (rc != EDS_OK) {
@@ -237,10 +242,12 @@ static enum MHD_Result submit(struct http_connection *connection)
         atomic_fetch_sub(&server->submission_count, 1);
         return http_answer(connection, MHD_HTTP_SERVICE_UNAVAILABLE, STOPPING);
     }
-    submission->request = (struct eds_request){.entry = &connection->envelope.entry,
-                                               .payload = connection->envelope.payload,
-                                               .payload_size = connection->envelope.payload_size,
-                                               .source = connection->source};
+    submission->request = (struct eds_request){
+        .entry = &connection->envelope.entry,
+        .payload = connection->envelope.payload,
+        .payload_size = connection->envelope.payload_size,
+        .route_identity = tls_peer_route_identity(connection->tls_peer, device_id),
+        .source = connection->source};
     submission->done = decided;
     submission->context = connection;
     connection->state = HTTP_DECIDING;

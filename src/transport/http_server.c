@@ -50,16 +50,17 @@ static int32_t choose_options(const struct eds_http_config *config, unsigned *fl
     unsigned count = 0;
     int32_t rc = EDS_OK;
 
+    (void)flags;
+    (void)err;
     if (config->thread_count > 1)
         options[count++] = (struct MHD_OptionItem){MHD_OPTION_THREAD_POOL_SIZE,
                                                    (intptr_t)config->thread_count, NULL};
-    if (config->tls_cert_pem != NULL) {
+    if (config->tls != NULL) {
 #if EDS_TRANSPORT_TLS
-        rc = tls_options(options + count, config->tls_cert_pem, config->tls_key_pem, err);
+        tls_options(options + count);
         count += TLS_OPTION_COUNT;
         *flags |= MHD_USE_TLS;
 #else
-        (void)flags;
         rc = eds_error_set(err, EDS_ERR_UNSUPPORTED,
                            "TLS server error: this build has no TLS (EDS_TRANSPORT_TLS)");
 #endif
@@ -88,8 +89,8 @@ static int32_t start_daemon(struct eds_http_server *server, struct eds_error *er
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_MEMORY_SIZE, MHD_OPTION_END);
     if (server->daemon == NULL)
         return eds_error_set(err, EDS_ERR_IO, "%s",
-                             server->config.tls_cert_pem != NULL
-                                 ? "TLS server error: certificate and key are not usable together"
+                             server->config.tls != NULL
+                                 ? "TLS server error: cannot start the HTTPS daemon"
                                  : "server error: cannot start the HTTP daemon");
     return EDS_OK;
 }
@@ -141,7 +142,7 @@ int32_t eds_http_server_start(struct eds_http_server **out, const struct eds_htt
     }
     eds_socket_address_text(address, &server->address);
     EDS_LOG(EDS_LOG_INFO, "listening", EDS_LOG_STRING("address", address),
-            EDS_LOG_STRING("tls", server->config.tls_cert_pem != NULL ? "yes" : "no"),
+            EDS_LOG_STRING("tls", server->config.tls != NULL ? "yes" : "no"),
             EDS_LOG_NUMBER("threads", server->config.thread_count));
     *out = server;
     return EDS_OK;

@@ -9,6 +9,7 @@
 #include "ingest/netpolicy.h"
 
 struct eds_http_server;
+struct eds_tls; /* transport/tls.h */
 
 struct eds_http_config {
     const char *address; /* "0.0.0.0:8080", "[::]:8080"; port 0 picks a free one */
@@ -21,8 +22,7 @@ struct eds_http_config {
     unsigned connection_max;  /* more wait in the backlog; 0: 1024 */
     unsigned idle_timeout_s;  /* of a connection that says nothing; 0: 30 */
     unsigned drain_timeout_s; /* at stop, for requests still being sent; 0: 5 */
-    const char *tls_cert_pem; /* the chain, leaf first; NULL: plain HTTP */
-    const char *tls_key_pem;
+    struct eds_tls *tls;      /* NULL: plain HTTP */
 };
 
 /* eds_http_listen opens a listening socket at the address in text, so that one
@@ -34,10 +34,9 @@ int32_t eds_http_listen(int *fd, const char *text, struct eds_error *err);
 
 /* eds_http_server_start binds, listens and serves.  The pointers in config
  * outlive the server; listen_fd is the server's or, on failure, closed.  EDS_OK; EDS_ERR_USAGE for
- * a bad address ("invalid socket address syntax"); EDS_ERR_MALFORMED for PEM texts without
- * certificate or key; EDS_ERR_IO ("server error: Address already in use (os error 98)", with "TLS "
- * in front over TLS); EDS_ERR_UNSUPPORTED for TLS in a build without;
- * EDS_ERR_NO_MEMORY. */
+ * a bad address ("invalid socket address syntax"); EDS_ERR_IO ("server error: Address already in
+ * use (os error 98)", with "TLS " in front over TLS); EDS_ERR_UNSUPPORTED for TLS in a build
+ * without; EDS_ERR_NO_MEMORY. */
 int32_t eds_http_server_start(struct eds_http_server **out, const struct eds_http_config *config,
                               struct eds_error *err);
 
@@ -50,6 +49,8 @@ struct eds_http_counts {
     uint64_t connections, denied;          /* open now; denied ones wait for their 403 */
     uint64_t connection_max;               /* more wait in the backlog */
     uint64_t body_memory, body_memory_max; /* bytes */
+    int64_t certificate_end_s;             /* Unix time; 0: plain HTTP */
+    uint64_t certificate_reloads, certificate_failures;
 };
 void eds_http_server_counts(const struct eds_http_server *server, struct eds_http_counts *out);
 

@@ -1,91 +1,81 @@
-/* tls_options.c - see tls_options.h. */
+/* tls_options.c - see tls_options.h.
+ *
+ * libmicrohttpd has one set of certificates for life, and looks at none of a
+ * client's.  It can ask for the certificate at each handshake, though, and that
+ * is early enough to tell GnuTLS that this session wants one of the client, and
+ * who checks it. */
 #include "transport/tls_options.h"
 
-#include <gnutls/x509.h>
-#include <string.h>
+#include "base/log.h"
+#include "transport/http_connection.h"
+#include "transport/tls_peer_impl.h"
 
 /* GnuTLS's words for: 128 bits of strength or more, nothing before TLS 1.2. */
 #define PRIORITIES "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
 
-#define KEY_ID_SIZE 32u /* bytes; SHA-256 of the public key */
-
-static gnutls_datum_t datum(const char *text)
+/* libmicrohttpd keeps its connection in the session (0.9.75). */
+static struct http_connection *connection_of(gnutls_session_t session)
 {
-    return (gnutls_datum_t){(unsigned char *)(uintptr_t)text, (unsigned)strlen(text)};
+    struct MHD_Connection *mhd = gnutls_session_get_ptr(session);
+
+    return mhd != NULL
+               ? MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context
+               : NULL;
 }
 
-static int certificate_id(uint8_t id[KEY_ID_SIZE], const char *cert_pem)
+/* At the end of the handshake, before a byte of HTTP is read.  The alert says what
+ * is wrong in a word, the log in all. */
+static int check_client(gnutls_session_t session)
 {
-    gnutls_datum_t text = datum(cert_pem);
-    size_t id_size = KEY_ID_SIZE;
-    gnutls_x509_crt_t certificate;
-    int rc = gnutls_x509_crt_init(&certificate);
+    struct http_connection *connection = connection_of(session);
+    struct tls_refusal refusal;
+    uint64_t suppressed;
 
-    if (rc != GNUTLS_E_SUCCESS)
-        return rc;
-    rc = gnutls_x509_crt_import(certificate, &text, GNUTLS_X509_FMT_PEM); /* the first one */
-    if (rc == GNUTLS_E_SUCCESS)
-        rc = gnutls_x509_crt_get_key_id(certificate, GNUTLS_KEYID_USE_SHA256, id, &id_size);
-    gnutls_x509_crt_deinit(certificate);
-    return rc;
+    if (connection == NULL || connection->tls_peer == NULL)
+        return -1;
+    if (tls_peer_check(connection->tls_peer, session, &refusal) == EDS_OK)
+        return 0;
+    if (eds_log_throttle_pass(&connection->server->verdict_log.rejected, http_now_ms(),
+                              &suppressed))
+        EDS_LOG(EDS_LOG_WARN, "client_certificate_refused",
+                EDS_LOG_STRING("source", connection->source),
+                EDS_LOG_STRING("reason", refusal.why.text),
+                EDS_LOG_NUMBER("suppressed", suppressed));
+    (void)gnutls_alert_send(session, GNUTLS_AL_FATAL, (gnutls_alert_description_t)refusal.alert);
+    return -1;
 }
 
-static int key_id(uint8_t id[KEY_ID_SIZE], const char *key_pem)
+static int give_certificate(gnutls_session_t session, const struct gnutls_cert_retr_st *asked,
+                            gnutls_pcert_st **chain, unsigned *chain_count,
+                            gnutls_ocsp_data_st **ocsp, unsigned *ocsp_count, gnutls_privkey_t *key,
+                            unsigned *flags)
 {
-    gnutls_datum_t text = datum(key_pem);
-    size_t id_size = KEY_ID_SIZE;
-    gnutls_x509_privkey_t key;
-    int rc = gnutls_x509_privkey_init(&key);
+    struct http_connection *connection = connection_of(session);
+    struct tls_peer *peer = connection != NULL ? connection->tls_peer : NULL;
 
-    if (rc != GNUTLS_E_SUCCESS)
-        return rc;
-    rc = gnutls_x509_privkey_import2(key, &text, GNUTLS_X509_FMT_PEM, NULL, 0);
-    if (rc == GNUTLS_E_SUCCESS)
-        rc = gnutls_x509_privkey_get_key_id(key, GNUTLS_KEYID_USE_SHA256, id, &id_size);
-    gnutls_x509_privkey_deinit(key); /* wiped by GnuTLS */
-    return rc;
+    (void)asked;
+    if (peer == NULL)
+        return -1;
+    if (peer->keys == NULL)
+        peer->keys = tls_keys_hold(peer->tls); /* these pointers are used until the end */
+    if (peer->keys->trust != NULL) {
+        gnutls_session_set_verify_function(session, check_client);
+        gnutls_certificate_server_set_request(session, GNUTLS_CERT_REQUEST);
+    }
+    *chain = peer->keys->chain;
+    *chain_count = peer->keys->chain_count;
+    *key = peer->keys->key;
+    *ocsp = NULL;
+    *ocsp_count = 0;
+    *flags = 0; /* they stay ours */
+    return 0;
 }
 
-/* GnuTLS (3.7) finds out that a pair does not belong together when it loads one
- * for RSA and ECDSA; for Ed25519 every handshake would fail. */
-static int32_t check_pair(const char *cert_pem, const char *key_pem, struct eds_error *err)
+void tls_options(struct MHD_OptionItem out[TLS_OPTION_COUNT])
 {
-    uint8_t of_certificate[KEY_ID_SIZE] = {0}, of_key[KEY_ID_SIZE] = {0};
-    int rc = certificate_id(of_certificate, cert_pem);
+    gnutls_certificate_retrieve_function3 *give = give_certificate;
 
-    if (rc != GNUTLS_E_SUCCESS)
-        return eds_error_set(err, EDS_ERR_MALFORMED, "TLS server error: the certificate: %s",
-                             gnutls_strerror(rc));
-    rc = key_id(of_key, key_pem);
-    if (rc != GNUTLS_E_SUCCESS)
-        return eds_error_set(err, EDS_ERR_MALFORMED, "TLS server error: the private key: %s",
-                             gnutls_strerror(rc));
-    if (memcmp(of_certificate, of_key, KEY_ID_SIZE) != 0)
-        return eds_error_set(err, EDS_ERR_MALFORMED,
-                             "TLS server error: the private key is not that of the first "
-                             "certificate in the file");
-    return EDS_OK;
-}
-
-static struct MHD_OptionItem text_option(enum MHD_OPTION option, const char *text)
-{
-    /* libmicrohttpd takes text without const, and only reads it. */
-    return (struct MHD_OptionItem){option, 0, (void *)(uintptr_t)text};
-}
-
-int32_t tls_options(struct MHD_OptionItem out[TLS_OPTION_COUNT], const char *cert_pem,
-                    const char *key_pem, struct eds_error *err)
-{
-    int32_t rc;
-
-    if (strstr(cert_pem, "-----BEGIN CERTIFICATE-----") == NULL)
-        return eds_error_set(err, EDS_ERR_MALFORMED, "TLS server error: peer sent no certificates");
-    if (key_pem == NULL || strstr(key_pem, "PRIVATE KEY-----") == NULL)
-        return eds_error_set(err, EDS_ERR_MALFORMED,
-                             "TLS server error: no private key found in key file");
-    rc = check_pair(cert_pem, key_pem, err);
-    out[0] = text_option(MHD_OPTION_HTTPS_MEM_CERT, cert_pem);
-    out[1] = text_option(MHD_OPTION_HTTPS_MEM_KEY, key_pem);
-    out[2] = text_option(MHD_OPTION_HTTPS_PRIORITIES, PRIORITIES);
-    return rc;
+    /* libmicrohttpd takes both as void pointers. */
+    out[0] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_CERT_CALLBACK2, 0, (void *)(uintptr_t)give};
+    out[1] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)PRIORITIES};
 }
