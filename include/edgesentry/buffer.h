@@ -79,10 +79,10 @@ int32_t eds_buffer_push_many(struct eds_buffer *buffer, struct eds_buffer_item *
 uint64_t eds_buffer_len(struct eds_buffer *buffer);
 bool eds_buffer_is_empty(struct eds_buffer *buffer);
 
+/* eds_buffer_counts fills *out. */
 void eds_buffer_counts(struct eds_buffer *buffer, struct eds_buffer_counts *out);
-/* (eds_buffer_counts fills *out.)
- *
- * eds_buffer_is_durable tells whether what is pushed outlives a power cut. */
+
+/* eds_buffer_is_durable tells whether what is pushed outlives a power cut. */
 bool eds_buffer_is_durable(const struct eds_buffer *buffer);
 
 /* eds_buffer_head fills *out with the last record ever pushed of a device, also

@@ -32,6 +32,7 @@ static const struct eds_command *const audit_children[] = {
 #endif
 #if EDS_TRANSPORT_HTTP
     &eds_command_send,
+    &eds_command_agent,
 #endif
     NULL,
 };

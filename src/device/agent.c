@@ -193,8 +193,8 @@ static int32_t note_changes(struct making *making, const struct agent_time *now,
                             struct note notes[NOTES_AT_ONCE], struct eds_error *err)
 {
     struct eds_agent *agent = making->agent;
-    bool clock_changed = !agent->noted_any ? now->quality != EDS_CLOCK_SYNCHRONIZED
-                                           : now->quality != agent->noted_quality;
+    bool clock_changed =
+        !agent->noted_any ? now->quality == EDS_CLOCK_HELD : now->quality != agent->noted_quality;
     char text[160];
     int32_t rc = EDS_OK;
 

@@ -26,7 +26,7 @@ struct eds_buffer {
     struct eds_buffer_limits limits;
     pthread_mutex_t mutex; /* for all below, and around every call of the store */
     struct eds_id_table devices;
-    uint64_t waiting, dead, size, push_count;
+    uint64_t waiting, dead, size, push_count, turn;
     uint64_t oldest_ms; /* of the item that waits longest; valid while oldest_known */
     bool oldest_known;
     /* Called without the mutex after a push or a revival; NULL: nobody listens. */
@@ -50,11 +50,8 @@ int32_t eds_buffer_claim(struct eds_buffer *buffer, uint64_t now_ms, struct buff
 void eds_buffer_release(struct eds_buffer *buffer, struct buffer_device *device,
                         uint64_t not_before_ms);
 
-/* eds_buffer_release_all forgets all claims and what is held back: for the
- * forwarder's end. */
-void eds_buffer_release_all(struct eds_buffer *buffer);
-
-/* eds_buffer_listen sets who is told of pushes. */
+/* eds_buffer_listen sets who is told of pushes; NULL: nobody.  No push may run at
+ * the same time. */
 void eds_buffer_listen(struct eds_buffer *buffer, void (*pushed)(void *context), void *context);
 
 #endif

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "transport/backoff.h"
+#include "base/backoff.h"
 
 #define INGEST_PATH        "/api/v1/ingest"
 #define ANSWER_SIZE_MAX    65536u /* bytes; of what a server says */
@@ -185,23 +185,27 @@ void eds_http_client_close(struct eds_http_client *client)
     free(client);
 }
 
+/* What the server asked for with its last answer. */
+static unsigned retry_after_ms(const struct eds_http_client *client)
+{
+    curl_off_t seconds = 0;
+
+    curl_easy_getinfo(client->easy, CURLINFO_RETRY_AFTER, &seconds);
+    if (seconds <= 0)
+        return 0;
+    return seconds < RETRY_AFTER_MS_MAX / 1000 ? (unsigned)seconds * 1000 : RETRY_AFTER_MS_MAX;
+}
+
 /* Sleeps before the next attempt and returns for how long it meant to. */
-static unsigned pause_ms(const struct eds_http_client *client, unsigned previous_ms)
+static unsigned pause_ms(const struct eds_http_client *client, unsigned previous_ms,
+                         unsigned asked_ms)
 {
     unsigned ms = eds_backoff_next_ms(client->backoff_ms_first, BACKOFF_MS_MAX, previous_ms);
     unsigned backoff_ms = ms;
-    curl_off_t retry_after_s = 0;
     struct timespec rest;
 
-    curl_easy_getinfo(client->easy, CURLINFO_RETRY_AFTER, &retry_after_s);
-    if (retry_after_s > 0) { /* not before then; and not all just then */
-        unsigned asked_ms = retry_after_s < RETRY_AFTER_MS_MAX / 1000
-                                ? (unsigned)retry_after_s * 1000
-                                : RETRY_AFTER_MS_MAX;
-
-        if (asked_ms > ms)
-            ms = asked_ms + eds_random_between(0, asked_ms / 4);
-    }
+    if (asked_ms > ms) /* not before then; and not all just then */
+        ms = asked_ms + eds_random_between(0, asked_ms / 4);
     rest = (struct timespec){.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
     nanosleep(&rest, NULL);
     return backoff_ms;
@@ -299,6 +303,7 @@ static enum outcome attempt(struct eds_http_client *client, const char *body, si
     client->answer_size = 0;
     client->curl_error[0] = '\0';
     out->status = 0;
+    out->retry_after_ms = 0;
     curl_easy_setopt(client->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_size);
     curl_easy_setopt(client->easy, CURLOPT_POSTFIELDS, body);
     code = curl_easy_perform(client->easy);
@@ -306,6 +311,7 @@ static enum outcome attempt(struct eds_http_client *client, const char *body, si
         return judge_failure(client, code, err);
     curl_easy_getinfo(client->easy, CURLINFO_RESPONSE_CODE, &status);
     out->status = (unsigned)status;
+    out->retry_after_ms = retry_after_ms(client);
     return judge_answer(client, out, err);
 }
 
@@ -319,7 +325,7 @@ int32_t eds_http_client_send(struct eds_http_client *client, const char *body, s
     *out = (struct eds_delivery){.status = 0};
     while (outcome == TRY_AGAIN && out->attempts < client->attempt_max) {
         if (out->attempts > 0)
-            backoff_ms = pause_ms(client, backoff_ms);
+            backoff_ms = pause_ms(client, backoff_ms, out->retry_after_ms);
         out->attempts++;
         outcome = attempt(client, body, body_size, out, &reason);
     }

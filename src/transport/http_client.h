@@ -18,6 +18,7 @@ struct eds_http_client_config {
 struct eds_delivery {
     unsigned status; /* HTTP status of the last attempt; 0: no answer at all */
     unsigned attempts;
+    unsigned retry_after_ms; /* as the last answer asked, at most 60 s; 0: it did not */
     struct eds_answer answer;
 };
 

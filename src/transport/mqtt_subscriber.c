@@ -11,9 +11,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/backoff.h"
 #include "base/log.h"
 #include "base/wipe.h"
-#include "transport/backoff.h"
 #include "transport/mqtt_guard.h"
 #include "transport/mqtt_link.h"
 

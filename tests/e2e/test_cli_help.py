@@ -22,7 +22,7 @@ KEY = "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"
 
 # Commands whose examples serve until they are stopped, or need a server at a
 # fixed port: tests of their own run them.
-NEEDS_SERVER = {"demo-ingest", "serve", "serve-mqtt", "serve-tls", "send"}
+NEEDS_SERVER = {"demo-ingest", "serve", "serve-mqtt", "serve-tls", "send", "agent"}
 # Commands whose examples read the default ledger.
 NEEDS_LEDGER = {"export", "ledger verify"}
 

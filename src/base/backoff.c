@@ -1,5 +1,5 @@
 /* backoff.c - see backoff.h. */
-#include "transport/backoff.h"
+#include "base/backoff.h"
 
 #include <stdint.h>
 

@@ -1,7 +1,7 @@
 /* backoff.h - how long to wait before the next attempt, with decorrelated
  * jitter: those who lost a server together do not come back together. */
-#ifndef EDS_TRANSPORT_BACKOFF_H
-#define EDS_TRANSPORT_BACKOFF_H
+#ifndef EDS_BASE_BACKOFF_H
+#define EDS_BASE_BACKOFF_H
 
 /* eds_random_between picks a number from low to high, both included; low where
  * the system has no randomness, or high is below it. */

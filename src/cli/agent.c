@@ -1,0 +1,402 @@
+/* agent.c - eds audit agent: sign what comes in, keep it, deliver it. */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "base/wipe.h"
+#include "cli/agent_job.h"
+#include "cli/commands.h"
+#include "cli/http_sender.h"
+#include "cli/json_out.h"
+#include "cli/key_arg.h"
+#include "cli/record_file.h"
+#include "cli/say.h"
+#include "cli/service.h"
+#include "edgesentry/forwarder.h"
+
+static const struct eds_option options[] = {
+    {.name = "device-id", .value = "DEVICE_ID", .help = "The device", .required = true},
+    EDS_OPTIONS_KEY,
+    {.name = "pkcs11-uri",
+     .value = "URI",
+     .help = "Instead of a key: a PKCS#11 URI; the PIN comes from --passphrase-file or "
+             "EDS_PASSPHRASE"},
+    {.name = "buffer",
+     .value = "PATH",
+     .help = "Where records wait: a SQLite file, or sqlite:PATH, log:PATH or log:PATH?size=BYTES",
+     .required = true},
+    {.name = "buffer-size-max",
+     .value = "BYTES",
+     .fallback = "0",
+     .check = eds_check_u64,
+     .help = "Take no more records past so many bytes; 0 for no limit"},
+    {.name = "buffer-age-max",
+     .value = "SECONDS",
+     .fallback = "0",
+     .check = eds_check_u64,
+     .help = "Take no more records while one waits that is so much older; 0 for no limit"},
+    {.name = "url",
+     .value = "URL",
+     .help = "The server, http://HOST:PORT; without it records only wait"},
+    {.name = "ca-file",
+     .value = "FILE",
+     .help = "PEM file of who vouches for an https server, instead of the system's"},
+    {.name = "spool",
+     .value = "DIR",
+     .help = "Record each file that is put into this directory, and remove it"},
+    {.name = "listen",
+     .value = "SOCKET",
+     .help = "Record each line that comes by this Unix socket, and answer OK SEQUENCE or ERROR"},
+    {.name = "after-record",
+     .value = "RECORD_FILE",
+     .help = "The device's last record, where its buffer was lost"},
+    {.name = "key-not-after-ms",
+     .value = "TIME_MS",
+     .fallback = "0",
+     .check = eds_check_u64,
+     .help = "When the key's time ends, in ms since 1970; a note in the chain says so then"},
+    {.name = "stop-when-expired", .help = "Record nothing after that"},
+    {.name = "wait",
+     .value = "SECONDS",
+     .fallback = "30",
+     .check = eds_check_u64,
+     .help = "At the end, how long to wait until everything is delivered"},
+    {.name = "retry-dead", .help = "First send once more what the server refused before"},
+    EDS_OPTIONS_SERVICE_LOG,
+    EDS_OPTION_SERVICE_JSON,
+    EDS_OPTIONS_END,
+};
+
+static const struct eds_example examples[] = {
+    {"One record a line, kept on the disk; nothing is sent yet",
+     "echo 'door closed in 2.1 s' | eds audit agent --device-id lift-01 --key-file key.json "
+     "--buffer lift-01.db"},
+    {"Record files that others put into a directory, and deliver",
+     "eds audit agent --device-id lift-01 --key-file key.json --buffer log:/var/lib/lift.log "
+     "--url https://ingest.example.org --spool /var/spool/lift"},
+    {NULL, NULL},
+};
+
+static const struct eds_exit_line exits[] = {
+    {EDS_EXIT_OK, "all is recorded, and with --url delivered"},
+    {EDS_EXIT_FAILED, "it could not start or go on, or records still wait"},
+    {EDS_EXIT_NOT_VALID, "the server refused records; they are dead letters in the buffer"},
+    {0, NULL},
+};
+
+/* Everything that an agent stands on, in the order of starting. */
+struct agent_run {
+    struct eds_agent_job job;
+    struct eds_signer *signer;
+    struct eds_sender *http;
+    struct gated_sender {
+        struct eds_sender sender; /* first: waits at the gate, then sends over HTTP */
+        struct agent_run *run;
+    } gated;
+    struct eds_forwarder *forwarder;
+    struct eds_forwarder_counts counts;
+};
+
+bool eds_agent_job_pause(struct eds_agent_job *job, int timeout_ms)
+{
+    struct pollfd ending = {.fd = job->ending_fd, .events = POLLIN};
+
+    return poll(&ending, 1, timeout_ms) > 0;
+}
+
+/* The server's word on this device goes into the chain when it changes. */
+static void note_standing(struct eds_agent_job *job)
+{
+    char text[EDS_ERROR_TEXT_SIZE];
+    bool changed;
+
+    pthread_mutex_lock(&job->held_mutex);
+    changed = job->held_changed;
+    job->held_changed = false;
+    memcpy(text, job->held, sizeof text);
+    pthread_mutex_unlock(&job->held_mutex);
+    if (changed)
+        (void)eds_agent_note(job->agent, "standing",
+                             text[0] != '\0' ? text : "the server takes records again", NULL);
+}
+
+int32_t eds_agent_job_record(struct eds_agent_job *job, const void *payload, size_t payload_size,
+                             const char *object_ref, uint64_t *sequence, struct eds_error *err)
+{
+    struct eds_entry entry;
+    int32_t rc;
+
+    note_standing(job);
+    rc = eds_agent_record(job->agent, payload, payload_size, object_ref, EDS_PRIORITY_NORMAL,
+                          &entry, err);
+    if (rc != EDS_OK)
+        return rc;
+    *sequence = entry.record.sequence;
+    job->recorded++;
+    return EDS_OK;
+}
+
+static void send_gated(struct eds_sender *sender, const struct eds_buffer_item *item,
+                       struct eds_reply *out)
+{
+    struct agent_run *run = ((struct gated_sender *)sender)->run;
+
+    pthread_mutex_lock(&run->job.gate);
+    pthread_mutex_unlock(&run->job.gate);
+    run->http->send(run->http, item, out);
+}
+
+static void replied(void *context, const struct eds_buffer_item *item,
+                    const struct eds_reply *reply)
+{
+    struct agent_run *run = context;
+    struct eds_agent_job *job = &run->job;
+    bool is_held = reply->outcome == EDS_OUTCOME_HELD;
+
+    if (reply->outcome == EDS_OUTCOME_CONFLICT || reply->outcome == EDS_OUTCOME_REJECTED)
+        EDS_LOG(EDS_LOG_ERROR, "record_refused",
+                EDS_LOG_STRING("device", (const char *)item->entry.record.device_id),
+                EDS_LOG_NUMBER("sequence", item->entry.record.sequence),
+                EDS_LOG_STRING("reason", reply->text));
+    if (reply->outcome == EDS_OUTCOME_AWAY)
+        return;
+    pthread_mutex_lock(&job->held_mutex);
+    if (is_held != (job->held[0] != '\0')) {
+        job->held_changed = true;
+        snprintf(job->held, sizeof job->held, "%s",
+                 !is_held                 ? ""
+                 : reply->text[0] != '\0' ? reply->text
+                                          : "the server takes nothing from this device");
+        if (is_held)
+            EDS_LOG(EDS_LOG_WARN, "device_held", EDS_LOG_STRING("reason", reply->text));
+    }
+    pthread_mutex_unlock(&job->held_mutex);
+}
+
+static int32_t open_signer(struct agent_run *run, const struct eds_args *args,
+                           struct eds_error *err)
+{
+    const char *uri = eds_args_text(args, "pkcs11-uri");
+    char pin[EDS_PASSPHRASE_SIZE];
+    size_t pin_size;
+    struct eds_key key;
+    int32_t rc;
+
+    if (uri != NULL) {
+        bool asked = eds_args_given(args, "passphrase-file") || getenv("EDS_PASSPHRASE") != NULL;
+
+        rc = asked ? eds_passphrase_get(pin, &pin_size, args, false, err) : EDS_OK;
+        if (rc == EDS_OK)
+            rc = eds_signer_from_pkcs11(&run->signer, uri, asked ? pin : NULL, err);
+        eds_wipe(pin, sizeof pin);
+        return rc;
+    }
+    rc = eds_key_get(&key, args, err);
+    if (rc == EDS_OK)
+        rc = eds_signer_from_seed(&run->signer, key.seed, err);
+    eds_wipe(&key, sizeof key);
+    return rc;
+}
+
+static int32_t open_buffer(struct agent_run *run, const struct eds_args *args,
+                           struct eds_error *err)
+{
+    const char *path = eds_args_text(args, "buffer");
+    struct eds_buffer_limits limits = {.size_max = eds_args_u64(args, "buffer-size-max"),
+                                       .age_max_ms = eds_args_u64(args, "buffer-age-max")};
+    char url[4096];
+    bool is_url = strncmp(path, "sqlite:", 7) == 0 || strncmp(path, "log:", 4) == 0;
+
+    limits.age_max_ms = limits.age_max_ms < UINT64_MAX / 1000 ? limits.age_max_ms * 1000 : 0;
+    if ((size_t)snprintf(url, sizeof url, "%s%s", is_url ? "" : "sqlite:", path) >= sizeof url)
+        return eds_error_set(err, EDS_ERR_USAGE, "--buffer is too long");
+    return eds_buffer_open(&run->job.buffer, url, &limits, err);
+}
+
+static int32_t open_agent(struct agent_run *run, const struct eds_args *args, struct eds_error *err)
+{
+    struct eds_agent_config config = {
+        .device_id = eds_args_text(args, "device-id"),
+        .signer = run->signer,
+        .buffer = run->job.buffer,
+        .key_not_after_ms = eds_args_u64(args, "key-not-after-ms"),
+        .key_policy = eds_args_flag(args, "stop-when-expired") ? EDS_KEY_STOPS : EDS_KEY_GOES_ON};
+    const char *last = eds_args_text(args, "after-record");
+    struct eds_buffer_head start;
+    struct eds_entry entry;
+    int32_t rc = EDS_OK;
+
+    if (last != NULL) {
+        rc = eds_record_file_read(&entry, last, err);
+        if (rc == EDS_OK && strcmp((const char *)entry.record.device_id, config.device_id) != 0)
+            rc = eds_error_set(err, EDS_ERR_USAGE, "%s is a record of %s, not of %s", last,
+                               (const char *)entry.record.device_id, config.device_id);
+        if (rc == EDS_OK)
+            rc = eds_record_digest(start.record_hash, &entry.record);
+        start.sequence = entry.record.sequence;
+        start.timestamp_ms = entry.record.timestamp_ms;
+        config.start = &start;
+    }
+    return rc == EDS_OK ? eds_agent_open(&run->job.agent, &config, err) : rc;
+}
+
+/* What the server refused waits again. */
+static int32_t revive(struct eds_buffer *buffer, struct eds_error *err)
+{
+    int32_t rc = EDS_OK;
+
+    while (rc == EDS_OK) {
+        struct eds_buffer_item *item;
+
+        rc = eds_buffer_next(buffer, NULL, 0, true, &item, err);
+        if (rc != EDS_OK)
+            break;
+        rc = eds_buffer_settle(buffer, item, EDS_SETTLE_REVIVE, NULL, err);
+        free(item);
+    }
+    return rc == EDS_ERR_NOT_FOUND ? EDS_OK : rc;
+}
+
+static int32_t start_forwarder(struct agent_run *run, const struct eds_args *args,
+                               struct eds_error *err)
+{
+    struct eds_sender *senders[1] = {&run->gated.sender};
+    struct eds_forwarder_config config = {.buffer = run->job.buffer,
+                                          .senders = senders,
+                                          .sender_count = 1,
+                                          .replied = replied,
+                                          .context = run};
+    int32_t rc = EDS_OK;
+
+    if (eds_args_flag(args, "retry-dead"))
+        rc = revive(run->job.buffer, err);
+    if (rc != EDS_OK || eds_args_text(args, "url") == NULL)
+        return rc;
+    rc = eds_http_sender_open(&run->http, eds_args_text(args, "url"),
+                              eds_args_text(args, "ca-file"), err);
+    run->gated.sender.send = send_gated;
+    run->gated.run = run;
+    return rc == EDS_OK ? eds_forwarder_start(&run->forwarder, &config, err) : rc;
+}
+
+/* The end of the input, or a signal: what is still to be delivered gets its
+ * time, unless a signal comes (again). */
+static void finish(struct agent_run *run, const struct eds_args *args)
+{
+    uint64_t left_ms = eds_args_u64(args, "wait");
+    bool ended = eds_agent_job_pause(&run->job, 0);
+
+    left_ms = left_ms < 86400 ? left_ms * 1000 : 86400000;
+    while (run->forwarder != NULL && !ended && left_ms > 0 &&
+           !eds_forwarder_wait(run->forwarder, 100)) {
+        left_ms -= left_ms < 100 ? left_ms : 100;
+        ended = eds_agent_job_pause(&run->job, 0);
+    }
+    if (run->forwarder != NULL)
+        eds_forwarder_counts(run->forwarder, &run->counts);
+    eds_forwarder_stop(run->forwarder);
+}
+
+static int summarize(const struct agent_run *run, const struct eds_args *args)
+{
+    uint64_t delivered = run->counts.accepted + run->counts.duplicates;
+    struct eds_buffer_counts counts;
+    struct eds_json_out json;
+
+    eds_buffer_counts(run->job.buffer, &counts);
+    if (eds_args_flag(args, "json")) {
+        eds_out_begin(&json);
+        eds_out_string(&json, "result", "complete");
+        eds_out_u64(&json, "recorded", run->job.recorded);
+        eds_out_u64(&json, "delivered", delivered);
+        eds_out_u64(&json, "waiting", counts.waiting);
+        eds_out_u64(&json, "dead", counts.dead);
+        eds_out_end(&json);
+    } else {
+        printf("AGENT_COMPLETE: recorded=%" PRIu64 " delivered=%" PRIu64 " waiting=%" PRIu64
+               " dead=%" PRIu64 "\n",
+               run->job.recorded, delivered, counts.waiting, counts.dead);
+    }
+    if (counts.dead > 0)
+        return EDS_EXIT_NOT_VALID;
+    return counts.waiting > 0 && eds_args_text(args, "url") != NULL ? EDS_EXIT_FAILED : EDS_EXIT_OK;
+}
+
+static int32_t work(struct agent_run *run, const struct eds_args *args, struct eds_error *err)
+{
+    if (eds_args_text(args, "spool") != NULL)
+        return eds_agent_spool(&run->job, eds_args_text(args, "spool"), err);
+    if (eds_args_text(args, "listen") != NULL)
+        return eds_agent_listen(&run->job, eds_args_text(args, "listen"), err);
+    return eds_agent_lines(&run->job, err);
+}
+
+static int32_t start(struct agent_run *run, const struct eds_args *args, struct eds_error *err)
+{
+    int32_t rc = open_signer(run, args, err);
+
+    if (rc == EDS_OK)
+        rc = open_buffer(run, args, err);
+    if (rc == EDS_OK)
+        rc = open_agent(run, args, err);
+    if (rc == EDS_OK)
+        rc = start_forwarder(run, args, err);
+    return rc;
+}
+
+static int run_agent(const struct eds_args *args)
+{
+    struct agent_run run = {.job = {.args = args}};
+    struct eds_error err;
+    sigset_t ending;
+    int code = EDS_EXIT_FAILED;
+    int32_t rc;
+
+    if (eds_args_given(args, "spool") && eds_args_given(args, "listen"))
+        return eds_args_usage(args, "--spool and --listen exclude each other");
+    if (eds_args_given(args, "pkcs11-uri") && eds_key_source(args) != EDS_KEY_NONE)
+        return eds_args_usage(args, "--pkcs11-uri and a key exclude each other");
+    eds_service_begin(args, &ending); /* before any thread, so that all of them block signals */
+    pthread_mutex_init(&run.job.gate, NULL);
+    pthread_mutex_init(&run.job.held_mutex, NULL);
+    run.job.ending_fd = signalfd(-1, &ending, SFD_CLOEXEC | SFD_NONBLOCK);
+    rc = start(&run, args, &err);
+    if (rc == EDS_OK) {
+        rc = work(&run, args, &err);
+        finish(&run, args);
+        code = summarize(&run, args);
+    }
+    if (rc == EDS_ERR_USAGE)
+        code = eds_args_usage(args, "%s", err.text);
+    else if (rc != EDS_OK)
+        code = eds_say_error(args, "", &err);
+    eds_http_sender_close(run.http);
+    eds_agent_close(run.job.agent);
+    eds_buffer_close(run.job.buffer);
+    eds_signer_close(run.signer);
+    if (run.job.ending_fd >= 0)
+        close(run.job.ending_fd);
+    return code;
+}
+
+const struct eds_command eds_command_agent = {
+    .name = "agent",
+    .summary = "Record what a device reports, keep it, and deliver it",
+    .description =
+        "Takes payloads (lines of standard input, lines by a Unix socket, or files in a spool "
+        "directory), signs each as the next record of the device's chain, and keeps it in the "
+        "buffer until the server has it. A record that is reported as RECORDED outlives a power "
+        "cut. Where the server is away it is asked again later; what it refuses is kept as a dead "
+        "letter with the reason. The buffer holds the chain: do not delete it.",
+    .options = options,
+    .examples = examples,
+    .exits = exits,
+    .run = run_agent,
+};

@@ -1,0 +1,40 @@
+/* agent_job.h - what the doors of eds audit agent share: lines, a socket, a spool
+ * directory. */
+#ifndef EDS_CLI_AGENT_JOB_H
+#define EDS_CLI_AGENT_JOB_H
+
+#include <pthread.h>
+
+#include "cli/args.h"
+#include "edgesentry/agent.h"
+
+#define EDS_AGENT_PAYLOAD_MAX (1024u * 1024u) /* bytes */
+
+struct eds_agent_job {
+    const struct eds_args *args;
+    struct eds_agent *agent;
+    struct eds_buffer *buffer;
+    int ending_fd; /* readable when a signal has come */
+    /* Nothing is sent while this is held: a spool file goes before its record. */
+    pthread_mutex_t gate;
+    char held[EDS_ERROR_TEXT_SIZE]; /* the server's word on this device; "": it takes records */
+    bool held_changed;
+    pthread_mutex_t held_mutex; /* for the two above */
+    uint64_t recorded;
+};
+
+/* eds_agent_job_record signs and keeps one payload; says on standard error if
+ * that failed.  object_ref may be NULL. */
+int32_t eds_agent_job_record(struct eds_agent_job *job, const void *payload, size_t payload_size,
+                             const char *object_ref, uint64_t *sequence, struct eds_error *err);
+
+/* Each runs until a signal comes, or (lines) the input ends.  EDS_OK, or what
+ * keeps it from going on. */
+int32_t eds_agent_lines(struct eds_agent_job *job, struct eds_error *err);
+int32_t eds_agent_listen(struct eds_agent_job *job, const char *path, struct eds_error *err);
+int32_t eds_agent_spool(struct eds_agent_job *job, const char *directory, struct eds_error *err);
+
+/* eds_agent_job_pause waits, unless a signal comes: then true. */
+bool eds_agent_job_pause(struct eds_agent_job *job, int timeout_ms);
+
+#endif
