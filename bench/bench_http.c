@@ -4,145 +4,24 @@
  * the same run the same client drives a bare libmicrohttpd that answers 202 to
  * the same bodies, and a bare loop commits the same rows one by one. */
 #include <microhttpd.h>
-#include <signal.h>
 #include <sodium.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "bench.h"
 #include "edgesentry/record.h"
 #include "http_load.h"
+#include "served.h"
 
 #define RECORD_COUNT 60000u /* of all connections together */
-
-struct server {
-    pid_t pid;
-    unsigned port;
-    char directory[BENCH_PATH_SIZE];
-};
 
 static void die(const char *what)
 {
     perror(what);
     exit(1);
-}
-
-static void seed_of(uint8_t seed[32], size_t device)
-{
-    memset(seed, 0, 32);
-    memcpy(seed, &device, sizeof device);
-    seed[31] = 7;
-}
-
-static void exec_server(const struct server *server, size_t device_count)
-{
-    char **arguments = calloc(2 * device_count + 16, sizeof *arguments), *data, *port_file;
-    size_t used = 0;
-
-    if (asprintf(&data, "%s/data", server->directory) < 0 ||
-        asprintf(&port_file, "%s/port", server->directory) < 0)
-        die("asprintf");
-    for (const char *const *word =
-             (const char *const[]){getenv("EDS"), "audit", "serve", "--addr", "127.0.0.1:0",
-                                   "--data-dir", data, "--port-file", port_file, "--log-level",
-                                   "error", NULL};
-         *word != NULL; word++)
-        arguments[used++] = strdup(*word);
-    for (size_t i = 0; i < device_count; i++) {
-        uint8_t seed[32], public_key[32];
-        char hex[65];
-
-        seed_of(seed, i);
-        eds_ed25519_public_key(public_key, seed);
-        sodium_bin2hex(hex, sizeof hex, public_key, 32);
-        arguments[used++] = strdup("--device");
-        if (asprintf(&arguments[used++], "bench-%zu=%s", i, hex) < 0)
-            die("asprintf");
-    }
-    execv(arguments[0], arguments);
-    die(arguments[0]);
-}
-
-/* Reads a small file as one line of text; false if it is not there or empty. */
-static bool read_line(const char *path, char *line, size_t size)
-{
-    FILE *file = fopen(path, "r");
-    bool read;
-
-    if (file == NULL)
-        return false;
-    read = fgets(line, (int)size, file) != NULL;
-    fclose(file);
-    return read;
-}
-
-static void start_server(struct server *server, size_t device_count)
-{
-    char path[BENCH_PATH_SIZE + 16], line[32];
-
-    bench_temporary(server->directory);
-    server->pid = fork();
-    if (server->pid == 0)
-        exec_server(server, device_count);
-    snprintf(path, sizeof path, "%s/port", server->directory);
-    server->port = 0;
-    for (unsigned i = 0; i < 500 && server->port == 0; i++) {
-        if (read_line(path, line, sizeof line))
-            server->port = (unsigned)strtoul(line, NULL, 10);
-        usleep(10000);
-    }
-    if (server->port == 0) {
-        fprintf(stderr, "the server did not start\n");
-        exit(1);
-    }
-}
-
-/* The field of /proc/PID/status, in bytes. */
-static double memory_of(pid_t pid, const char *field)
-{
-    char path[64], line[256];
-    double bytes = 0;
-    FILE *file;
-
-    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-    file = fopen(path, "r");
-    while (file != NULL && fgets(line, sizeof line, file) != NULL)
-        if (strncmp(line, field, strlen(field)) == 0)
-            bytes = strtod(line + strlen(field) + 1, NULL) * 1024;
-    if (file != NULL)
-        fclose(file);
-    return bytes;
-}
-
-/* Fields 14 and 15 of /proc/PID/stat, counted from behind the command's name,
- * which ends with the last parenthesis. */
-static double cpu_seconds_of(pid_t pid)
-{
-    char path[64], line[1024], *at;
-    unsigned long ticks = 0;
-
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    if (!read_line(path, line, sizeof line) || (at = strrchr(line, ')')) == NULL)
-        die(path);
-    for (unsigned field = 3; field <= 15; field++) {
-        at = strchr(at + 1, ' ');
-        if (at == NULL)
-            die(path);
-        if (field >= 14)
-            ticks += strtoul(at, NULL, 10);
-    }
-    return (double)ticks / (double)sysconf(_SC_CLK_TCK);
-}
-
-static void stop_server(const struct server *server)
-{
-    kill(server->pid, SIGTERM);
-    waitpid(server->pid, NULL, 0);
-    bench_remove(server->directory);
 }
 
 /* The reference server: takes the body, answers 202, keeps nothing. */
@@ -189,22 +68,21 @@ static void bench_connections(size_t connection_count, double disk_rate)
 {
     struct http_requests *requests = calloc(connection_count, sizeof *requests);
     struct http_load_result result;
-    struct server server;
+    struct served server;
     char name[64];
 
     for (size_t i = 0; i < connection_count; i++) {
         uint8_t seed[32];
-        char device_id[32];
+        char device_id[SERVED_ID_SIZE];
 
-        seed_of(seed, i);
-        snprintf(device_id, sizeof device_id, "bench-%zu", i);
+        served_device(device_id, seed, i);
         http_requests_make(&requests[i], device_id, seed,
                            (connection_count == 1 ? RECORD_COUNT / 4 : RECORD_COUNT) /
                                connection_count);
     }
-    start_server(&server, connection_count);
-    double memory_before = memory_of(server.pid, "VmRSS:");
-    double cpu_before = cpu_seconds_of(server.pid);
+    served_start(&server, connection_count, NULL);
+    double memory_before = served_memory(&server, "VmRSS:");
+    double cpu_before = served_cpu_seconds(&server);
     if (http_load_run(&result, server.port, 202, requests, connection_count) != 0 ||
         result.refused > 0) {
         fprintf(stderr, "%zu of the records were refused\n", result.refused);
@@ -212,10 +90,10 @@ static void bench_connections(size_t connection_count, double disk_rate)
     }
     double count = (double)result.answered;
     double rate = count * 1e9 / (double)result.elapsed_ns;
-    double cpu = cpu_seconds_of(server.pid) - cpu_before;
-    double memory = memory_of(server.pid, "VmRSS:") - memory_before;
-    double peak = memory_of(server.pid, "VmHWM:");
-    stop_server(&server);
+    double cpu = served_cpu_seconds(&server) - cpu_before;
+    double memory = served_memory(&server, "VmRSS:") - memory_before;
+    double peak = served_memory(&server, "VmHWM:");
+    served_stop(&server);
 
     double bare = bare_rate(requests, connection_count);
     snprintf(name, sizeof name, "http_single_sqlite_%zu", connection_count);

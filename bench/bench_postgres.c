@@ -9,14 +9,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "batch_load.h"
 #include "bench.h"
 #include "store/ledger.h"
 
-#define BATCH        1000u
-#define DEVICE_COUNT 50u
-#define PAYLOAD_SIZE 96u /* bytes */
-#define ROUND_COUNT  41u
-#define SCRIPT       "tests/support/postgres.sh"
+#define HTTP_BATCH_COUNT 15u /* of each connection */
+#define BATCH            1000u
+#define DEVICE_COUNT     50u
+#define PAYLOAD_SIZE     96u /* bytes */
+#define ROUND_COUNT      41u
+#define SCRIPT           "tests/support/postgres.sh"
 
 struct load {
     struct eds_entry entries[BATCH];
@@ -237,6 +239,24 @@ static double rate(uint64_t start_ns)
     return BATCH * 1e9 / (double)(bench_now_ns() - start_ns);
 }
 
+/* The same through the server: HTTP, JSON, signatures, chains. */
+static void measure_http(PGconn *connection, const char *url, double bare)
+{
+    struct eds_ledger *ledger;
+    char store[512];
+    double ours, cpu_us;
+
+    if (getenv("EDS") == NULL)
+        return;
+    ledger = open_schema(connection, url, "bench_http");
+    ledger->ops->close(ledger);
+    snprintf(store, sizeof store, "%s?options=-csearch_path%%3Dbench_http", url);
+    ours = batch_load_rate(store, HTTP_BATCH_COUNT, false, &cpu_us);
+    bench_report("http_batch_postgres", ours, "records/s", "bare COPY of the same rows", bare,
+                 true);
+    bench_report("http_batch_postgres_cpu", cpu_us, "us/record", NULL, 0, false);
+}
+
 static void measure(const char *url)
 {
     struct load *load = calloc(1, sizeof *load);
@@ -269,6 +289,7 @@ static void measure(const char *url)
     bench_report("postgres_commit_1000", bench_median(ours, ROUND_COUNT), "records/s",
                  "bare COPY of the same rows", bench_median(bare, ROUND_COUNT), true);
     ledger->ops->close(ledger);
+    measure_http(connection, url, bench_median(bare, ROUND_COUNT));
     PQfinish(connection);
     free(rows);
     free(load);

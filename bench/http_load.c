@@ -12,9 +12,10 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "codec/batch_reader.h"
 #include "edgesentry/json.h"
 
-#define ANSWER_SIZE 4096
+#define ANSWER_SIZE 65536 /* holds that to a batch of 1000 */
 #define SILENCE_MS  10000
 
 struct connection {
@@ -176,41 +177,98 @@ out:
     return rc;
 }
 
-void http_requests_make(struct http_requests *out, const char *device_id, const uint8_t seed[32],
-                        size_t count)
-{
-    static const char payload[] = "scenario=lift-inspection,device=bench,check=vibration,status=ok,"
-                                  "peak_mm_s=3.2,rms_mm_s=1.1";
-    size_t body_size = eds_json_envelope_size(sizeof payload), used = 0;
-    char *body = malloc(body_size);
-    uint8_t previous[EDS_HASH_SIZE] = {0};
+static const char payload[] = "scenario=lift-inspection,device=bench,check=vibration,status=ok,"
+                              "peak_mm_s=3.2,rms_mm_s=1.1";
 
-    out->count = count;
-    out->text = malloc(count * (body_size + 160));
-    out->ends = malloc(count * sizeof *out->ends);
-    if (body == NULL || out->text == NULL || out->ends == NULL)
+/* A device's records, one after the other. */
+struct chain {
+    const char *device_id;
+    const uint8_t *seed;
+    uint64_t sequence;
+    uint8_t previous[EDS_HASH_SIZE];
+};
+
+static struct eds_entry next_entry(struct chain *chain)
+{
+    struct eds_entry entry = {.attestation.present = false};
+    char reference[128];
+
+    chain->sequence++;
+    snprintf(reference, sizeof reference, "s3://bucket/%s/%llu.bin", chain->device_id,
+             (unsigned long long)chain->sequence);
+    if (eds_record_sign(&entry.record, chain->device_id, chain->sequence,
+                        1700000000000u + chain->sequence, payload, sizeof payload - 1,
+                        chain->previous, reference, chain->seed, NULL) != EDS_OK ||
+        eds_record_digest(chain->previous, &entry.record) != EDS_OK)
+        abort();
+    return entry;
+}
+
+/* Writes a record as it goes into a body; out has room for any. */
+static size_t write_record(char *out, size_t room, const struct eds_entry *entry, bool compact)
+{
+    size_t size;
+
+    if (!compact)
+        return eds_json_envelope_encode(out, room, entry, payload, sizeof payload - 1);
+    if (eds_batch_write_bytes((uint8_t *)out, &size, entry, payload, sizeof payload - 1) != EDS_OK)
+        abort();
+    return size;
+}
+
+static void make(struct http_requests *out, struct chain *chain, size_t count, size_t batch_size,
+                 const char *path, const char *type, bool compact)
+{
+    const size_t record_room = eds_json_envelope_size(sizeof payload) + 1;
+    const bool is_batch = batch_size > 1;
+    char *body = malloc(batch_size * record_room);
+    size_t used = 0, room = 0;
+
+    *out = (struct http_requests){.count = count, .ends = malloc(count * sizeof *out->ends)};
+    if (body == NULL || out->ends == NULL)
         abort();
     for (size_t i = 0; i < count; i++) {
-        struct eds_entry entry = {.attestation.present = false};
-        char reference[128];
-        size_t size;
+        size_t size = 0;
 
-        snprintf(reference, sizeof reference, "s3://bucket/%s/%zu.bin", device_id, i + 1);
-        if (eds_record_sign(&entry.record, device_id, i + 1, 1700000000000u + i, payload,
-                            sizeof payload - 1, previous, reference, seed, NULL) != EDS_OK ||
-            eds_record_digest(previous, &entry.record) != EDS_OK)
-            abort();
-        size = eds_json_envelope_encode(body, body_size, &entry, payload, sizeof payload - 1);
+        for (size_t k = 0; k < batch_size; k++) {
+            struct eds_entry entry = next_entry(chain);
+
+            size += write_record(body + size, record_room, &entry, compact);
+            if (is_batch && !compact)
+                body[size++] = '\n';
+        }
+        if (room - used < size + 256) {
+            room = 2 * room + size + 256;
+            out->text = realloc(out->text, room);
+            if (out->text == NULL)
+                abort();
+        }
         used += (size_t)sprintf(out->text + used,
-                                "POST /api/v1/ingest HTTP/1.1\r\nHost: localhost\r\n"
-                                "Content-Type: application/json\r\nContent-Length: %zu\r\n\r\n",
-                                size);
+                                "POST %s HTTP/1.1\r\nHost: localhost\r\n"
+                                "Content-Type: %s\r\nContent-Length: %zu\r\n\r\n",
+                                path, type, size);
         memcpy(out->text + used, body, size);
         used += size;
         out->ends[i] = used;
     }
-    out->text = realloc(out->text, used);
     free(body);
+}
+
+void http_requests_make(struct http_requests *out, const char *device_id, const uint8_t seed[32],
+                        size_t count)
+{
+    struct chain chain = {.device_id = device_id, .seed = seed};
+
+    make(out, &chain, count, 1, "/api/v1/ingest", "application/json", false);
+}
+
+void http_batches_make(struct http_requests *out, const char *device_id, const uint8_t seed[32],
+                       size_t batch_count, size_t batch_size, bool compact)
+{
+    struct chain chain = {.device_id = device_id, .seed = seed};
+
+    make(out, &chain, batch_count, batch_size, "/api/v1/ingest/batch",
+         compact ? "application/octet-stream" : "application/x-ndjson", compact);
 }
 
 void http_requests_free(struct http_requests *requests)

@@ -3,6 +3,7 @@
 #ifndef EDS_BENCH_HTTP_LOAD_H
 #define EDS_BENCH_HTTP_LOAD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,11 @@ int http_load_run(struct http_load_result *result, unsigned port, unsigned wante
  * complete POST /api/v1/ingest.  http_requests_free frees them. */
 void http_requests_make(struct http_requests *out, const char *device_id, const uint8_t seed[32],
                         size_t count);
+
+/* http_batches_make makes batches of so many records each instead: a POST
+ * /api/v1/ingest/batch in the compact form, or as lines. */
+void http_batches_make(struct http_requests *out, const char *device_id, const uint8_t seed[32],
+                       size_t batch_count, size_t batch_size, bool compact);
 void http_requests_free(struct http_requests *requests);
 
 #endif

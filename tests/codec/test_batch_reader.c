@@ -49,7 +49,9 @@ static int make_batches(void **state)
 
 static void is_record(const struct eds_envelope *envelope, unsigned i)
 {
-    assert_memory_equal(&envelope->entry, &entries[i], sizeof entries[i]);
+    assert_memory_equal(&envelope->entry.record, &entries[i].record, sizeof entries[i].record);
+    assert_memory_equal(&envelope->entry.attestation, &entries[i].attestation,
+                        sizeof entries[i].attestation);
     assert_int_equal(envelope->payload_size, payload_sizes[i]);
     assert_memory_equal(envelope->payload, payloads[i], payload_sizes[i]);
 }
