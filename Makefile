@@ -95,6 +95,12 @@ bench: ## measure: a table, and build/bench.json
 	$(call build,release,build,-DEDS_BUILD_BENCH=ON)
 	@scripts/bench.sh build
 
+.PHONY: profile
+profile: ## where the time goes, per room: the check of a chain, ingest over HTTP (perf)
+	@scripts/install-deps.sh profile
+	$(call build,release,build,-DEDS_BUILD_BENCH=ON)
+	@scripts/profile.py build
+
 .PHONY: coverage
 coverage: ## lines and branches that the tests reach, per room
 	@scripts/install-deps.sh coverage

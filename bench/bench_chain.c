@@ -102,7 +102,17 @@ static double sodium_rate(void)
     return (double)count * 1e9 / (double)(now - start);
 }
 
-int main(void)
+/* bench_chain FILE: makes a file and prints the key, for scripts/profile.py. */
+static int make_only(const char *path, size_t count)
+{
+    make_file(path, count);
+    for (size_t i = 0; i < sizeof public_key[0]; i++)
+        printf("%02x", public_key[0][i]);
+    putchar('\n');
+    return 0;
+}
+
+int main(int argc, char **argv)
 {
     const char *wanted = getenv("EDS_BENCH_CHAIN");
     size_t count = wanted != NULL ? strtoul(wanted, NULL, 10) : 1000000;
@@ -111,9 +121,11 @@ int main(void)
 
     if (sodium_init() < 0 || count == 0)
         return 1;
+    eds_ed25519_public_key(public_key[0], seed);
+    if (argc > 1)
+        return make_only(argv[1], count);
     bench_temporary(folder);
     snprintf(path, sizeof path, "%s/chain.ndjson", folder);
-    eds_ed25519_public_key(public_key[0], seed);
     size_t size = make_file(path, count);
     bench_begin("chain file (NDJSON, page cache, all cores)");
     bench_report("chain_file_size", (double)size / (double)count, "B/record", NULL, 0, false);

@@ -59,6 +59,15 @@ if(TARGET test_device_store_sqlite_power AND TARGET test_helpers_store)
   target_link_libraries(test_device_store_sqlite_power PRIVATE test_helpers_store eds_store)
 endif()
 
+# A million cases for the verifier's levels next to libsodium, which takes a minute or
+# two for its part.
+if(TARGET test_core_verifier_diff)
+  add_test(NAME core/verifier_diff_million COMMAND test_core_verifier_diff
+           WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  set_tests_properties(core/verifier_diff_million PROPERTIES TIMEOUT 3000 LABELS slow
+                       ENVIRONMENT "EDS_DIFF_CASES=1000000")
+endif()
+
 # Whole-program tests are scripts: tests/e2e/NAME.sh or .py, "e2e/NAME".  They
 # get the commands in EDS, and exit 77 where they can't run, with the reason.  A
 # line "# label: slow" keeps one out of the quick runs.

@@ -25,6 +25,7 @@ packages_of() {
     s3) echo "$(packages_of test) radosgw ceph-mon ceph-osd ceph-common" ;;
     fuzz) echo "$(packages_of test) clang libclang-rt-14-dev|libclang-rt-dev llvm" ;;
     bench) echo "$(packages_of build) libjansson-dev python3 postgresql mosquitto b3sum" ;;
+    profile) echo "$(packages_of bench) linux-perf" ;;
     coverage) echo "$(packages_of test) lcov" ;;
     portability)
         echo "$(packages_of test) gcc-aarch64-linux-gnu libc6-dev-arm64-cross" \

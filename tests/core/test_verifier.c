@@ -117,6 +117,39 @@ static void any_mix_of_jobs(void **state)
     free(work);
 }
 
+/* One bad signature at each place among good ones, and the other way round: no verdict
+ * is changed by a neighbour's. */
+static void every_place_in_a_batch(void **state)
+{
+    enum { COUNT = 64 + 9 }; /* a whole batch, and one more than the lanes there are */
+    static struct signed_message good[COUNT], bad[COUNT];
+    struct eds_verifier_work *work = new_work();
+    struct eds_verifier_table *table;
+    struct eds_verify_job jobs[COUNT];
+    uint8_t key[EDS_PUBLIC_KEY_SIZE];
+    bool verdicts[COUNT];
+
+    (void)state;
+    eds_ed25519_public_key(key, seed);
+    table = new_table(key);
+    for (unsigned i = 0; i < COUNT; i++) {
+        make_job(&good[i], (uint8_t)i, table, key);
+        make_job(&bad[i], (uint8_t)i, table, key);
+        bad[i].signature[i % 63] ^= 4;
+    }
+    for (unsigned level = 0; next_level(&level); level++)
+        for (unsigned place = 0; place < (level == EDS_VERIFIER_LIBSODIUM ? 1 : 2 * COUNT);
+             place++) {
+            for (unsigned i = 0; i < COUNT; i++)
+                jobs[i] = (i == place / 2) == (place % 2 == 0) ? bad[i].job : good[i].job;
+            eds_verify_many(work, jobs, COUNT, verdicts);
+            for (unsigned i = 0; i < COUNT; i++)
+                assert_int_equal(verdicts[i], (i == place / 2) != (place % 2 == 0));
+        }
+    free(table);
+    free(work);
+}
+
 #if EDS_VERIFIER_TABLES
 
 /* Each level's hashes are libsodium's, for messages of every length up to some
@@ -221,6 +254,7 @@ int main(void)
         cmocka_unit_test(levels_have_names_and_health),
         cmocka_unit_test(bad_keys_get_no_table),
         cmocka_unit_test(any_mix_of_jobs),
+        cmocka_unit_test(every_place_in_a_batch),
 #if EDS_VERIFIER_TABLES
         cmocka_unit_test(hashes_of_every_length),
         cmocka_unit_test(selftest_finds_faults),
