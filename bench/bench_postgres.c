@@ -7,10 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "batch_load.h"
 #include "bench.h"
+#include "postgres_server.h"
 #include "store/ledger.h"
 
 #define HTTP_BATCH_COUNT 15u /* of each connection */
@@ -18,7 +18,6 @@
 #define DEVICE_COUNT     50u
 #define PAYLOAD_SIZE     96u /* bytes */
 #define ROUND_COUNT      41u
-#define SCRIPT           "tests/support/postgres.sh"
 
 struct load {
     struct eds_entry entries[BATCH];
@@ -192,45 +191,15 @@ static void bare_commit(PGconn *connection, const struct load *load, struct rows
     run(connection, "COMMIT");
 }
 
-/* The server to be measured; false, said why, if there is none. */
-static bool find_server(char url[256], char directory[64])
-{
-    const char *given = getenv("EDS_BENCH_POSTGRES");
-    char line[256];
-    int port = 0;
-    FILE *pipe;
-
-    directory[0] = '\0';
-    if (given != NULL) {
-        snprintf(url, 256, "%s", given);
-        return true;
-    }
-    strcpy(directory, P_tmpdir "/eds-bench-XXXXXX");
-    demand(mkdtemp(directory) != NULL, directory);
-    snprintf(line, sizeof line, SCRIPT " start %s %ld", directory, (long)getpid());
-    pipe = popen(line, "r");
-    demand(pipe != NULL, line);
-    if (fgets(line, sizeof line, pipe) != NULL)
-        port = atoi(line);
-    (void)pclose(pipe);
-    if (port == 0)
-        printf("PostgreSQL skipped: %s", line);
-    snprintf(url, 256, "postgresql://eds@127.0.0.1:%d/postgres", port);
-    return port != 0;
-}
-
-/* A new ledger in a schema of its own; the URL has no parameters. */
-static struct eds_ledger *open_schema(PGconn *connection, const char *url, const char *schema)
+/* A new ledger in a schema of its own. */
+static struct eds_ledger *open_schema(const struct bench_postgres *server, const char *schema)
 {
     struct eds_ledger *ledger = NULL;
     struct eds_error err = {0};
-    char text_of[512];
+    char url[512];
 
-    snprintf(text_of, sizeof text_of, "DROP SCHEMA IF EXISTS %s CASCADE; CREATE SCHEMA %s", schema,
-             schema);
-    run(connection, text_of);
-    snprintf(text_of, sizeof text_of, "%s?options=-csearch_path%%3D%s", url, schema);
-    demand(eds_ledger_open(&ledger, text_of, &err) == EDS_OK, err.text);
+    bench_postgres_schema(server, schema, url);
+    demand(eds_ledger_open(&ledger, url, &err) == EDS_OK, err.text);
     return ledger;
 }
 
@@ -240,28 +209,25 @@ static double rate(uint64_t start_ns)
 }
 
 /* The same through the server: HTTP, JSON, signatures, chains. */
-static void measure_http(PGconn *connection, const char *url, double bare)
+static void measure_http(const struct bench_postgres *server, double bare)
 {
-    struct eds_ledger *ledger;
     char store[512];
     double ours, cpu_us;
 
     if (getenv("EDS") == NULL)
         return;
-    ledger = open_schema(connection, url, "bench_http");
-    ledger->ops->close(ledger);
-    snprintf(store, sizeof store, "%s?options=-csearch_path%%3Dbench_http", url);
+    bench_postgres_schema(server, "bench_http", store);
     ours = batch_load_rate(store, HTTP_BATCH_COUNT, false, &cpu_us);
     bench_report("http_batch_postgres", ours, "records/s", "bare COPY of the same rows", bare,
                  true);
     bench_report("http_batch_postgres_cpu", cpu_us, "us/record", NULL, 0, false);
 }
 
-static void measure(const char *url)
+static void measure(const struct bench_postgres *server)
 {
     struct load *load = calloc(1, sizeof *load);
     struct rows *rows = calloc(1, sizeof *rows);
-    PGconn *connection = PQconnectdb(url);
+    PGconn *connection = PQconnectdb(server->url);
     double ours[ROUND_COUNT], bare[ROUND_COUNT];
     struct eds_ledger *ledger, *other;
     struct eds_error err = {0};
@@ -269,8 +235,8 @@ static void measure(const char *url)
     demand(load != NULL && rows != NULL, "no memory");
     demand(PQstatus(connection) == CONNECTION_OK, PQerrorMessage(connection));
     run(connection, "SET client_min_messages = warning");
-    ledger = open_schema(connection, url, "bench_ours");
-    other = open_schema(connection, url, "bench_bare");
+    ledger = open_schema(server, "bench_ours");
+    other = open_schema(server, "bench_bare");
     other->ops->close(other);
     run(connection, "SET search_path = bench_bare");
     run(connection, "INSERT INTO chain_heads SELECT 'lift-' || g, 0, '', false, 0"
@@ -289,7 +255,7 @@ static void measure(const char *url)
     bench_report("postgres_commit_1000", bench_median(ours, ROUND_COUNT), "records/s",
                  "bare COPY of the same rows", bench_median(bare, ROUND_COUNT), true);
     ledger->ops->close(ledger);
-    measure_http(connection, url, bench_median(bare, ROUND_COUNT));
+    measure_http(server, bench_median(bare, ROUND_COUNT));
     PQfinish(connection);
     free(rows);
     free(load);
@@ -297,14 +263,12 @@ static void measure(const char *url)
 
 int main(void)
 {
-    char url[256], directory[64], line[128];
+    struct bench_postgres server;
 
     bench_begin("PostgreSQL (one connection)");
-    if (find_server(url, directory))
-        measure(url);
-    if (directory[0] != '\0') {
-        snprintf(line, sizeof line, SCRIPT " remove %s", directory);
-        demand(system(line) == 0, line);
-    }
+    if (!bench_postgres_start(&server))
+        return 0;
+    measure(&server);
+    bench_postgres_stop(&server);
     return 0;
 }
