@@ -82,11 +82,12 @@ size_t eds_json_string_encode(char *out, size_t out_size, const char *text, size
 
 /* An answer of the ingest endpoint. */
 struct eds_answer {
-    bool accepted;
+    bool accepted;                   /* durable there: the sender may forget the record */
+    bool quarantined;                /* accepted is true, but kept apart from the device's chain */
     char error[EDS_ERROR_TEXT_SIZE]; /* "" if accepted */
 };
 
-/* eds_json_answer_encode writes {"status":"accepted"} or
+/* eds_json_answer_encode writes {"status":"accepted"}, {"status":"quarantined"} or
  * {"status":"rejected","error":"..."}; as above. */
 size_t eds_json_answer_encode(char *out, size_t out_size, const struct eds_answer *answer);
 

@@ -69,6 +69,8 @@ int32_t eds_device_change(struct eds_device_job *job, enum eds_role role, const 
             rc = step(context, it, message, sizeof message, err);
         if (rc == EDS_OK)
             rc = roster->change(job->ledger, &change, 1, job->now_ms, err);
+        if (rc == EDS_OK)
+            rc = roster->find(job->ledger, role, id, it, err);
     }
     return rc;
 }
@@ -109,6 +111,8 @@ void eds_device_json(struct eds_json_out *json, const struct eds_enrolment *it)
         eds_out_string(json, "cohort", it->cohort);
         eds_out_string(json, "firmware", it->firmware);
     }
+    if (it->role == EDS_ROLE_DEVICE)
+        eds_out_u64(json, "quarantined_records", it->quarantine_arrived - it->quarantine_left);
     eds_out_u64(json, "revision", it->revision);
     eds_out_array_begin(json, "keys");
     for (uint32_t i = 0; i < it->key_count; i++) {

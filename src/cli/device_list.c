@@ -217,6 +217,7 @@ static void print_device(const struct eds_enrolment *it, const struct eds_head *
     printf("site        %s\ncohort      %s\nfirmware    %s\n", it->site, it->cohort, it->firmware);
     printf("sequence    %" PRIu64 "\nforks seen  %" PRIu64 "\n", head->sequence,
            head->conflict_count);
+    printf("kept apart  %" PRIu64 "\n", it->quarantine_arrived - it->quarantine_left);
     for (uint32_t i = 0; i < it->key_count; i++)
         print_key(&it->keys[i], now_ms);
 }

@@ -1,5 +1,6 @@
 /* device_state.c - eds audit device quarantine, release, revoke and retire, and
  * operator revoke. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -7,6 +8,7 @@
 #include "cli/device.h"
 #include "cli/device_job.h"
 #include "cli/say.h"
+#include "ingest/release.h"
 #include "registry/lifecycle.h"
 
 #define OPTION_DEVICE                                                                              \
@@ -43,6 +45,9 @@ static const struct eds_exit_line exits[] = {
     {EDS_EXIT_FAILED, "no such name, ended for good before, or the ledger was not written"},
     {0, NULL},
 };
+
+#define RELEASE_ATTEMPT_MAX 50
+#define PATIENCE            3 /* attempts that move records before the state */
 
 struct move {
     enum eds_device_state state;
@@ -115,9 +120,57 @@ static int run_quarantine(const struct eds_args *args)
                     EDS_DEVICE_QUARANTINED);
 }
 
+/* The records first, then the state, which the store changes only if no more have
+ * come since it was read; against a device that sends all the time the state
+ * first, and servers put its next record off until the rest has moved. */
+static int32_t release(struct eds_device_job *job, const char *id, struct eds_enrolment *it,
+                       struct eds_release_report *report, struct eds_error *err)
+{
+    const struct eds_roster_ops *roster = job->ledger->roster;
+    struct eds_roster_change change = {it, "device released", job->who, job->why};
+    int32_t rc = EDS_ERR_HEAD_MOVED;
+
+    for (int i = 0; rc == EDS_ERR_HEAD_MOVED && i < RELEASE_ATTEMPT_MAX; i++) {
+        rc = roster->find(job->ledger, EDS_ROLE_DEVICE, id, it, err);
+        if (rc == EDS_OK && i < PATIENCE && it->quarantine_arrived > it->quarantine_left &&
+            (it->state == EDS_DEVICE_QUARANTINED || it->state == EDS_DEVICE_ACTIVE))
+            rc = eds_release_records(job->ledger, it, job->now_ms, report, err);
+        if (rc == EDS_OK)
+            rc = eds_lifecycle_move(it, EDS_DEVICE_ACTIVE, job->now_ms, err);
+        if (rc == EDS_OK)
+            rc = roster->change(job->ledger, &change, 1, job->now_ms, err);
+    }
+    if (rc == EDS_OK)
+        rc = eds_release_records(job->ledger, it, job->now_ms, report, err);
+    if (rc == EDS_OK)
+        rc = roster->find(job->ledger, EDS_ROLE_DEVICE, id, it, err);
+    return rc;
+}
+
+static void say_released(const struct eds_release_report *report)
+{
+    if (report->moved > 0)
+        eds_say_note("%" PRIu64 " records moved into the chain", report->moved);
+    if (report->left > 0)
+        eds_say_warning("%" PRIu64 " records stay apart; the first: %s", report->left,
+                        report->first_left);
+}
+
 static int run_release(const struct eds_args *args)
 {
-    return run_move(args, EDS_ROLE_DEVICE, eds_args_text(args, "device-id"), EDS_DEVICE_ACTIVE);
+    struct eds_release_report report = {.moved = 0};
+    struct eds_enrolment it;
+    struct eds_device_job job;
+    struct eds_error err;
+    int code;
+    int32_t rc = eds_device_job_open(&job, args, false, &err);
+
+    if (rc == EDS_OK)
+        rc = release(&job, eds_args_text(args, "device-id"), &it, &report, &err);
+    eds_device_job_close(&job);
+    code = eds_device_say_change(args, rc, &it, "is active", &err);
+    say_released(&report);
+    return code == EDS_EXIT_OK && report.left > 0 ? EDS_EXIT_NOT_VALID : code;
 }
 
 static int run_retire(const struct eds_args *args)
@@ -137,12 +190,22 @@ static const struct eds_example quarantine_examples[] = {
 
 const struct eds_command eds_device_quarantine = {
     .name = "quarantine",
-    .summary = "Take no records of a device until it is released",
+    .summary = "Keep a device's records apart until it is released",
+    .description = "Its records are verified and stored, but not in its chain; it is answered 202 "
+                   "with status quarantined. 'release' moves them into the chain; after 'revoke' "
+                   "they stay where they are, as evidence.",
     .options = options,
     .positional = "device-id",
     .examples = quarantine_examples,
     .exits = exits,
     .run = run_quarantine,
+};
+
+static const struct eds_exit_line release_exits[] = {
+    {EDS_EXIT_OK, "it is active, and nothing is kept apart any more"},
+    {EDS_EXIT_FAILED, "no such device, ended for good, or the ledger was not written"},
+    {EDS_EXIT_NOT_VALID, "it is active, but some records do not follow and stay apart"},
+    {0, NULL},
 };
 
 static const struct eds_example release_examples[] = {
@@ -152,11 +215,15 @@ static const struct eds_example release_examples[] = {
 
 const struct eds_command eds_device_release = {
     .name = "release",
-    .summary = "Take records of a quarantined device again",
+    .summary = "Let a quarantined device's records into its chain",
+    .description = "Moves what was kept apart into the chain, in order and through the same "
+                   "checks, each record with the time at which it came; then new ones are taken "
+                   "as before. What does not follow stays apart, and is tried again by another "
+                   "release.",
     .options = options,
     .positional = "device-id",
     .examples = release_examples,
-    .exits = exits,
+    .exits = release_exits,
     .run = run_release,
 };
 

@@ -110,6 +110,14 @@ static int32_t open_watch(struct eds_service *service, const struct eds_args *ar
     return rc;
 }
 
+/* What could not be read will be when the watch looks again. */
+static void refresh(void *context)
+{
+    struct eds_error err;
+
+    (void)eds_roster_watch_refresh(context, &err);
+}
+
 int32_t eds_service_open(struct eds_service *service, const struct eds_args *args,
                          struct eds_error *err)
 {
@@ -123,6 +131,10 @@ int32_t eds_service_open(struct eds_service *service, const struct eds_args *arg
     if (rc != EDS_OK)
         return rc;
     config.ledger = service->ledger;
+    if (service->watch != NULL) {
+        config.refresh = refresh;
+        config.refresh_context = service->watch;
+    }
     config.objects = service->objects;
     (void)eds_rate_parse(&config.rate_per_device, eds_args_text(args, "rate-per-device"), err);
     if (service->rate_per_source != NULL)
@@ -176,6 +188,7 @@ void eds_service_summarize(const struct eds_service *service, const struct eds_a
     eds_out_begin(&json);
     eds_out_u64(&json, "accepted", counts->accepted);
     eds_out_u64(&json, "duplicate", counts->duplicate);
+    eds_out_u64(&json, "quarantined", counts->quarantined);
     eds_out_u64(&json, "rejected", counts->rejected);
     eds_out_u64(&json, "conflict", counts->conflict);
     eds_out_u64(&json, "store_failed", counts->store_failed);

@@ -15,9 +15,10 @@ static void take_status(struct eds_json_cursor *c, void *object)
     eds_json_space(c);
     quote = c->at;
     (void)eds_json_string_cut(c, status, sizeof status);
-    answer->accepted = strcmp(status, "accepted") == 0;
+    answer->quarantined = strcmp(status, "quarantined") == 0;
+    answer->accepted = answer->quarantined || strcmp(status, "accepted") == 0;
     if (!answer->accepted && strcmp(status, "rejected") != 0)
-        eds_json_fail(c, quote, "expected \"accepted\" or \"rejected\"");
+        eds_json_fail(c, quote, "expected \"accepted\", \"quarantined\" or \"rejected\"");
 }
 
 /* An error longer than ours can be is cut: it is for people to read. */
@@ -52,7 +53,9 @@ int32_t eds_json_answer_decode(struct eds_answer *out, const char *text, size_t 
 static void put_status(struct eds_json_writer *w, const struct eds_answer *answer)
 {
     eds_writer_name(w, "status");
-    if (answer->accepted) {
+    if (answer->quarantined) {
+        eds_writer_lossy(w, "quarantined", strlen("quarantined"));
+    } else if (answer->accepted) {
         eds_writer_lossy(w, "accepted", strlen("accepted"));
     } else {
         eds_writer_lossy(w, "rejected", strlen("rejected"));

@@ -47,6 +47,8 @@ struct eds_enrolment {
     char site[EDS_ENROLMENT_LABEL_SIZE];
     char cohort[EDS_ENROLMENT_LABEL_SIZE];
     char firmware[EDS_ENROLMENT_LABEL_SIZE]; /* version last seen */
+    uint64_t quarantine_arrived;             /* records ever kept apart, and those that left; */
+    uint64_t quarantine_left;                /* the store counts them, no change does */
     uint64_t revision; /* the registry's version at its last change; 0: not stored yet */
     uint32_t key_count;
     struct eds_enrolled_key keys[EDS_ENROLMENT_KEYS_MAX]; /* oldest first */

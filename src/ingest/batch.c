@@ -17,28 +17,33 @@
 #include "base/log.h"
 #include "base/port.h"
 #include "ingest/queue.h"
+#include "store/quarantine.h"
 
 /* How often a batch is decided because the ledger did not take it as it was. */
 #define ATTEMPT_MAX 5u
 
 #define NS_PER_S 1000000000u
 
-int32_t eds_batch_init(struct eds_batch *batch, struct eds_ledger *ledger, struct eds_books *books,
-                       size_t max, size_t heads_max)
+int32_t eds_batch_init(struct eds_batch *batch, const struct eds_ingest_config *config,
+                       struct eds_books *books, size_t max, size_t heads_max)
 {
     int32_t rc;
 
     *batch = (struct eds_batch){
-        .ledger = ledger,
+        .ledger = config->ledger,
+        .registry = config->registry,
+        .refresh = config->refresh,
+        .refresh_context = config->refresh_context,
         .books = books,
         .max = max,
         .items = calloc(max, sizeof *batch->items),
         .conflicts = calloc(max, sizeof *batch->conflicts),
+        .quarantined = calloc(max, sizeof *batch->quarantined),
         .operations = calloc(max + EDS_FLOODS_MAX, sizeof *batch->operations),
     };
     rc = eds_heads_init(&batch->heads, heads_max);
     if (!eds_pending_init(&batch->pending, max) || batch->items == NULL ||
-        batch->conflicts == NULL || batch->operations == NULL)
+        batch->conflicts == NULL || batch->quarantined == NULL || batch->operations == NULL)
         return EDS_ERR_NO_MEMORY;
     return rc;
 }
@@ -49,6 +54,7 @@ void eds_batch_free(struct eds_batch *batch)
     eds_pending_free(&batch->pending);
     free(batch->items);
     free(batch->conflicts);
+    free(batch->quarantined);
     free(batch->operations);
 }
 
@@ -174,6 +180,45 @@ static bool may_be_stale(const struct eds_pending_device *device, enum eds_verdi
             verdict == EDS_VERDICT_ATTESTATION_ABSENT);
 }
 
+/* Whether a record seems to have a gap before it for the only reason that another
+ * node keeps the ones before it apart, and the news has not come here yet. */
+static bool is_quarantined_elsewhere(struct eds_batch *batch, const struct eds_submission *s,
+                                     enum eds_verdict verdict)
+{
+    struct eds_device now;
+
+    if (batch->refresh == NULL ||
+        (verdict != EDS_VERDICT_SEQUENCE && verdict != EDS_VERDICT_PREVIOUS_HASH))
+        return false;
+    if (!batch->has_refreshed) /* once a batch: what comes later will be checked anew */
+        batch->refresh(batch->refresh_context);
+    batch->has_refreshed = true;
+    return eds_registry_find(batch->registry, (const char *)s->request.entry->record.device_id,
+                             &now) == EDS_OK &&
+           now.state == EDS_DEVICE_QUARANTINED;
+}
+
+/* Whether the record that is missing before this one is kept apart: its device is
+ * being released just now. */
+static bool is_next_apart(struct eds_batch *batch, const struct eds_pending_device *device,
+                          enum eds_verdict verdict)
+{
+    struct eds_quarantine_place place = {device->head.sequence, INT64_MAX};
+    struct eds_quarantined next;
+    struct eds_error err;
+    bool is_apart;
+
+    if (verdict != EDS_VERDICT_SEQUENCE || batch->ledger->quarantine == NULL ||
+        batch->ledger->quarantine->next(batch->ledger, device->device_id, &place, &next, &err) !=
+            EDS_OK)
+        return false;
+    is_apart = next.entry.record.sequence - device->head.sequence == 1;
+    free(next.payload);
+    return is_apart;
+}
+
+static enum eds_verdict decide_quarantined(struct eds_batch *batch, struct eds_batch_item *item);
+
 /* Decides what only the committer can: may the record follow? */
 static enum eds_verdict decide(struct eds_batch *batch, struct eds_batch_item *item)
 {
@@ -191,6 +236,10 @@ static enum eds_verdict decide(struct eds_batch *batch, struct eds_batch_item *i
         load_head(batch, device);
         verdict = check_head(batch, item, device);
     }
+    if (is_quarantined_elsewhere(batch, s, verdict))
+        return decide_quarantined(batch, item);
+    if (is_next_apart(batch, device, verdict))
+        return store_failed(s);
     if (verdict == EDS_VERDICT_CONFLICT) {
         struct eds_conflict *conflict = &batch->conflicts[batch->conflict_count++];
 
@@ -213,21 +262,67 @@ static enum eds_verdict decide(struct eds_batch *batch, struct eds_batch_item *i
     return EDS_VERDICT_ACCEPTED;
 }
 
+/* Decides of a well signed record of a device that was quarantined when it was
+ * checked, and may have been released since. */
+static enum eds_verdict decide_quarantined(struct eds_batch *batch, struct eds_batch_item *item)
+{
+    struct eds_submission *s = item->submission;
+    const struct eds_entry *entry = s->request.entry;
+    const char *device_id = (const char *)entry->record.device_id;
+    struct eds_device now;
+    bool known = eds_registry_find(batch->registry, device_id, &now) == EDS_OK;
+    enum eds_verdict verdict = eds_gate_check_state(known ? &now : NULL, entry, s->message);
+    struct eds_pending_device *device;
+    struct eds_append *kept;
+    uint8_t hash[EDS_HASH_SIZE];
+    struct eds_error err;
+    int32_t rc = EDS_ERR_NOT_FOUND;
+
+    if (verdict == EDS_VERDICT_ACCEPTED) {
+        s->attest_required = now.attest_required;
+        return decide(batch, item);
+    }
+    if (verdict != EDS_VERDICT_QUARANTINED)
+        return verdict;
+    device = find_device(batch, device_id);
+    if (!device->failed && eds_gate_needs_stored(&device->head, entry)) {
+        rc = batch->ledger->ops->record_hash(batch->ledger, device_id, entry->record.sequence, hash,
+                                             &err);
+        (void)found(batch, device, "record_hash", rc, hash, &err);
+    }
+    if (device->failed)
+        return store_failed(s);
+    if (rc == EDS_OK && memcmp(hash, s->record_hash, sizeof hash) == 0) /* accepted before */
+        return eds_gate_check_head(&device->head, entry, s->record_hash, false, hash, s->message);
+    kept = &batch->quarantined[batch->quarantined_count++];
+    *kept = (struct eds_append){
+        .entry = entry, .payload = s->request.payload, .payload_size = s->request.payload_size};
+    memcpy(kept->record_hash, s->record_hash, sizeof kept->record_hash);
+    return EDS_VERDICT_QUARANTINED;
+}
+
+static enum eds_decision decision_of(enum eds_verdict verdict)
+{
+    if (verdict == EDS_VERDICT_ACCEPTED)
+        return EDS_DECISION_ACCEPTED;
+    return verdict == EDS_VERDICT_QUARANTINED ? EDS_DECISION_QUARANTINED : EDS_DECISION_REJECTED;
+}
+
 static void add_operation(struct eds_batch *batch, struct eds_batch_item *item)
 {
     const struct eds_submission *s = item->submission;
-    bool accepted = s->verdict == EDS_VERDICT_ACCEPTED;
+    bool accepted = s->verdict == EDS_VERDICT_ACCEPTED, kept = eds_verdict_is_kept(s->verdict);
 
     if (s->verdict == EDS_VERDICT_STORE)
         return;
-    if (!accepted && !item->list_decided) {
+    if (!kept && !item->list_decided) {
         item->is_listed = eds_books_list(batch->books, s->request.source);
         item->list_decided = true;
     }
-    if (!accepted && !item->is_listed)
+    if (!kept && !item->is_listed)
         return;
     batch->operations[batch->operation_count++] = (struct eds_operation){
-        .decision = accepted ? EDS_DECISION_ACCEPTED : EDS_DECISION_REJECTED,
+        .decision = decision_of(s->verdict),
         .device_id = (const char *)s->request.entry->record.device_id,
         .sequence = s->request.entry->record.sequence,
         .message = accepted ? "ingest accepted" : s->message,
@@ -238,6 +333,7 @@ static void decide_range(struct eds_batch *batch, size_t first, size_t count)
 {
     eds_pending_clear(&batch->pending);
     batch->conflict_count = 0;
+    batch->quarantined_count = 0;
     batch->operation_count = 0;
     for (size_t i = first; i < first + count; i++) {
         struct eds_batch_item *item = &batch->items[i];
@@ -246,6 +342,8 @@ static void decide_range(struct eds_batch *batch, size_t first, size_t count)
         item->submission->verdict = item->checked;
         if (item->checked == EDS_VERDICT_ACCEPTED)
             item->submission->verdict = decide(batch, item);
+        else if (item->checked == EDS_VERDICT_QUARANTINED)
+            item->submission->verdict = decide_quarantined(batch, item);
         else if (item->checked == EDS_VERDICT_STORE)
             item->submission->verdict = store_failed(item->submission);
         add_operation(batch, item);
@@ -259,6 +357,8 @@ static int32_t commit(struct eds_batch *batch, struct eds_error *err)
         .append_count = batch->pending.append_count,
         .conflicts = batch->conflicts,
         .conflict_count = batch->conflict_count,
+        .quarantined = batch->quarantined,
+        .quarantined_count = batch->quarantined_count,
         .operations = batch->operations,
         .operation_count = batch->operation_count,
         .now_ms = eds_port_time_ms(),
@@ -267,7 +367,7 @@ static int32_t commit(struct eds_batch *batch, struct eds_error *err)
     uint64_t begun_ns = eds_queue_now_ns();
     int32_t rc;
 
-    if (all.append_count + all.conflict_count + all.operation_count == 0)
+    if (all.append_count + all.conflict_count + all.quarantined_count + all.operation_count == 0)
         return EDS_OK;
     rc = batch->ledger->ops->commit(batch->ledger, &all, err);
     batch->commit_ns = eds_queue_now_ns() - begun_ns;
@@ -310,7 +410,7 @@ static void take_back(struct eds_batch *batch, size_t first, size_t count)
         struct eds_batch_item *item = &batch->items[i];
         struct eds_submission *s = item->submission;
 
-        if (s->verdict == EDS_VERDICT_ACCEPTED || s->verdict == EDS_VERDICT_CONFLICT ||
+        if (eds_verdict_is_kept(s->verdict) || s->verdict == EDS_VERDICT_CONFLICT ||
             item->on_pending)
             s->verdict = store_failed(s);
         else if (s->verdict != EDS_VERDICT_STORE && item->is_listed)
@@ -351,6 +451,8 @@ static void run_range(struct eds_batch *batch, size_t first, size_t count)
         decide_range(batch, first, count);
         rc = commit(batch, &err);
         keep_heads(batch, rc == EDS_OK);
+        if (rc == EDS_ERR_HEAD_MOVED && batch->quarantined_count > 0 && batch->refresh != NULL)
+            batch->refresh(batch->refresh_context); /* a device may have been released */
     }
     if (rc == EDS_ERR_HEAD_MOVED && count > 1) {
         /* One record that the ledger refuses again and again must not hold up
@@ -394,6 +496,7 @@ static void tell_sums(struct eds_batch *batch, bool at_once)
         return;
     eds_pending_clear(&batch->pending);
     batch->conflict_count = 0;
+    batch->quarantined_count = 0;
     batch->operation_count = count;
     for (size_t i = 0; i < count; i++) {
         describe(batch->flood_messages[i], sizeof batch->flood_messages[i], &batch->floods[i]);
@@ -415,8 +518,9 @@ void eds_batch_run(struct eds_batch *batch, struct eds_submission **submissions,
 
     assert(count <= batch->max);
     batch->count = count;
+    batch->has_refreshed = false;
     for (size_t i = 0; i < count; i++) {
-        bool rejected = submissions[i]->verdict != EDS_VERDICT_ACCEPTED;
+        bool rejected = !eds_verdict_is_kept(submissions[i]->verdict);
 
         if (submissions[i]->verdict == EDS_VERDICT_STORE) /* of its payload, on the way here */
             eds_meters_fail(&batch->books->meters, EDS_COMPONENT_RAW_DATA_STORE);

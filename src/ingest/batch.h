@@ -15,6 +15,9 @@ struct eds_batch_item {
 
 struct eds_batch {
     struct eds_ledger *ledger;
+    const struct eds_registry *registry;
+    void (*refresh)(void *context); /* of the config */
+    void *refresh_context;
     struct eds_books *books;
     size_t max;
     struct eds_heads heads;
@@ -23,10 +26,13 @@ struct eds_batch {
     size_t count;
     struct eds_conflict *conflicts;
     size_t conflict_count;
+    struct eds_append *quarantined;
+    size_t quarantined_count;
     struct eds_operation *operations;
     size_t operation_count;
     struct eds_flood floods[EDS_FLOODS_MAX];
     char flood_messages[EDS_FLOODS_MAX][192];
+    bool has_refreshed;         /* the registry, for this batch */
     bool asks_for_objects;      /* whether references are looked up before the commit */
     uint64_t commit_ns;         /* how long the last commit took */
     uint64_t failure_logged_ns; /* when a failed store was last complained about */
@@ -34,8 +40,8 @@ struct eds_batch {
 
 /* eds_batch_init prepares batches of at most max submissions.  EDS_OK,
  * EDS_ERR_NO_MEMORY, EDS_ERR_PANIC; call eds_batch_free in any case. */
-int32_t eds_batch_init(struct eds_batch *batch, struct eds_ledger *ledger, struct eds_books *books,
-                       size_t max, size_t heads_max);
+int32_t eds_batch_init(struct eds_batch *batch, const struct eds_ingest_config *config,
+                       struct eds_books *books, size_t max, size_t heads_max);
 void eds_batch_free(struct eds_batch *batch);
 
 /* eds_batch_run decides submissions in their order, commits, and leaves verdict

@@ -165,6 +165,7 @@ void eds_books_counts(struct eds_books *books, struct eds_ingest_counts *out)
     *out = books->counts;
     pthread_mutex_unlock(&books->lock);
     out->accepted = out->by_verdict[EDS_VERDICT_ACCEPTED];
+    out->quarantined = out->by_verdict[EDS_VERDICT_QUARANTINED];
     out->duplicate = out->by_verdict[EDS_VERDICT_DUPLICATE];
     out->conflict = out->by_verdict[EDS_VERDICT_CONFLICT];
     out->store_failed = out->by_verdict[EDS_VERDICT_STORE];
@@ -174,5 +175,5 @@ void eds_books_counts(struct eds_books *books, struct eds_ingest_counts *out)
     for (unsigned i = 0; i <= EDS_VERDICT_OVERLOADED; i++)
         out->rejected += out->by_verdict[i];
     out->rejected -= out->accepted + out->duplicate + out->conflict + out->store_failed +
-                     out->overloaded + out->rate_limited;
+                     out->overloaded + out->rate_limited + out->quarantined;
 }

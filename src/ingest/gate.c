@@ -26,6 +26,7 @@ const char *eds_verdict_name(enum eds_verdict verdict)
         [EDS_VERDICT_CONFLICT] = "conflict",
         [EDS_VERDICT_SEQUENCE] = "sequence",
         [EDS_VERDICT_PREVIOUS_HASH] = "previous_hash",
+        [EDS_VERDICT_QUARANTINED] = "quarantined",
         [EDS_VERDICT_OBJECT_TAKEN] = "object_taken",
         [EDS_VERDICT_RATE_LIMITED] = "rate_limited",
         [EDS_VERDICT_STORE] = "store",
@@ -58,20 +59,18 @@ __attribute__((format(printf, 3, 4))) static enum eds_verdict reject(
     return verdict;
 }
 
-static enum eds_verdict check_state(const struct eds_device *device, const struct eds_entry *entry,
-                                    char message[EDS_ERROR_TEXT_SIZE])
+enum eds_verdict eds_gate_check_state(const struct eds_device *device,
+                                      const struct eds_entry *entry,
+                                      char message[EDS_ERROR_TEXT_SIZE])
 {
-    static const char *const states[] = {
-        [EDS_DEVICE_QUARANTINED] = "quarantined",
-        [EDS_DEVICE_REVOKED] = "revoked",
-        [EDS_DEVICE_RETIRED] = "retired",
-    };
-
+    message[0] = '\0';
     if (device == NULL)
         return reject(message, EDS_VERDICT_UNKNOWN_DEVICE, "unknown device: %s", id_of(entry));
     if (device->state != EDS_DEVICE_ACTIVE)
-        return reject(message, EDS_VERDICT_DEVICE_STATE, "device is %s: %s", states[device->state],
-                      id_of(entry));
+        return reject(message,
+                      device->state == EDS_DEVICE_QUARANTINED ? EDS_VERDICT_QUARANTINED
+                                                              : EDS_VERDICT_DEVICE_STATE,
+                      "device is %s: %s", eds_device_state_name(device->state), id_of(entry));
     return EDS_VERDICT_ACCEPTED;
 }
 
@@ -239,7 +238,7 @@ enum eds_verdict eds_gate_check_request(const struct eds_request *request,
 {
     const struct eds_entry *entry = request->entry;
     const char *identity = request->route_identity;
-    enum eds_verdict verdict;
+    enum eds_verdict verdict, signatures;
 
     message[0] = '\0';
     if (!has_payload_hash(request))
@@ -248,11 +247,12 @@ enum eds_verdict eds_gate_check_request(const struct eds_request *request,
         return reject(message, EDS_VERDICT_ROUTE_IDENTITY,
                       "auth/device mismatch: cert_identity=%s device_id=%s", identity,
                       id_of(entry));
-    verdict = check_state(device, entry, message);
-    if (verdict != EDS_VERDICT_ACCEPTED)
+    verdict = eds_gate_check_state(device, entry, message);
+    if (!eds_verdict_is_kept(verdict))
         return verdict;
     take_record_hash(record_hash, request);
-    return check_signatures(device, request, record_hash, message);
+    signatures = check_signatures(device, request, record_hash, message);
+    return signatures == EDS_VERDICT_ACCEPTED ? verdict : signatures;
 }
 
 static bool follows(const struct eds_head *head, const EdsAuditRecord *record)

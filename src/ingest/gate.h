@@ -16,7 +16,7 @@ enum eds_verdict {
     EDS_VERDICT_PAYLOAD_HASH,
     EDS_VERDICT_ROUTE_IDENTITY,
     EDS_VERDICT_UNKNOWN_DEVICE,
-    EDS_VERDICT_DEVICE_STATE, /* quarantined, revoked, retired */
+    EDS_VERDICT_DEVICE_STATE, /* revoked, retired */
     EDS_VERDICT_SIGNATURE,
     EDS_VERDICT_KEY,                /* signed, but by a key that is not valid now */
     EDS_VERDICT_ATTESTATION,        /* there, but wrong */
@@ -25,6 +25,7 @@ enum eds_verdict {
     EDS_VERDICT_CONFLICT,           /* another record was, under this sequence */
     EDS_VERDICT_SEQUENCE,
     EDS_VERDICT_PREVIOUS_HASH,
+    EDS_VERDICT_QUARANTINED,  /* well signed, of a quarantined device: kept apart */
     EDS_VERDICT_OBJECT_TAKEN, /* the reference stands for another payload */
     EDS_VERDICT_RATE_LIMITED, /* not decided: too many of late; send again later */
     EDS_VERDICT_STORE,        /* not decided: the store failed; send again */
@@ -45,6 +46,13 @@ struct eds_findings {
     uint8_t public_key[EDS_PUBLIC_KEY_SIZE];
 };
 
+/* eds_verdict_is_kept says whether the record is durable here, in its chain or
+ * apart from it: its sender may forget it. */
+static inline bool eds_verdict_is_kept(enum eds_verdict verdict)
+{
+    return verdict == EDS_VERDICT_ACCEPTED || verdict == EDS_VERDICT_QUARANTINED;
+}
+
 /* Everything the checks need to know of a request.  The entry's strings are
  * NUL-terminated UTF-8, as every decoder leaves them. */
 struct eds_request {
@@ -63,8 +71,8 @@ struct eds_request {
  * they can run on any thread.
  *
  *   device       as the registry has it; NULL if it has not
- *   record_hash  out: the record's hash, if ACCEPTED
- *   message      on a rejection: the text of the operation log; else ""
+ *   record_hash  out: the record's hash, if ACCEPTED or QUARANTINED
+ *   message      unless ACCEPTED: the text of the operation log; else ""
  *
  * Any key of the device that is valid now will do; but where there is an attestation, payload
  * signature and attestation must both be by the key that it names.  Whether
@@ -73,6 +81,12 @@ enum eds_verdict eds_gate_check_request(const struct eds_request *request,
                                         const struct eds_device *device,
                                         uint8_t record_hash[EDS_HASH_SIZE],
                                         char message[EDS_ERROR_TEXT_SIZE]);
+
+/* eds_gate_check_state is the part of it that looks at the device alone: ACCEPTED,
+ * QUARANTINED, UNKNOWN_DEVICE or DEVICE_STATE. */
+enum eds_verdict eds_gate_check_state(const struct eds_device *device,
+                                      const struct eds_entry *entry,
+                                      char message[EDS_ERROR_TEXT_SIZE]);
 
 /* eds_gate_likely_key guesses by which of its keys the device has signed: the one
  * that an attestation names, else its first.  NULL if there is none. */

@@ -68,7 +68,7 @@ static void take_token(struct eds_ingest *ingest, struct eds_submission *submiss
     const char *device_id = (const char *)submission->request.entry->record.device_id;
     struct eds_error text; /* for its cutting at a character's border */
 
-    if (submission->verdict != EDS_VERDICT_ACCEPTED ||
+    if (!eds_verdict_is_kept(submission->verdict) ||
         eds_limits_device(&ingest->limits, device_id, &submission->retry_after_s))
         return;
     submission->verdict = EDS_VERDICT_RATE_LIMITED;
@@ -120,7 +120,7 @@ static bool is_for_commit(struct eds_ingest *ingest, const struct eds_submission
 {
     const char *source = submission->request.source;
 
-    if (submission->verdict == EDS_VERDICT_ACCEPTED || submission->verdict == EDS_VERDICT_STORE)
+    if (eds_verdict_is_kept(submission->verdict) || submission->verdict == EDS_VERDICT_STORE)
         return true;
     if (submission->verdict != EDS_VERDICT_RATE_LIMITED)
         return eds_books_list(&ingest->books, source);
@@ -219,7 +219,7 @@ static int32_t make(struct eds_ingest *ingest, const struct eds_ingest_config *c
     ingest->taken = calloc(ingest->batch_max, sizeof *ingest->taken);
     if (ingest->checks.key_tables == NULL || ingest->desk == NULL || ingest->taken == NULL)
         return EDS_ERR_NO_MEMORY;
-    rc = eds_batch_init(&ingest->batch, config->ledger, &ingest->books, ingest->batch_max,
+    rc = eds_batch_init(&ingest->batch, config, &ingest->books, ingest->batch_max,
                         given_or(config->heads_max, HEADS_MAX));
     if (rc == EDS_OK && config->objects != NULL)
         rc = eds_uploads_start(&ingest->uploads, config->objects, &ingest->queue);
@@ -333,7 +333,7 @@ bool eds_ingest_submit_here(struct eds_ingest *ingest, struct eds_submission *su
     if (is_for_commit(ingest, submission))
         eds_batch_run(&ingest->batch, &submission, 1, false);
     /* The sum of what is not listed is the committer's to tell, in time. */
-    eds_queue_leave(&ingest->queue, submission->verdict != EDS_VERDICT_ACCEPTED);
+    eds_queue_leave(&ingest->queue, !eds_verdict_is_kept(submission->verdict));
     count_answer(ingest, submission);
     return true;
 }
@@ -409,6 +409,7 @@ void eds_ingest_answer_text(char out[EDS_ERROR_TEXT_SIZE], const struct eds_subm
 
     switch (submission->verdict) {
     case EDS_VERDICT_ACCEPTED:
+    case EDS_VERDICT_QUARANTINED:
         text.text[0] = '\0';
         break;
     case EDS_VERDICT_PAYLOAD_HASH:

@@ -35,7 +35,7 @@ struct eds_submission {
 
     /* The answer, valid when done is called. */
     enum eds_verdict verdict;
-    char message[EDS_ERROR_TEXT_SIZE]; /* "" if accepted; else for the operation log */
+    char message[EDS_ERROR_TEXT_SIZE]; /* "" if accepted; else for the log */
     unsigned retry_after_s;            /* if EDS_VERDICT_RATE_LIMITED: not before then */
 
     /* Ours meanwhile. */
@@ -50,8 +50,11 @@ struct eds_submission {
 };
 
 struct eds_ingest_config {
-    struct eds_ledger *ledger;             /* the committer's alone meanwhile; outlives us */
-    const struct eds_registry *registry;   /* outlives us */
+    struct eds_ledger *ledger;           /* the committer's alone meanwhile; outlives us */
+    const struct eds_registry *registry; /* outlives us */
+    /* Reads what has changed of the registry, at once; NULL: nothing changes. */
+    void (*refresh)(void *context);
+    void *refresh_context;
     struct eds_objects *objects;           /* for payloads; NULL: the ledger; outlives us */
     size_t queue_max;                      /* requests waiting, wherever; 0: 4096 */
     size_t batch_max;                      /* records in one commit; 0: 1024 */
@@ -68,6 +71,7 @@ struct eds_ingest_config {
 /* What has happened since the start; for metrics and the closing log line. */
 struct eds_ingest_counts {
     uint64_t accepted, duplicate, conflict, store_failed, overloaded, rate_limited;
+    uint64_t quarantined;
     uint64_t rejected; /* every other verdict */
     uint64_t by_verdict[EDS_VERDICT_OVERLOADED + 1];
     uint64_t commits;  /* that succeeded */

@@ -96,5 +96,10 @@ int32_t eds_commit_plan_make(struct eds_commit_plan *plan, const struct eds_comm
         if (rc != EDS_OK)
             return rc;
     }
+    for (size_t i = 0; i < commit->quarantined_count; i++) {
+        rc = check_record(&commit->quarantined[i].entry->record, err);
+        if (rc != EDS_OK)
+            return rc;
+    }
     return EDS_OK;
 }

@@ -1,6 +1,7 @@
 /* ledger.c - which store a URL means. */
 #include "store/ledger.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,6 +13,30 @@
 #if EDS_STORE_SQLITE
 #include "store/ledger_sqlite.h"
 #endif
+
+static const char *const decision_names[] = {
+    [EDS_DECISION_ACCEPTED] = "Accepted",
+    [EDS_DECISION_REJECTED] = "Rejected",
+    [EDS_DECISION_QUARANTINED] = "Quarantined",
+    [EDS_DECISION_CHANGED] = "Changed",
+};
+#define DECISION_COUNT (sizeof decision_names / sizeof decision_names[0])
+
+const char *eds_decision_name(enum eds_decision decision)
+{
+    assert((size_t)decision < DECISION_COUNT);
+    return decision_names[decision];
+}
+
+bool eds_decision_parse(enum eds_decision *out, const char *word)
+{
+    for (size_t i = 0; i < DECISION_COUNT; i++)
+        if (strcmp(decision_names[i], word) == 0) {
+            *out = (enum eds_decision)i;
+            return true;
+        }
+    return false;
+}
 
 /* If text starts with prefix, returns what follows, else NULL. */
 static const char *after_prefix(const char *text, const char *prefix)

@@ -20,6 +20,7 @@
 
 struct eds_ledger;
 struct eds_roster_ops;
+struct eds_quarantine_ops;
 
 /* A device's last accepted record.  A device never seen has sequence 0 and the
  * zero hash: just what its first record must follow. */
@@ -33,8 +34,14 @@ struct eds_head {
 enum eds_decision {
     EDS_DECISION_ACCEPTED,
     EDS_DECISION_REJECTED,
-    EDS_DECISION_CHANGED, /* no record's: the registry was changed (store/roster.h) */
+    EDS_DECISION_QUARANTINED, /* kept apart (store/quarantine.h) */
+    EDS_DECISION_CHANGED,     /* no record's: the registry was changed (store/roster.h) */
 };
+
+/* The words of the table for decisions ("Accepted").  parse returns false for any
+ * other word. */
+const char *eds_decision_name(enum eds_decision decision);
+bool eds_decision_parse(enum eds_decision *out, const char *word);
 
 /* One accepted record to be stored. */
 struct eds_append {
@@ -70,8 +77,20 @@ struct eds_commit {
     size_t conflict_count;
     const struct eds_operation *operations;
     size_t operation_count;
-    uint64_t now_ms; /* ingested_at, created_at */
+    uint64_t now_ms;             /* ingested_at, created_at */
+    const uint64_t *ingested_ms; /* of each append, if they came earlier; NULL: now_ms */
+
+    /* Records to be kept apart (store/quarantine.h), with their payloads.  Each
+     * device must be quarantined in the registry, and have room for one more, or it
+     * is EDS_ERR_HEAD_MOVED.  The same record is kept once. */
+    const struct eds_append *quarantined;
+    size_t quarantined_count;
 };
+
+static inline uint64_t eds_commit_ingested_ms(const struct eds_commit *commit, size_t append)
+{
+    return commit->ingested_ms != NULL ? commit->ingested_ms[append] : commit->now_ms;
+}
 
 /* A stored record as a scan gives it; pointers hold during the call. */
 struct eds_stored {
@@ -81,11 +100,15 @@ struct eds_stored {
 };
 
 struct eds_ledger_counts {
-    uint64_t records, devices, operations, accepted, rejected, changed, conflicts, objects;
+    uint64_t records, devices, operations, accepted, rejected, quarantined, changed, conflicts,
+        objects;
 };
 
 /* At most this many forks are kept per device; the log counts the others. */
 #define EDS_CONFLICTS_KEPT_MAX 1000u
+
+/* At most this many records of one device are kept apart at a time. */
+#define EDS_QUARANTINED_MAX 100000u
 
 struct eds_ledger_ops {
     const char *name; /* "sqlite", "postgresql", "memory" */
@@ -158,8 +181,9 @@ struct eds_ledger_ops {
 /* A store embeds this as its first member. */
 struct eds_ledger {
     const struct eds_ledger_ops *ops;
-    const struct eds_roster_ops *roster; /* store/roster.h */
-    uint32_t schema_version;             /* of the tables, as open left them; 0: there are none */
+    const struct eds_roster_ops *roster;         /* store/roster.h */
+    const struct eds_quarantine_ops *quarantine; /* store/quarantine.h */
+    uint32_t schema_version; /* of the tables, as open left them; 0: there are none */
 };
 
 /* eds_ledger_open opens a store by its URL and makes what is missing there:

@@ -74,7 +74,9 @@ static int32_t memory_counts(struct eds_ledger *ledger, struct eds_ledger_counts
         .devices = memory->device_ids.count,
         .operations = memory->operation_count,
         .accepted = memory->accepted_count,
-        .rejected = memory->operation_count - memory->accepted_count - memory->changed_count,
+        .rejected = memory->operation_count - memory->accepted_count - memory->kept_apart_count -
+                    memory->changed_count,
+        .quarantined = memory->kept_apart_count,
         .changed = memory->changed_count,
         .conflicts = memory->conflict_count,
         .objects = memory->object_refs.count,
@@ -106,6 +108,7 @@ static void memory_close(struct eds_ledger *ledger)
     free(memory->objects);
     free(memory->conflicts);
     free(memory->operations);
+    eds_memory_quarantine_free(memory);
     eds_memory_roster_free(memory);
     eds_key_table_free(&memory->device_ids);
     eds_key_table_free(&memory->object_refs);
@@ -137,6 +140,7 @@ int32_t eds_memory_open(struct eds_ledger **out, struct eds_error *err)
         return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for a ledger");
     memory->ledger.ops = &memory_ops;
     memory->ledger.roster = &eds_memory_roster_ops;
+    memory->ledger.quarantine = &eds_memory_quarantine_ops;
     rc = eds_key_table_init(&memory->device_ids, err);
     if (rc == EDS_OK)
         rc = eds_key_table_init(&memory->object_refs, err);

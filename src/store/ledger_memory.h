@@ -8,6 +8,7 @@
 #include "store/commit_plan.h"
 #include "store/key_table.h"
 #include "store/ledger.h"
+#include "store/quarantine.h"
 #include "store/roster.h"
 
 /* A record without its device_id, which is the device's, and without the
@@ -80,13 +81,26 @@ struct memory_ledger {
     size_t enrolment_capacity[EDS_ROLE_COUNT];
     uint64_t roster_version;
 
-    uint64_t record_count, accepted_count, changed_count;
+    struct eds_quarantined **quarantined; /* by id - 1; NULL: taken out */
+    size_t quarantined_count, quarantined_capacity;
+
+    uint64_t record_count, accepted_count, kept_apart_count, changed_count;
     uint64_t commit_number; /* of the commit that runs or ran last */
 };
 
 extern const struct eds_roster_ops eds_memory_roster_ops;
 
-/* ledger_memory_roster.c: frees the registry. */
+extern const struct eds_quarantine_ops eds_memory_quarantine_ops;
+
+/* ledger_memory_quarantine.c: the records of a commit to be kept apart, with what
+ * must be undone if it fails; and frees all. */
+int32_t eds_memory_add_quarantined(struct memory_ledger *memory, const struct eds_append *append,
+                                   uint64_t now_ms, struct eds_error *err);
+void eds_memory_cut_quarantined(struct memory_ledger *memory, size_t count);
+void eds_memory_quarantine_free(struct memory_ledger *memory);
+
+/* ledger_memory_roster.c: a device of the registry, or NULL; frees the registry. */
+struct eds_enrolment *eds_memory_device(struct memory_ledger *memory, const char *id);
 void eds_memory_roster_free(struct memory_ledger *memory);
 
 /* ledger_memory_commit.c: a line of the operation log, alone or not at all; and

@@ -12,8 +12,8 @@
 
 /* Where the lists ended before the commit. */
 struct mark {
-    size_t devices, objects, conflicts, operations;
-    uint64_t accepted;
+    size_t devices, objects, conflicts, operations, quarantined;
+    uint64_t accepted, kept_apart;
 };
 
 static int32_t no_memory(struct eds_error *err)
@@ -174,7 +174,7 @@ static int32_t add_appends(struct memory_ledger *memory, const struct eds_commit
             add_device(memory, memory->plan.moves[i].device_id) != EDS_OK)
             return no_memory(err);
     for (size_t i = 0; i < commit->append_count; i++) {
-        int32_t rc = add_record(memory, &commit->appends[i], commit->now_ms);
+        int32_t rc = add_record(memory, &commit->appends[i], eds_commit_ingested_ms(commit, i));
 
         if (rc == EDS_OK)
             rc = add_object(memory, &commit->appends[i]);
@@ -274,6 +274,7 @@ int32_t eds_memory_add_operation(struct memory_ledger *memory,
     kept->why = copy_text(&at, operation->why);
     operations[memory->operation_count++] = kept;
     memory->accepted_count += operation->decision == EDS_DECISION_ACCEPTED ? 1 : 0;
+    memory->kept_apart_count += operation->decision == EDS_DECISION_QUARANTINED ? 1 : 0;
     memory->changed_count += operation->decision == EDS_DECISION_CHANGED ? 1 : 0;
     return EDS_OK;
 }
@@ -285,6 +286,8 @@ static int32_t add_all(struct memory_ledger *memory, const struct eds_commit *co
 
     for (size_t i = 0; rc == EDS_OK && i < commit->conflict_count; i++)
         rc = add_conflict(memory, &commit->conflicts[i], commit->now_ms, err);
+    for (size_t i = 0; rc == EDS_OK && i < commit->quarantined_count; i++)
+        rc = eds_memory_add_quarantined(memory, &commit->quarantined[i], commit->now_ms, err);
     for (size_t i = 0; rc == EDS_OK && i < commit->operation_count; i++)
         rc = eds_memory_add_operation(memory, &commit->operations[i], commit->now_ms, err);
     return rc;
@@ -318,6 +321,8 @@ static void undo(struct memory_ledger *memory, const struct eds_commit *commit,
     while (memory->operation_count > mark->operations)
         free(memory->operations[--memory->operation_count]);
     memory->accepted_count = mark->accepted;
+    memory->kept_apart_count = mark->kept_apart;
+    eds_memory_cut_quarantined(memory, mark->quarantined);
     while (memory->conflict_count > mark->conflicts) {
         struct memory_conflict *conflict = memory->conflicts[--memory->conflict_count];
 
@@ -365,7 +370,9 @@ int32_t eds_memory_commit(struct eds_ledger *ledger, const struct eds_commit *co
         .objects = memory->object_refs.count,
         .conflicts = memory->conflict_count,
         .operations = memory->operation_count,
+        .quarantined = memory->quarantined_count,
         .accepted = memory->accepted_count,
+        .kept_apart = memory->kept_apart_count,
     };
     int32_t rc = eds_commit_plan_make(&memory->plan, commit, err);
 

@@ -99,6 +99,11 @@ static int32_t check_one(const struct memory_ledger *memory, const struct eds_en
         (!known || memory->enrolments[it->role][place]->revision != it->revision))
         return eds_error_set(err, EDS_ERR_HEAD_MOVED, "%s %s was changed meanwhile",
                              eds_role_name(it->role), it->id);
+    if (known && memory->enrolments[it->role][place]->state == EDS_DEVICE_QUARANTINED &&
+        it->state == EDS_DEVICE_ACTIVE &&
+        memory->enrolments[it->role][place]->quarantine_arrived != it->quarantine_arrived)
+        return eds_error_set(err, EDS_ERR_HEAD_MOVED, "%s %s has sent records meanwhile",
+                             eds_role_name(it->role), it->id);
     return EDS_OK;
 }
 
@@ -130,6 +135,17 @@ struct changing {
     uint64_t changed_count;             /* before */
 };
 
+/* Only the store counts what is kept apart. */
+static void take_counts(const struct memory_ledger *memory, struct eds_enrolment *copy)
+{
+    size_t place = place_of(memory, copy->role, copy->id);
+    const struct eds_enrolment *was =
+        place != EDS_KEY_ABSENT ? memory->enrolments[copy->role][place] : NULL;
+
+    copy->quarantine_arrived = was != NULL ? was->quarantine_arrived : 0;
+    copy->quarantine_left = was != NULL ? was->quarantine_left : 0;
+}
+
 static int32_t make_copies(struct changing *c, struct eds_error *err)
 {
     c->copies = calloc(c->count, sizeof(*c->copies));
@@ -144,6 +160,7 @@ static int32_t make_copies(struct changing *c, struct eds_error *err)
         if (c->copies[i] == NULL)
             return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory to change the registry");
         c->copies[i]->revision = c->memory->roster_version + 1;
+        take_counts(c->memory, c->copies[i]);
     }
     return c->copies != NULL
                ? EDS_OK
@@ -333,6 +350,13 @@ void eds_memory_roster_free(struct memory_ledger *memory)
         free(memory->enrolments[role]);
         eds_key_table_free(&memory->enrolled_ids[role]);
     }
+}
+
+struct eds_enrolment *eds_memory_device(struct memory_ledger *memory, const char *id)
+{
+    size_t place = place_of(memory, EDS_ROLE_DEVICE, id);
+
+    return place != EDS_KEY_ABSENT ? memory->enrolments[EDS_ROLE_DEVICE][place] : NULL;
 }
 
 const struct eds_roster_ops eds_memory_roster_ops = {

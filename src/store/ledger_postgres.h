@@ -15,10 +15,12 @@ enum postgres_statement {
     POSTGRES_STATEMENT_MOVE_HEADS,
     POSTGRES_STATEMENT_ADD_HEADS,
     POSTGRES_STATEMENT_ADD_RECORDS,
+    POSTGRES_STATEMENT_DATE_RECORDS,
     POSTGRES_STATEMENT_ADD_OBJECTS,
     POSTGRES_STATEMENT_TAKEN_OBJECTS,
     POSTGRES_STATEMENT_FILL_OBJECTS,
     POSTGRES_STATEMENT_ADD_CONFLICT,
+    POSTGRES_STATEMENT_ADD_QUARANTINED,
     POSTGRES_STATEMENT_ADD_OPERATIONS,
     POSTGRES_STATEMENT_SIGN_COMMIT,
     POSTGRES_STATEMENT_END_BACKEND,
@@ -39,7 +41,7 @@ enum postgres_statement {
     POSTGRES_STATEMENT_COUNT
 };
 
-#define POSTGRES_PARAMS_MAX  13
+#define POSTGRES_PARAMS_MAX  14
 #define POSTGRES_WRITER_SIZE 16u /* bytes of a writer's id */
 
 /* The parameters of one statement, all in binary.  Texts and bytes stay the
@@ -64,11 +66,12 @@ struct postgres_array {
 
 /* What was sent and is not answered yet, in order. */
 enum postgres_step_kind {
-    POSTGRES_STEP_PLAIN,    /* it must work, and that is all */
-    POSTGRES_STEP_HEADS,    /* must change just `rows` rows */
-    POSTGRES_STEP_OBJECTS,  /* fewer than `rows` rows: references were in use */
-    POSTGRES_STEP_CONFLICT, /* answers whether the device has a head */
-    POSTGRES_STEP_TAKEN,    /* answers whether a reference stands for something else */
+    POSTGRES_STEP_PLAIN,       /* it must work, and that is all */
+    POSTGRES_STEP_HEADS,       /* must change just `rows` rows */
+    POSTGRES_STEP_OBJECTS,     /* fewer than `rows` rows: references were in use */
+    POSTGRES_STEP_QUARANTINED, /* answers whether it was kept, or was there */
+    POSTGRES_STEP_CONFLICT,    /* answers whether the device has a head */
+    POSTGRES_STEP_TAKEN,       /* answers whether a reference stands for something else */
 };
 struct postgres_step {
     enum postgres_step_kind kind;
@@ -174,6 +177,7 @@ enum postgres_type {
     POSTGRES_TYPE_BYTEA = 17,
     POSTGRES_TYPE_INT8 = 20,
     POSTGRES_TYPE_TEXT = 25,
+    POSTGRES_TYPE_TIMESTAMPTZ = 1184,
 };
 void eds_postgres_array_begin(struct postgres_array *array, enum postgres_type type);
 void eds_postgres_array_add(struct postgres_array *array, const void *bytes, size_t size);
@@ -227,6 +231,8 @@ int32_t eds_postgres_send_objects(struct postgres_ledger *postgres, const struct
                                   bool are_shared, struct eds_error *err);
 int32_t eds_postgres_send_conflicts(struct postgres_ledger *postgres,
                                     const struct eds_commit *commit, struct eds_error *err);
+int32_t eds_postgres_send_quarantined(struct postgres_ledger *postgres,
+                                      const struct eds_commit *commit, struct eds_error *err);
 int32_t eds_postgres_send_operations(struct postgres_ledger *postgres,
                                      const struct eds_commit *commit, struct eds_error *err);
 

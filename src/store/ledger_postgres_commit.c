@@ -57,6 +57,8 @@ static int32_t send_all(struct postgres_ledger *postgres, const struct eds_commi
     if (rc == EDS_OK)
         rc = eds_postgres_send_conflicts(postgres, commit, err);
     if (rc == EDS_OK)
+        rc = eds_postgres_send_quarantined(postgres, commit, err);
+    if (rc == EDS_OK)
         rc = eds_postgres_send_operations(postgres, commit, err);
     if (rc == EDS_OK)
         rc = sign(postgres, err);
@@ -183,8 +185,9 @@ int32_t eds_postgres_commit(struct eds_ledger *ledger, const struct eds_commit *
     rc = eds_commit_plan_make(&postgres->plan, commit, err);
     if (rc == EDS_OK)
         rc = check_payloads(commit, err);
-    if (rc != EDS_OK ||
-        (commit->append_count == 0 && commit->conflict_count == 0 && commit->operation_count == 0))
+    if (rc != EDS_OK || commit->append_count + commit->conflict_count + commit->quarantined_count +
+                                commit->operation_count ==
+                            0)
         return rc;
     for (int i = 0; lost && i < ATTEMPT_MAX; i++) {
         lost = false;

@@ -119,13 +119,13 @@ int32_t eds_postgres_counts(struct eds_ledger *ledger, struct eds_ledger_counts 
 {
     struct postgres_ledger *postgres = (struct postgres_ledger *)ledger;
     struct postgres_params none = {0};
-    uint64_t numbers[7] = {0};
+    uint64_t numbers[8] = {0};
     PGresult *result = NULL;
     int32_t rc = eds_postgres_query(postgres, POSTGRES_STATEMENT_COUNTS, &none, &result, err);
 
     if (rc != EDS_OK)
         return rc;
-    for (int i = 0; i < 7; i++)
+    for (int i = 0; i < 8; i++)
         (void)eds_postgres_column_u64(&numbers[i], result, 0, i);
     PQclear(result);
     *out = (struct eds_ledger_counts){
@@ -133,7 +133,8 @@ int32_t eds_postgres_counts(struct eds_ledger *ledger, struct eds_ledger_counts 
         .devices = numbers[1],
         .operations = numbers[2],
         .accepted = numbers[3],
-        .rejected = numbers[2] - numbers[3] - numbers[6],
+        .rejected = numbers[2] - numbers[3] - numbers[6] - numbers[7],
+        .quarantined = numbers[7],
         .changed = numbers[6],
         .conflicts = numbers[4],
         .objects = numbers[5],

@@ -52,6 +52,12 @@ static int32_t judge(const struct postgres_step *step, const PGresult *result,
         if (strtoull(PQcmdTuples((PGresult *)result), NULL, 10) != step->rows)
             answers->has_shared = true;
         break;
+    case POSTGRES_STEP_QUARANTINED:
+        if (PQntuples(result) != 1 || *PQgetvalue(result, 0, 0) == 0)
+            return eds_error_set(err, EDS_ERR_HEAD_MOVED,
+                                 "a device is not quarantined, or has %u records there",
+                                 EDS_QUARANTINED_MAX);
+        break;
     case POSTGRES_STEP_CONFLICT:
         if (PQntuples(result) != 1)
             return eds_error_set(err, EDS_ERR_USAGE, "a conflict on a device that has no record");

@@ -14,7 +14,8 @@
 /* One row a key; FROM and ORDER BY are the same for all. */
 #define ROWS_OF(where)                                                                             \
     "SELECT r.revision, r.role, r.id, r.state, r.attest_required, r.site, r.cohort, r.firmware,"   \
-    " k.public_key, k.not_before_ms, k.not_after_ms, k.not_after_sequence, k.revoked"              \
+    " k.public_key, k.not_before_ms, k.not_after_ms, k.not_after_sequence, k.revoked,"             \
+    " r.quarantine_arrived, r.quarantine_left"                                                     \
     " FROM (SELECT * FROM registry " where " LIMIT " SLICE ") AS r"                                \
     " LEFT JOIN registry_keys AS k ON k.role = r.role AND k.id = r.id"
 
@@ -67,6 +68,9 @@ static int32_t read_row(const struct postgres_ledger *postgres, const PGresult *
         bad = "cohort";
     else if (!take_text(out->firmware, sizeof out->firmware, result, row, 7))
         bad = "firmware";
+    else if (!eds_postgres_column_u64(&out->quarantine_arrived, result, row, 13) ||
+             !eds_postgres_column_u64(&out->quarantine_left, result, row, 14))
+        bad = "quarantine";
     if (bad != NULL)
         return eds_postgres_damaged(postgres, err, "registry", out->revision, bad);
     return EDS_OK;

@@ -71,32 +71,38 @@ static void add_row(struct changing *c, const struct eds_enrolment *it)
     eds_postgres_array_add_text(&columns[5], it->cohort);
     eds_postgres_array_add_text(&columns[6], it->firmware);
     eds_postgres_array_add_u64(&columns[7], it->revision);
+    eds_postgres_array_add_u64(&columns[8], it->quarantine_arrived);
 }
 
 /* Those that are new, or those that are not. */
 static int32_t put_rows(struct changing *c, bool are_new)
 {
     static const enum postgres_type types[] = {
-        POSTGRES_TYPE_TEXT, POSTGRES_TYPE_TEXT, POSTGRES_TYPE_TEXT, POSTGRES_TYPE_BOOL,
-        POSTGRES_TYPE_TEXT, POSTGRES_TYPE_TEXT, POSTGRES_TYPE_TEXT, POSTGRES_TYPE_INT8};
+        POSTGRES_TYPE_TEXT, POSTGRES_TYPE_TEXT, POSTGRES_TYPE_TEXT,
+        POSTGRES_TYPE_BOOL, POSTGRES_TYPE_TEXT, POSTGRES_TYPE_TEXT,
+        POSTGRES_TYPE_TEXT, POSTGRES_TYPE_INT8, POSTGRES_TYPE_INT8};
     static const char add[] =
         "INSERT INTO registry(role, id, state, attest_required, site, cohort, firmware, revision)"
         " SELECT n.role, n.id, n.state, n.attest, n.site, n.cohort, n.firmware, $1::bigint"
         " FROM unnest($2::text[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::text[],"
-        " $8::text[], $9::bigint[]) AS n(role, id, state, attest, site, cohort, firmware, was)"
+        " $8::text[], $9::bigint[], $10::bigint[])"
+        " AS n(role, id, state, attest, site, cohort, firmware, was, arrived)"
         " ON CONFLICT DO NOTHING";
     static const char replace[] =
         "UPDATE registry AS r SET state = n.state, attest_required = n.attest, site = n.site,"
         " cohort = n.cohort, firmware = n.firmware, revision = $1::bigint"
         " FROM unnest($2::text[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::text[],"
-        " $8::text[], $9::bigint[]) AS n(role, id, state, attest, site, cohort, firmware, was)"
-        " WHERE r.role = n.role AND r.id = n.id AND r.revision = n.was";
+        " $8::text[], $9::bigint[], $10::bigint[])"
+        " AS n(role, id, state, attest, site, cohort, firmware, was, arrived)"
+        " WHERE r.role = n.role AND r.id = n.id AND r.revision = n.was"
+        " AND (r.state <> 'quarantined' OR n.state <> 'active' OR r.quarantine_arrived = "
+        "n.arrived)";
     struct postgres_params params = {0};
     size_t sent = 0, written = 0;
     const char *last = "";
     int32_t rc;
 
-    begin_columns(c, types, 8);
+    begin_columns(c, types, 9);
     for (size_t i = 0; i < c->count; i++)
         if ((c->changes[i].enrolment->revision == 0) == are_new) {
             add_row(c, c->changes[i].enrolment);
@@ -106,7 +112,7 @@ static int32_t put_rows(struct changing *c, bool are_new)
     if (sent == 0)
         return EDS_OK;
     eds_postgres_add_u64(&params, c->version);
-    rc = run_columns(c, are_new ? add : replace, 8, &params, &written);
+    rc = run_columns(c, are_new ? add : replace, 9, &params, &written);
     if (rc != EDS_OK || written == sent)
         return rc;
     if (sent > 1)
@@ -250,7 +256,7 @@ static int32_t put_all(struct changing *c)
     return rc;
 }
 
-static void roll_back(struct postgres_ledger *postgres)
+void eds_postgres_roll_back(struct postgres_ledger *postgres)
 {
     PGresult *result;
 
@@ -290,7 +296,7 @@ int32_t eds_postgres_roster_change(struct eds_ledger *ledger,
             rc = eds_postgres_finish(c.postgres, &lost, err);
         } else {
             lost = c.postgres->connection == NULL; /* before COMMIT: nothing was done */
-            roll_back(c.postgres);
+            eds_postgres_roll_back(c.postgres);
         }
     }
     return rc;

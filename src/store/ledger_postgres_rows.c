@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/ledger_postgres_time.h"
+
 #define CHUNK_ROWS 4096u
 #define CHUNK_SIZE (16u << 20) /* bytes */
 
@@ -189,6 +191,31 @@ static void add_record(struct postgres_array *columns, const struct eds_append *
     }
 }
 
+/* Gives records that came earlier their time; rare, so a statement of its own. */
+static int32_t date_records(struct postgres_ledger *postgres, const struct eds_commit *commit,
+                            struct eds_error *err)
+{
+    static const int types[] = {POSTGRES_TYPE_TEXT, POSTGRES_TYPE_INT8, POSTGRES_TYPE_TIMESTAMPTZ,
+                                0};
+    struct postgres_array *columns = postgres->columns;
+    struct postgres_params params = {0};
+
+    if (commit->ingested_ms == NULL || commit->append_count == 0)
+        return EDS_OK;
+    begin_columns(postgres, types);
+    for (size_t i = 0; i < commit->append_count; i++) {
+        const EdsAuditRecord *record = &commit->appends[i].entry->record;
+
+        eds_postgres_array_add_text(&columns[0], (const char *)record->device_id);
+        eds_postgres_array_add_u64(&columns[1], record->sequence);
+        eds_postgres_array_add_u64(&columns[2], eds_postgres_time(commit->ingested_ms[i]));
+    }
+    if (!finish_columns(postgres, 3, &params))
+        return no_memory(err);
+    return eds_postgres_send(postgres, POSTGRES_STATEMENT_DATE_RECORDS, &params,
+                             POSTGRES_STEP_PLAIN, 0, err);
+}
+
 int32_t eds_postgres_send_records(struct postgres_ledger *postgres, const struct eds_commit *commit,
                                   struct eds_error *err)
 {
@@ -217,7 +244,7 @@ int32_t eds_postgres_send_records(struct postgres_ledger *postgres, const struct
         rc = eds_postgres_send(postgres, POSTGRES_STATEMENT_ADD_RECORDS, &params,
                                POSTGRES_STEP_PLAIN, 0, err);
     }
-    return rc;
+    return rc == EDS_OK ? date_records(postgres, commit, err) : rc;
 }
 
 /* Adds objects, or, where some are there already, compares and fills them. */
@@ -270,6 +297,31 @@ int32_t eds_postgres_send_objects(struct postgres_ledger *postgres, const struct
     return rc;
 }
 
+/* The first twelve parameters of a row that is written alone. */
+static void add_row(struct postgres_params *params, const struct eds_entry *entry,
+                    const uint8_t *record_hash, uint64_t now_ms)
+{
+    const EdsAuditRecord *record = &entry->record;
+    const struct eds_attestation *attestation = &entry->attestation;
+
+    eds_postgres_add_text(params, (const char *)record->device_id);
+    eds_postgres_add_u64(params, record->sequence);
+    eds_postgres_add_u64(params, record->timestamp_ms);
+    eds_postgres_add_bytes(params, record->payload_hash, EDS_HASH_SIZE);
+    eds_postgres_add_bytes(params, record->signature, EDS_SIGNATURE_SIZE);
+    eds_postgres_add_bytes(params, record->prev_record_hash, EDS_HASH_SIZE);
+    eds_postgres_add_text(params, (const char *)record->object_ref);
+    eds_postgres_add_bytes(params, record_hash, EDS_HASH_SIZE);
+    if (attestation->present) {
+        eds_postgres_add_bytes(params, attestation->key_id, EDS_KEY_ID_SIZE);
+        eds_postgres_add_bytes(params, attestation->signature, EDS_SIGNATURE_SIZE);
+    } else {
+        eds_postgres_add_null(params);
+        eds_postgres_add_null(params);
+    }
+    eds_postgres_add_instant(params, now_ms);
+}
+
 /* Rare, so one by one; each is kept or not by what the ones before it did. */
 int32_t eds_postgres_send_conflicts(struct postgres_ledger *postgres,
                                     const struct eds_commit *commit, struct eds_error *err)
@@ -278,29 +330,31 @@ int32_t eds_postgres_send_conflicts(struct postgres_ledger *postgres,
 
     for (size_t i = 0; rc == EDS_OK && i < commit->conflict_count; i++) {
         const struct eds_conflict *conflict = &commit->conflicts[i];
-        const EdsAuditRecord *record = &conflict->entry->record;
-        const struct eds_attestation *attestation = &conflict->entry->attestation;
         struct postgres_params params = {0};
 
-        eds_postgres_add_text(&params, (const char *)record->device_id);
-        eds_postgres_add_u64(&params, record->sequence);
-        eds_postgres_add_u64(&params, record->timestamp_ms);
-        eds_postgres_add_bytes(&params, record->payload_hash, EDS_HASH_SIZE);
-        eds_postgres_add_bytes(&params, record->signature, EDS_SIGNATURE_SIZE);
-        eds_postgres_add_bytes(&params, record->prev_record_hash, EDS_HASH_SIZE);
-        eds_postgres_add_text(&params, (const char *)record->object_ref);
-        eds_postgres_add_bytes(&params, conflict->record_hash, EDS_HASH_SIZE);
-        if (attestation->present) {
-            eds_postgres_add_bytes(&params, attestation->key_id, EDS_KEY_ID_SIZE);
-            eds_postgres_add_bytes(&params, attestation->signature, EDS_SIGNATURE_SIZE);
-        } else {
-            eds_postgres_add_null(&params);
-            eds_postgres_add_null(&params);
-        }
-        eds_postgres_add_instant(&params, commit->now_ms);
+        add_row(&params, conflict->entry, conflict->record_hash, commit->now_ms);
         eds_postgres_add_u64(&params, EDS_CONFLICTS_KEPT_MAX);
         rc = eds_postgres_send(postgres, POSTGRES_STATEMENT_ADD_CONFLICT, &params,
                                POSTGRES_STEP_CONFLICT, 0, err);
+    }
+    return rc;
+}
+
+/* Likewise. */
+int32_t eds_postgres_send_quarantined(struct postgres_ledger *postgres,
+                                      const struct eds_commit *commit, struct eds_error *err)
+{
+    int32_t rc = EDS_OK;
+
+    for (size_t i = 0; rc == EDS_OK && i < commit->quarantined_count; i++) {
+        const struct eds_append *append = &commit->quarantined[i];
+        struct postgres_params params = {0};
+
+        add_row(&params, append->entry, append->record_hash, commit->now_ms);
+        eds_postgres_add_bytes(&params, append->payload, append->payload_size);
+        eds_postgres_add_u64(&params, EDS_QUARANTINED_MAX);
+        rc = eds_postgres_send(postgres, POSTGRES_STATEMENT_ADD_QUARANTINED, &params,
+                               POSTGRES_STEP_QUARANTINED, 0, err);
     }
     return rc;
 }
@@ -319,9 +373,8 @@ int32_t eds_postgres_send_operations(struct postgres_ledger *postgres,
         begin_columns(postgres, types);
         while (i < commit->operation_count && !is_full(postgres, 4)) {
             const struct eds_operation *operation = &commit->operations[i++];
-            bool accepted = operation->decision == EDS_DECISION_ACCEPTED;
 
-            eds_postgres_array_add_text(&columns[0], accepted ? "Accepted" : "Rejected");
+            eds_postgres_array_add_text(&columns[0], eds_decision_name(operation->decision));
             eds_postgres_array_add_text(&columns[1], operation->device_id);
             eds_postgres_array_add_u64(&columns[2], operation->sequence);
             eds_postgres_array_add_text(&columns[3], operation->message);

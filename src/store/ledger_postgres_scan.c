@@ -95,7 +95,7 @@ static int32_t visit_head(struct scan *scan, const PGresult *result, int row)
 
 static int32_t visit_operation(struct scan *scan, const PGresult *result, int row)
 {
-    const char *decision = eds_postgres_column_text(result, row, 1, sizeof "Accepted");
+    const char *decision = eds_postgres_column_text(result, row, 1, sizeof "Quarantined");
     struct eds_operation operation = {
         .device_id = eds_postgres_column_text(result, row, 2, SIZE_MAX),
         .message = eds_postgres_column_text(result, row, 4, SIZE_MAX),
@@ -106,13 +106,7 @@ static int32_t visit_operation(struct scan *scan, const PGresult *result, int ro
     const char *bad = NULL;
 
     (void)eds_postgres_column_u64(&scan->number, result, row, 0);
-    if (decision != NULL && strcmp(decision, "Accepted") == 0)
-        operation.decision = EDS_DECISION_ACCEPTED;
-    else if (decision != NULL && strcmp(decision, "Rejected") == 0)
-        operation.decision = EDS_DECISION_REJECTED;
-    else if (decision != NULL && strcmp(decision, "Changed") == 0)
-        operation.decision = EDS_DECISION_CHANGED;
-    else
+    if (decision == NULL || !eds_decision_parse(&operation.decision, decision))
         bad = "decision";
     if (operation.device_id == NULL)
         bad = "device_id";

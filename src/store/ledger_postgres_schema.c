@@ -9,6 +9,7 @@
  *   registry           each device and operator    (role, id), revision
  *   registry_keys      each of their keys          public_key, (role, id, key_number)
  *   registry_version   one: its last change        -
+ *   quarantined_records  each record kept apart    id, (device_id, record_hash)
  *   ledger_writers     each ledger open to write   writer_id
  *   edgesentry_schema  each step taken             version
  *
@@ -92,6 +93,12 @@ static const char *const steps[] = {
     "PRIMARY KEY(role, id, key_number));"
     "CREATE TABLE registry_version(version BIGINT NOT NULL) WITH (fillfactor = 10);"
     "INSERT INTO registry_version VALUES(0);",
+    "ALTER TABLE registry ADD COLUMN quarantine_arrived BIGINT NOT NULL DEFAULT 0,"
+    " ADD COLUMN quarantine_left BIGINT NOT NULL DEFAULT 0;"
+    "CREATE TABLE quarantined_records(" RECORD_COLUMNS "payload BYTEA NOT NULL,"
+    "UNIQUE(device_id, record_hash));"
+    "ALTER TABLE quarantined_records ALTER COLUMN payload SET STORAGE EXTERNAL;"
+    "CREATE INDEX quarantined_order ON quarantined_records(device_id, sequence, id);",
 };
 #define VERSION ((int)(sizeof steps / sizeof steps[0]))
 

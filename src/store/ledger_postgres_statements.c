@@ -40,6 +40,11 @@ static const struct {
          " unnest($4::bytea[]), unnest($5::bytea[]), unnest($6::bytea[]), unnest($7::text[]),"
          " unnest($8::bytea[]), unnest($9::bytea[]), unnest($10::bytea[]),"
          " $11::timestamptz, $12::bigint"},
+    [POSTGRES_STATEMENT_DATE_RECORDS] =
+        {"date_records", "UPDATE audit_records AS r SET ingested_at = n.ingested_at"
+                         " FROM unnest($1::text[], $2::bigint[], $3::timestamptz[])"
+                         " AS n(device_id, sequence, ingested_at)"
+                         " WHERE r.device_id = n.device_id AND r.sequence = n.sequence"},
     [POSTGRES_STATEMENT_ADD_OBJECTS] =
         {"add_objects", "INSERT INTO raw_objects(object_ref, payload_hash, payload)"
                         " SELECT unnest($1::text[]), unnest($2::bytea[]), unnest($3::bytea[])"
@@ -66,6 +71,21 @@ static const struct {
          " counted AS (UPDATE chain_heads SET conflict_count = conflict_count + 1"
          " WHERE device_id = $1::text AND EXISTS (SELECT 1 FROM added))"
          " SELECT conflict_count FROM head"},
+    /* Device's state and room are seen by counting the record; true: kept, or it was
+     * there already. */
+    [POSTGRES_STATEMENT_ADD_QUARANTINED] =
+        {"add_quarantined",
+         "WITH added AS (INSERT INTO quarantined_records(device_id, sequence, timestamp_ms,"
+         " payload_hash, signature, prev_record_hash, object_ref, record_hash, attest_key_id,"
+         " attest_signature, ingested_at, ingested_ms, payload)"
+         " VALUES($1::text, $2::bigint, $3::bigint, $4::bytea, $5::bytea, $6::bytea, $7::text,"
+         " $8::bytea, $9::bytea, $10::bytea, $11::timestamptz, $12::bigint, $13::bytea)"
+         " ON CONFLICT DO NOTHING RETURNING 1),"
+         " counted AS (UPDATE registry SET quarantine_arrived = quarantine_arrived + 1"
+         " WHERE role = 'device' AND id = $1::text AND state = 'quarantined'"
+         " AND quarantine_arrived - quarantine_left < $14::bigint"
+         " AND EXISTS (SELECT 1 FROM added) RETURNING 1)"
+         " SELECT (SELECT count(*) FROM added) = (SELECT count(*) FROM counted)"},
     [POSTGRES_STATEMENT_ADD_OPERATIONS] =
         {"add_operations",
          "INSERT INTO operation_logs(decision, device_id, sequence, message, created_at,"
@@ -106,7 +126,8 @@ static const struct {
          "SELECT (SELECT count(*) FROM audit_records), (SELECT count(*) FROM chain_heads),"
          " count(*), count(*) FILTER (WHERE decision = 'Accepted'),"
          " (SELECT count(*) FROM conflicts), (SELECT count(*) FROM raw_objects),"
-         " count(*) FILTER (WHERE decision = 'Changed') FROM operation_logs"},
+         " count(*) FILTER (WHERE decision = 'Changed'),"
+         " count(*) FILTER (WHERE decision = 'Quarantined') FROM operation_logs"},
     [POSTGRES_STATEMENT_ROSTER_VERSION] = {"roster_version",
                                            "SELECT version FROM registry_version"},
     /* A scan's last row: $1 and $2. */

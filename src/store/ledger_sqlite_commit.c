@@ -15,7 +15,7 @@
 struct writing {
     struct sqlite_ledger *sqlite;
     const struct eds_commit *commit;
-    char now[EDS_INSTANT_SIZE];
+    char now[EDS_INSTANT_SIZE], ingested[EDS_INSTANT_SIZE];
     sqlite3_int64 operation_id; /* of the last line logged; 0 if there is none */
     struct eds_error *err;
 };
@@ -103,7 +103,8 @@ static int32_t add_record(const struct writing *writing, enum sqlite_statement w
     bound |= bind_bytes(statement, 5, record->signature, EDS_SIGNATURE_SIZE);
     bound |= bind_bytes(statement, 6, record->prev_record_hash, EDS_HASH_SIZE);
     bound |= bind_text(statement, 7, record->object_ref);
-    bound |= bind_text(statement, 8, writing->now);
+    bound |= bind_text(statement, 8,
+                       which == SQLITE_STATEMENT_ADD_RECORD ? writing->ingested : writing->now);
     bound |= bind_bytes(statement, 9, record_hash, EDS_HASH_SIZE);
     if (attestation->present) {
         bound |= bind_bytes(statement, 10, attestation->key_id, EDS_KEY_ID_SIZE);
@@ -115,7 +116,7 @@ static int32_t add_record(const struct writing *writing, enum sqlite_statement w
     return run(writing, which, bound);
 }
 
-static int32_t add_appends(const struct writing *writing)
+static int32_t add_appends(struct writing *writing)
 {
     const struct eds_commit_plan *plan = &writing->sqlite->plan;
     int32_t rc = eds_sqlite_objects_begin(writing->sqlite, writing->err);
@@ -126,6 +127,8 @@ static int32_t add_appends(const struct writing *writing)
         const struct eds_append *append = &writing->commit->appends[i];
         const EdsAuditRecord *record = &append->entry->record;
 
+        if (writing->commit->ingested_ms != NULL)
+            eds_instant_format(writing->ingested, writing->commit->ingested_ms[i]);
         rc = add_record(writing, SQLITE_STATEMENT_ADD_RECORD, append->entry, append->record_hash);
         if (rc == EDS_ERR_HEAD_MOVED)
             return eds_error_set(writing->err, rc, "device %s has a record %llu already",
@@ -158,11 +161,34 @@ static int32_t add_conflict(const struct writing *writing, const struct eds_conf
                bind_text(sqlite->statements[SQLITE_STATEMENT_COUNT_CONFLICT], 1, device_id));
 }
 
+/* The device's state and room are seen by counting the record. */
+static int32_t add_quarantined(const struct writing *writing, const struct eds_append *append)
+{
+    struct sqlite_ledger *sqlite = writing->sqlite;
+    const char *device_id = (const char *)append->entry->record.device_id;
+    sqlite3_stmt *statement = sqlite->statements[SQLITE_STATEMENT_COUNT_QUARANTINED];
+    int bound = bind_bytes(sqlite->statements[SQLITE_STATEMENT_ADD_QUARANTINED], 12,
+                           append->payload, append->payload_size);
+    int32_t rc = bound == SQLITE_OK ? add_record(writing, SQLITE_STATEMENT_ADD_QUARANTINED,
+                                                 append->entry, append->record_hash)
+                                    : eds_sqlite_fail(sqlite, writing->err, "write to");
+
+    if (rc != EDS_OK || !changed_a_row(writing))
+        return rc; /* it is there already */
+    bound = bind_text(statement, 1, device_id);
+    bound |= sqlite3_bind_int64(statement, 2, EDS_QUARANTINED_MAX);
+    rc = run(writing, SQLITE_STATEMENT_COUNT_QUARANTINED, bound);
+    if (rc == EDS_OK && !changed_a_row(writing))
+        return eds_error_set(writing->err, EDS_ERR_HEAD_MOVED,
+                             "device %s is not quarantined, or has %u records there", device_id,
+                             EDS_QUARANTINED_MAX);
+    return rc;
+}
+
 static int32_t add_operation(struct writing *writing, const struct eds_operation *operation)
 {
     sqlite3_stmt *statement = writing->sqlite->statements[SQLITE_STATEMENT_ADD_OPERATION];
-    bool accepted = operation->decision == EDS_DECISION_ACCEPTED;
-    int bound = bind_text(statement, 1, accepted ? "Accepted" : "Rejected");
+    int bound = bind_text(statement, 1, eds_decision_name(operation->decision));
     int32_t rc;
 
     bound |= bind_text(statement, 2, operation->device_id);
@@ -181,6 +207,8 @@ static int32_t add_all(struct writing *writing)
 
     for (size_t i = 0; rc == EDS_OK && i < commit->conflict_count; i++)
         rc = add_conflict(writing, &commit->conflicts[i]);
+    for (size_t i = 0; rc == EDS_OK && i < commit->quarantined_count; i++)
+        rc = add_quarantined(writing, &commit->quarantined[i]);
     for (size_t i = 0; rc == EDS_OK && i < commit->operation_count; i++)
         rc = add_operation(writing, &commit->operations[i]);
     return rc;
@@ -292,6 +320,7 @@ int32_t eds_sqlite_commit(struct eds_ledger *ledger, const struct eds_commit *co
         return eds_error_set(err, EDS_ERR_USAGE, "%s is open for reading only",
                              writing.sqlite->path);
     eds_instant_format(writing.now, commit->now_ms);
+    eds_instant_format(writing.ingested, commit->now_ms);
     rc = eds_commit_plan_make(&writing.sqlite->plan, commit, err);
     if (rc == EDS_OK)
         rc = eds_sqlite_ready(writing.sqlite, err);

@@ -33,6 +33,15 @@ static const char *const statement_texts[SQLITE_STATEMENT_COUNT] = {
         " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
     [SQLITE_STATEMENT_COUNT_CONFLICT] =
         "UPDATE chain_heads SET conflict_count = conflict_count + 1 WHERE device_id = ?1",
+    [SQLITE_STATEMENT_ADD_QUARANTINED] =
+        "INSERT INTO quarantined_records(device_id, sequence, timestamp_ms, payload_hash, "
+        "signature,"
+        " prev_record_hash, object_ref, ingested_at, record_hash, attest_key_id, attest_signature,"
+        " payload)"
+        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT DO NOTHING",
+    [SQLITE_STATEMENT_COUNT_QUARANTINED] =
+        "UPDATE registry SET quarantine_arrived = quarantine_arrived + 1 WHERE role = 'device'"
+        " AND id = ?1 AND state = 'quarantined' AND quarantine_arrived - quarantine_left < ?2",
     [SQLITE_STATEMENT_ADD_OPERATION] =
         "INSERT INTO operation_logs(decision, device_id, sequence, message, created_at)"
         " VALUES(?1, ?2, ?3, ?4, ?5)",
@@ -60,7 +69,8 @@ static const char *const statement_texts[SQLITE_STATEMENT_COUNT] = {
         " count(*), coalesce(sum(decision = 'Accepted'), 0), (SELECT count(*) FROM conflicts),"
         " (SELECT count(*) FROM object_index) + (SELECT count(*) FROM raw_objects"
         " WHERE id > (SELECT indexed_id FROM object_index_end)), coalesce(sum(decision = "
-        "'Changed'), 0)"
+        "'Changed'), 0),"
+        " coalesce(sum(decision = 'Quarantined'), 0)"
         " FROM operation_logs",
     [SQLITE_STATEMENT_ROSTER_VERSION] = "SELECT version FROM registry_version",
 };

@@ -78,13 +78,13 @@ int32_t eds_sqlite_counts(struct eds_ledger *ledger, struct eds_ledger_counts *o
     struct sqlite_ledger *sqlite = (struct sqlite_ledger *)ledger;
     int32_t rc = eds_sqlite_ready(sqlite, err);
     sqlite3_stmt *statement;
-    uint64_t numbers[7];
+    uint64_t numbers[8];
 
     if (rc != EDS_OK)
         return rc;
     statement = sqlite->statements[SQLITE_STATEMENT_COUNTS];
     rc = find(sqlite, statement, err);
-    for (int i = 0; i < 7; i++)
+    for (int i = 0; i < 8; i++)
         numbers[i] = eds_sqlite_to_u64(sqlite3_column_int64(statement, i));
     sqlite3_reset(statement);
     if (rc != EDS_OK)
@@ -94,7 +94,8 @@ int32_t eds_sqlite_counts(struct eds_ledger *ledger, struct eds_ledger_counts *o
         .devices = numbers[1],
         .operations = numbers[2],
         .accepted = numbers[3],
-        .rejected = numbers[2] - numbers[3] - numbers[6],
+        .rejected = numbers[2] - numbers[3] - numbers[6] - numbers[7],
+        .quarantined = numbers[7],
         .changed = numbers[6],
         .conflicts = numbers[4],
         .objects = numbers[5],

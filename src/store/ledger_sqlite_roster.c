@@ -8,7 +8,8 @@
 
 #define SLICE_ROWS 64
 #define COLUMNS                                                                                    \
-    "rowid, revision, role, id, state, attest_required, site, cohort, firmware FROM registry "
+    "rowid, revision, role, id, state, attest_required, site, cohort, firmware,"                   \
+    " quarantine_arrived, quarantine_left FROM registry "
 
 int32_t eds_sqlite_prepare(const struct sqlite_ledger *sqlite, const char *sql, sqlite3_stmt **out,
                            struct eds_error *err)
@@ -44,6 +45,8 @@ static int32_t read_row(const struct sqlite_ledger *sqlite, sqlite3_stmt *statem
     memset(out, 0, sizeof *out);
     out->revision = eds_sqlite_to_u64(sqlite3_column_int64(statement, 1));
     out->attest_required = sqlite3_column_int(statement, 5) != 0;
+    out->quarantine_arrived = eds_sqlite_to_u64(sqlite3_column_int64(statement, 9));
+    out->quarantine_left = eds_sqlite_to_u64(sqlite3_column_int64(statement, 10));
     if (!take_role(&out->role, statement, 2))
         bad = "role";
     else if (!take_text(out->id, sizeof out->id, statement, 3))

@@ -3,6 +3,7 @@
 #define EDS_STORE_LEDGER_SQLITE_ROSTER_H
 
 #include "store/ledger_sqlite.h"
+#include "store/quarantine.h"
 #include "store/roster.h"
 
 /* A statement of one use; the caller finalizes *out, which is NULL on failure. */
@@ -10,6 +11,7 @@ int32_t eds_sqlite_prepare(const struct sqlite_ledger *sqlite, const char *sql, 
                            struct eds_error *err);
 
 extern const struct eds_roster_ops eds_sqlite_roster_ops;
+extern const struct eds_quarantine_ops eds_sqlite_quarantine_ops;
 
 /* The slots of the table of functions. */
 int32_t eds_sqlite_roster_change(struct eds_ledger *ledger, const struct eds_roster_change *changes,

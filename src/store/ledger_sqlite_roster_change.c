@@ -12,7 +12,8 @@ static const char *const texts[STATEMENT_COUNT] = {
     [ADD] = "INSERT INTO registry(role, id, state, attest_required, site, cohort, firmware,"
             " revision) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
     [REPLACE] = "UPDATE registry SET state = ?3, attest_required = ?4, site = ?5, cohort = ?6,"
-                " firmware = ?7, revision = ?8 WHERE role = ?1 AND id = ?2 AND revision = ?9",
+                " firmware = ?7, revision = ?8 WHERE role = ?1 AND id = ?2 AND revision = ?9"
+                " AND (state <> 'quarantined' OR ?3 <> 'active' OR quarantine_arrived = ?10)",
     [KEY] = "INSERT INTO registry_keys(role, id, key_number, public_key, not_before_ms,"
             " not_after_ms, not_after_sequence, revoked) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
             " ON CONFLICT(public_key) DO UPDATE SET not_before_ms = ?5, not_after_ms = ?6,"
@@ -83,7 +84,8 @@ static int32_t put_row(const struct changing *changing, const struct eds_enrolme
     bound |= bind_text(statement, 7, it->firmware);
     bound |= sqlite3_bind_int64(statement, 8, eds_sqlite_from_u64(changing->version));
     if (which == REPLACE)
-        bound |= sqlite3_bind_int64(statement, 9, eds_sqlite_from_u64(it->revision));
+        bound |= sqlite3_bind_int64(statement, 9, eds_sqlite_from_u64(it->revision)) |
+                 sqlite3_bind_int64(statement, 10, eds_sqlite_from_u64(it->quarantine_arrived));
     rc = run(changing, which, bound);
     if (rc == EDS_OK && sqlite3_changes(changing->sqlite->db) != 1)
         return eds_error_set(changing->err, EDS_ERR_HEAD_MOVED,

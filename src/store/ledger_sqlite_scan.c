@@ -195,7 +195,7 @@ static bool is_text_or_null(sqlite3_stmt *statement, int column, const char **ou
 static int32_t read_operation(struct scan *scan, sqlite3_stmt *statement, size_t row)
 {
     struct operation_row *out = &scan->rows.operations[row];
-    const char *decision = eds_sqlite_column_text(statement, 1, sizeof "Accepted");
+    const char *decision = eds_sqlite_column_text(statement, 1, sizeof "Quarantined");
     const char *strings[4] = {eds_sqlite_column_text(statement, 2, SIZE_MAX),
                               eds_sqlite_column_text(statement, 4, SIZE_MAX)};
     const char *created_at = eds_sqlite_column_text(statement, 5, EDS_INSTANT_SIZE);
@@ -203,13 +203,7 @@ static int32_t read_operation(struct scan *scan, sqlite3_stmt *statement, size_t
 
     scan->number = sqlite3_column_int64(statement, 0);
     out->operation.sequence = eds_sqlite_to_u64(sqlite3_column_int64(statement, 3));
-    if (decision != NULL && strcmp(decision, "Accepted") == 0)
-        out->operation.decision = EDS_DECISION_ACCEPTED;
-    else if (decision != NULL && strcmp(decision, "Rejected") == 0)
-        out->operation.decision = EDS_DECISION_REJECTED;
-    else if (decision != NULL && strcmp(decision, "Changed") == 0)
-        out->operation.decision = EDS_DECISION_CHANGED;
-    else
+    if (decision == NULL || !eds_decision_parse(&out->operation.decision, decision))
         bad = "decision";
     if (strings[0] == NULL)
         bad = "device_id";

@@ -10,6 +10,7 @@
  *   registry        each device and operator    (role, id), revision
  *   registry_keys   each of their keys          public_key, (role, id, key_number)
  *   registry_version  one: its last change      -
+ *   quarantined_records  each record kept apart   id, (device_id, record_hash)
  *
  * Names and columns of audit_records and operation_logs are those of
  * docs/SPEC.md, so that a query written for the one store works on the other.
@@ -109,6 +110,11 @@ static const char *const steps[] = {
     "INSERT INTO object_index SELECT object_ref, id FROM raw_objects ORDER BY object_ref;"
     "CREATE TABLE object_index_end(indexed_id INTEGER NOT NULL) STRICT;"
     "INSERT INTO object_index_end SELECT coalesce(max(id), 0) FROM raw_objects;",
+    "ALTER TABLE registry ADD COLUMN quarantine_arrived INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE registry ADD COLUMN quarantine_left INTEGER NOT NULL DEFAULT 0;"
+    "CREATE TABLE quarantined_records(" RECORD_COLUMNS "payload BLOB NOT NULL,"
+    "UNIQUE(device_id, record_hash)) STRICT;"
+    "CREATE INDEX quarantined_order ON quarantined_records(device_id, sequence, id);",
 };
 #define VERSION ((int)(sizeof steps / sizeof steps[0]))
 

@@ -31,6 +31,12 @@ void http_answer_destroy(struct eds_http_server *server)
         MHD_destroy_response(server->accepted);
 }
 
+/* 202 comes of a verdict only. */
+static bool is_quarantined(const struct http_connection *connection, unsigned status)
+{
+    return status == MHD_HTTP_ACCEPTED && connection->submission.verdict == EDS_VERDICT_QUARANTINED;
+}
+
 /* Adds what the status asks for to an answer that has its body. */
 static bool add_headers(struct MHD_Response *response, const struct http_connection *connection,
                         unsigned status, bool has_body)
@@ -56,7 +62,8 @@ static bool add_headers(struct MHD_Response *response, const struct http_connect
 static struct MHD_Response *make_answer(const struct http_connection *connection, unsigned status,
                                         const char *error)
 {
-    struct eds_answer answer = {.accepted = status == MHD_HTTP_ACCEPTED};
+    struct eds_answer answer = {.accepted = status == MHD_HTTP_ACCEPTED,
+                                .quarantined = is_quarantined(connection, status)};
     char body[BODY_SIZE];
     size_t size = 0;
     struct MHD_Response *response;
@@ -95,7 +102,8 @@ enum MHD_Result http_answer_body(struct http_connection *connection, unsigned st
 enum MHD_Result http_answer(struct http_connection *connection, unsigned status, const char *error)
 {
     struct eds_http_server *server = connection->server;
-    bool is_common = status == MHD_HTTP_ACCEPTED && !atomic_load(&server->stopping);
+    bool is_common = status == MHD_HTTP_ACCEPTED && !is_quarantined(connection, status) &&
+                     !atomic_load(&server->stopping);
     struct MHD_Response *response =
         is_common ? server->accepted : make_answer(connection, status, error);
     enum MHD_Result result;

@@ -193,7 +193,7 @@ static enum MHD_Result answer_verdict(struct http_connection *connection)
     char error[EDS_ERROR_TEXT_SIZE] = "";
 
     http_log_verdict(connection);
-    if (connection->submission.verdict == EDS_VERDICT_ACCEPTED)
+    if (eds_verdict_is_kept(connection->submission.verdict))
         return http_answer(connection, MHD_HTTP_ACCEPTED, error);
     connection->retry_after_s = connection->submission.retry_after_s;
     eds_ingest_answer_text(error, &connection->submission);

@@ -41,7 +41,8 @@ size_t mqtt_slot_answer(const struct mqtt_slot *slot, char *out)
     const EdsAuditRecord *record = &slot->envelope.entry.record;
     struct eds_answer answer;
 
-    answer.accepted = slot->submission.verdict == EDS_VERDICT_ACCEPTED;
+    answer.accepted = eds_verdict_is_kept(slot->submission.verdict);
+    answer.quarantined = slot->submission.verdict == EDS_VERDICT_QUARANTINED;
     answer.error[0] = '\0';
     if (!answer.accepted)
         eds_ingest_answer_text(answer.error, &slot->submission);

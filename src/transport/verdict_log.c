@@ -27,6 +27,8 @@ static const char *event_of(enum eds_verdict verdict)
 {
     if (verdict == EDS_VERDICT_ACCEPTED)
         return "record_accepted";
+    if (verdict == EDS_VERDICT_QUARANTINED)
+        return "record_quarantined";
     if (verdict == EDS_VERDICT_PAYLOAD_HASH)
         return "payload_hash_mismatch";
     return eds_verdict_is_undecided(verdict) ? "record_deferred" : "record_rejected";

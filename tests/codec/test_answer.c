@@ -59,9 +59,11 @@ static const struct {
      "b",
      NULL},
     {"{\"status\":\"maybe\"}", false, NULL,
-     "answer.status: expected \"accepted\" or \"rejected\" at line 1 column 11 (byte 10)"},
+     "answer.status: expected \"accepted\", \"quarantined\" or \"rejected\" at line 1 column 11 "
+     "(byte 10)"},
     {"{\"status\":\"accepted, and more of it\"}", false, NULL,
-     "answer.status: expected \"accepted\" or \"rejected\" at line 1 column 11 (byte 10)"},
+     "answer.status: expected \"accepted\", \"quarantined\" or \"rejected\" at line 1 column 11 "
+     "(byte 10)"},
     {"{\"status\":null}", false, NULL,
      "answer.status: expected a string, found 'n' at line 1 column 11 (byte 10)"},
     {"{\"status\":\"accepted\",\"status\":\"accepted\"}", false, NULL,

@@ -113,19 +113,24 @@ class Stream(threading.Thread):
     """A device that sends one record after the other, to each server in turn."""
 
     def __init__(self, fleet, device):
-        super().__init__()
+        super().__init__(daemon=True)
         self.device = device
         self.connections = [Connection(server.port) for server in fleet.servers]
         self.ends = threading.Event()
         self.faults = []
-        self.accepted = 0
+        self.accepted = self.apart = self.put_off = 0
 
     def run(self):
         while not self.ends.is_set() and not self.faults:
             body = self.device.next()
             status, answer = self.connections[self.accepted % len(self.connections)].post(body)
+            while status == 503:  # its device is being released: the same record again
+                time.sleep(0.01)
+                self.put_off += 1
+                status, answer = self.connections[0].post(body)
             if status == 202:
                 self.accepted += 1
+                self.apart += "quarantined" in answer
             else:
                 self.faults.append((status, answer))
 
@@ -154,6 +159,32 @@ def churn(fleet):
     listed = json.loads(device_command(fleet.url, "list", "--json"))["devices"]
     assert len([device for device in listed if device["device_id"].startswith("passing")]) == 12
     return sum(stream.accepted for stream in streams)
+
+
+def quarantine(fleet):
+    """Quarantined and released in the middle of a stream: nothing is refused and
+    nothing is lost; what came meanwhile is in the chain afterwards, in order."""
+    device = fleet.add("suspect", 77)
+    fleet.await_everywhere(stray(device), "invalid sequence")
+    stream = Stream(fleet, device)
+    stream.start()
+    apart = 0
+    for _ in range(3):
+        device_command(fleet.url, "quarantine", "suspect", "--reason", "looks odd")
+        time.sleep(0.6)
+        shown = json.loads(device_command(fleet.url, "show", "suspect", "--json"))
+        assert shown["state"] == "quarantined" and shown["quarantined_records"] > 0, shown
+        apart += shown["quarantined_records"]
+        released = json.loads(device_command(fleet.url, "release", "suspect", "--json"))
+        assert released["state"] == "active" and released["quarantined_records"] == 0, released
+        time.sleep(0.3)
+    stream.ends.set()
+    stream.join()
+    assert not stream.faults, stream.faults
+    shown = json.loads(device_command(fleet.url, "show", "suspect", "--json"))
+    assert shown["sequence"] == stream.accepted and shown["quarantined_records"] == 0, shown
+    assert stream.apart > 0, "no answer said quarantined"
+    return apart
 
 
 def audit(url, *args, code=0):
@@ -193,13 +224,14 @@ def play(url, server_count):
         fleet = Fleet(url, servers)
         slowest = walk(fleet)
         accepted = churn(fleet)
+        apart = quarantine(fleet)
         with tempfile.TemporaryDirectory() as folder:
             verify(fleet, folder)
         for server in servers:
             code, out = server.end(signal.SIGTERM)
             assert code == 0, out
         print(f"{server_count} server(s): known everywhere within {slowest:.2f} s, "
-              f"{accepted} records beside the changes")
+              f"{accepted} records beside the changes, {apart} through quarantine")
         assert slowest < NOTICE_S + 0.5, slowest  # half a second for a busy machine
 
 

@@ -50,10 +50,10 @@ static enum eds_verdict check_request(struct scene *scene)
     verdict = eds_gate_check_request(&scene->parcel.submission.request,
                                      scene->known ? &scene->device : NULL, hash, scene->message);
 
-    if (verdict == EDS_VERDICT_ACCEPTED) {
+    if (eds_verdict_is_kept(verdict)) {
         parcel_hash(&scene->parcel, expected);
         assert_memory_equal(hash, expected, sizeof hash);
-        assert_string_equal(scene->message, "");
+        assert_int_equal(strlen(scene->message) == 0, verdict == EDS_VERDICT_ACCEPTED);
     }
     return verdict;
 }
@@ -90,6 +90,11 @@ static void not_known(struct scene *s)
 static void quarantined(struct scene *s)
 {
     s->device.state = EDS_DEVICE_QUARANTINED;
+}
+static void quarantined_and_forged(struct scene *s)
+{
+    quarantined(s);
+    s->parcel.entry.record.signature[0] ^= 1;
 }
 static void revoked(struct scene *s)
 {
@@ -226,7 +231,8 @@ static const struct edit {
     {"empty identity", empty_identity, EDS_VERDICT_ROUTE_IDENTITY,
      "auth/device mismatch: cert_identity= device_id=lift-01"},
     {"not known", not_known, EDS_VERDICT_UNKNOWN_DEVICE, "unknown device: lift-01"},
-    {"quarantined", quarantined, EDS_VERDICT_DEVICE_STATE, "device is quarantined: lift-01"},
+    {"quarantined", quarantined, EDS_VERDICT_QUARANTINED, "device is quarantined: lift-01"},
+    {"quarantined, and forged", quarantined_and_forged, SIGNATURE},
     {"revoked", revoked, EDS_VERDICT_DEVICE_STATE, "device is revoked: lift-01"},
     {"retired", retired, EDS_VERDICT_DEVICE_STATE, "device is retired: lift-01"},
     {"signature", break_signature, SIGNATURE},

@@ -18,6 +18,7 @@
 
 #include "ingest/faulty_ledger.h"
 #include "ingest/world.h"
+#include "store/roster.h"
 #include "support/dice.h"
 
 #define DEVICE_COUNT 12u
@@ -52,7 +53,7 @@ struct model_device {
     struct parcel *accepted;           /* in order: sequence i + 1 */
     unsigned *signers;                 /* of accepted: key numbers */
     size_t accepted_count, accepted_size;
-    uint64_t conflict_count;
+    uint64_t conflict_count, quarantined_count;
 };
 
 struct model {
@@ -72,6 +73,21 @@ struct model {
 static bool rolls(struct model *m, unsigned one_in)
 {
     return dice_below(&m->dice, one_in) == 0;
+}
+
+/* The ledger keeps records apart only of devices that its registry has quarantined. */
+static void keep_enrolment(struct model *m, struct eds_enrolment *it)
+{
+    struct eds_roster_change change = {it, "changed", "the model", ""};
+    struct eds_enrolment was;
+    struct eds_error err;
+
+    if (m->inner->roster->find(m->inner, EDS_ROLE_DEVICE, it->id, &was, &err) == EDS_OK) {
+        it->revision = was.revision;
+        it->quarantine_arrived = was.quarantine_arrived;
+    }
+    if (m->inner->roster->change(m->inner, &change, 1, 1, &err) != EDS_OK)
+        fail_msg("%s", err.text);
 }
 
 /* Tells the registry what the model's device is. */
@@ -94,6 +110,7 @@ static void enrol(struct model *m, const struct model_device *device)
             key->not_before_ms = 30000000000000; /* in 2920 */
     }
     assert_int_equal(eds_registry_put(m->registry, &it, NULL), EDS_OK);
+    keep_enrolment(m, &it);
 }
 
 static void make_devices(struct model *m)
@@ -215,6 +232,7 @@ static enum eds_verdict judge_request(const struct model_device *device, const s
                                       char message[EDS_ERROR_TEXT_SIZE])
 {
     static const char *const states[] = {"active", "quarantined", "revoked", "retired"};
+    bool quarantined = device->state == EDS_DEVICE_QUARANTINED;
     const char *id = device->id;
 
     if (e->payload_wrong)
@@ -224,7 +242,7 @@ static enum eds_verdict judge_request(const struct model_device *device, const s
                    "auth/device mismatch: cert_identity=nobody device_id=%s", id);
     if (!device->known)
         return say(message, EDS_VERDICT_UNKNOWN_DEVICE, "unknown device: %s", id);
-    if (device->state != EDS_DEVICE_ACTIVE)
+    if (device->state != EDS_DEVICE_ACTIVE && !quarantined)
         return say(message, EDS_VERDICT_DEVICE_STATE, "device is %s: %s", states[device->state],
                    id);
     if (e->signature_broken || !is_registered_key((int)e->signed_by))
@@ -235,10 +253,12 @@ static enum eds_verdict judge_request(const struct model_device *device, const s
     if (e->sequence > device->key_ends[e->signed_by])
         return say(message, EDS_VERDICT_KEY, "key expired for device=%s", id);
     if (e->is_replay)
-        return EDS_VERDICT_ACCEPTED;
+        return quarantined ? EDS_VERDICT_QUARANTINED : EDS_VERDICT_ACCEPTED;
     if (e->attested_by >= 0 &&
         (e->attest_broken || e->rewritten || (unsigned)e->attested_by != e->signed_by))
         return say(message, EDS_VERDICT_ATTESTATION, "invalid attestation for device=%s", id);
+    if (quarantined)
+        return say(message, EDS_VERDICT_QUARANTINED, "device is quarantined: %s", id);
     return EDS_VERDICT_ACCEPTED;
 }
 
@@ -249,11 +269,13 @@ static enum eds_verdict judge(const struct model_device *device, const struct ev
     const char *id = device->id;
     uint64_t next = device->accepted_count + 1;
 
-    if (verdict != EDS_VERDICT_ACCEPTED)
+    if (!eds_verdict_is_kept(verdict))
         return verdict;
     if (e->is_replay)
         return say(message, EDS_VERDICT_DUPLICATE,
                    "duplicate record for device=%s sequence=%" PRIu64, id, e->sequence);
+    if (verdict == EDS_VERDICT_QUARANTINED)
+        return verdict;
     if ((device->attest_required || device->attested) && e->attested_by < 0)
         return say(message, EDS_VERDICT_ATTESTATION_ABSENT, "missing attestation for device=%s",
                    id);
@@ -289,9 +311,11 @@ static void write_line(struct model *m, const char *line)
 static void log_line(char out[EDS_ERROR_TEXT_SIZE], enum eds_decision decision, const char *id,
                      uint64_t sequence, const char *message)
 {
+    static const char letters[] = {'A', 'R', 'Q', 'C'};
+
     /* The message is the longer part; ids and references are short here. */
-    snprintf(out, EDS_ERROR_TEXT_SIZE, "%c %.40s %" PRIu64 " %.500s",
-             decision == EDS_DECISION_ACCEPTED ? 'A' : 'R', id, sequence, message);
+    snprintf(out, EDS_ERROR_TEXT_SIZE, "%c %.40s %" PRIu64 " %.500s", letters[decision], id,
+             sequence, message);
 }
 
 /* Lets the model change as it does when its own store has said yes. */
@@ -301,11 +325,16 @@ static void apply(struct model *m, struct model_device *device, const struct eve
     bool accepted = verdict == EDS_VERDICT_ACCEPTED;
     char line[EDS_ERROR_TEXT_SIZE];
 
-    log_line(line, accepted ? EDS_DECISION_ACCEPTED : EDS_DECISION_REJECTED, device->id,
-             parcel->entry.record.sequence, accepted ? "ingest accepted" : message);
+    log_line(line,
+             accepted                             ? EDS_DECISION_ACCEPTED
+             : verdict == EDS_VERDICT_QUARANTINED ? EDS_DECISION_QUARANTINED
+                                                  : EDS_DECISION_REJECTED,
+             device->id, parcel->entry.record.sequence, accepted ? "ingest accepted" : message);
     write_line(m, line);
     if (verdict == EDS_VERDICT_CONFLICT)
         device->conflict_count++;
+    if (verdict == EDS_VERDICT_QUARANTINED)
+        device->quarantined_count++;
     if (!accepted)
         return;
     if (device->accepted_count == device->accepted_size) {
@@ -387,7 +416,7 @@ static void play_failure(struct model *m)
     deliver(m->ingest, &parcel);
     faulty_heal(&m->ledger);
     /* That a reference is taken, the commit would have said. */
-    if (verdict == EDS_VERDICT_ACCEPTED || verdict == EDS_VERDICT_CONFLICT ||
+    if (eds_verdict_is_kept(verdict) || verdict == EDS_VERDICT_CONFLICT ||
         verdict == EDS_VERDICT_OBJECT_TAKEN) {
         verdict = EDS_VERDICT_STORE;
         strcpy(message, "the record could not be stored: send it again");
@@ -402,8 +431,8 @@ static void play_change(struct model *m)
 {
     struct model_device *device = &m->devices[1 + dice_below(&m->dice, DEVICE_COUNT - 1)];
 
+    eds_ingest_stop(m->ingest); /* the ledger is the committer's alone */
     if (rolls(m, 3)) {
-        eds_ingest_stop(m->ingest);
         m->ingest = start(&m->config);
         return;
     }
@@ -419,6 +448,7 @@ static void play_change(struct model *m)
             rolls(m, 3) ? device->accepted_count + dice_below(&m->dice, 5) : UINT64_MAX;
     }
     enrol(m, device);
+    m->ingest = start(&m->config);
 }
 
 struct log_check {
@@ -434,6 +464,8 @@ static int32_t check_line(void *context, const struct eds_operation *operation, 
     uint64_t sum;
 
     (void)created_ms;
+    if (operation->decision == EDS_DECISION_CHANGED)
+        return EDS_OK;
     if (operation->device_id[0] == '\0') {
         assert_int_equal(sscanf(operation->message, "%" SCNu64 " more", &sum), 1);
         check->summed_up += sum;
@@ -468,6 +500,13 @@ static void check_ledger(struct model *m)
         assert_int_equal(head.sequence, device->accepted_count);
         assert_int_equal(head.attested, device->attested);
         assert_int_equal(head.conflict_count, device->conflict_count);
+        if (device->known) {
+            struct eds_enrolment it;
+
+            assert_int_equal(
+                m->inner->roster->find(m->inner, EDS_ROLE_DEVICE, device->id, &it, NULL), EDS_OK);
+            assert_int_equal(it.quarantine_arrived, device->quarantined_count);
+        }
     }
     assert_int_equal(ops->operations(m->inner, check_line, &check, NULL), EDS_OK);
     assert_int_equal(check.at, m->log_count);

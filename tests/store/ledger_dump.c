@@ -109,7 +109,7 @@ static int32_t dump_operation(void *context, const struct eds_operation *operati
 {
     struct dump *dump = context;
 
-    static const char *const decisions[] = {"accepted", "rejected", "changed"};
+    static const char *const decisions[] = {"accepted", "rejected", "quarantined", "changed"};
 
     fprintf(dump->out, "operation %s %s %" PRIu64 " %" PRIu64 " %s who=%s why=%s\n",
             decisions[operation->decision], operation->device_id, operation->sequence, created_ms,

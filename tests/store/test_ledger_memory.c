@@ -11,6 +11,7 @@
 
 #include "store/ledger_exhaust.h"
 #include "store/ledger_workload.h"
+#include "store/quarantine_conformance.h"
 #include "store/roster_conformance.h"
 #include "support/alloc.h"
 
@@ -78,7 +79,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_no_memory)};
     int failures = ledger_conformance_run("memory", open_memory, clean) +
-                   roster_conformance_run("memory's registry", open_memory, clean);
+                   roster_conformance_run("memory's registry", open_memory, clean) +
+                   quarantine_conformance_run("kept apart", open_memory, clean);
 
     return failures + cmocka_run_group_tests_name("memory runs out", tests, NULL, NULL);
 }

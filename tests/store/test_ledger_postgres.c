@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 
+#include "store/quarantine_conformance.h"
 #include "store/roster_conformance.h"
 #include "support/postgres.h"
 
@@ -32,7 +33,8 @@ int main(void)
     if (!postgres_start(&server))
         return 77;
     failed = ledger_conformance_run("postgresql", open_postgres, clean) +
-             roster_conformance_run("postgresql's registry", open_postgres, clean);
+             roster_conformance_run("postgresql's registry", open_postgres, clean) +
+             quarantine_conformance_run("kept apart", open_postgres, clean);
     postgres_remove(&server);
     return failed;
 }

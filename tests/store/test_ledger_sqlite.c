@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "store/ledger_sqlite.h"
+#include "store/quarantine_conformance.h"
 #include "store/roster_conformance.h"
 #include "support/temp_dir.h"
 
@@ -32,5 +33,6 @@ static void clean(void)
 int main(void)
 {
     return ledger_conformance_run("sqlite", open_sqlite, clean) +
-           roster_conformance_run("sqlite's registry", open_sqlite, clean);
+           roster_conformance_run("sqlite's registry", open_sqlite, clean) +
+           quarantine_conformance_run("kept apart", open_sqlite, clean);
 }

@@ -1,0 +1,249 @@
+/* test_release.c - records of a quarantined device, kept apart and released. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "ingest/release.h"
+#include "ingest/world.h"
+
+#define RECORD_COUNT 150u /* more than one commit's */
+
+struct stage {
+    struct eds_ledger *ledger;
+    struct eds_registry *registry;
+    struct eds_ingest *ingest;
+    struct eds_ingest_config config;
+    struct device device;
+    struct eds_enrolment it;
+    struct parcel *parcels;
+    struct eds_release_report report;
+    struct eds_error err;
+};
+
+/* Changes the device in the ledger and in the registry; ingest does not run. */
+static void change(struct stage *stage)
+{
+    struct eds_roster_change one = {&stage->it, "changed", "alice", ""};
+
+    if (stage->ledger->roster->change(stage->ledger, &one, 1, 1, &stage->err) != EDS_OK)
+        fail_msg("%s", stage->err.text);
+    assert_int_equal(stage->ledger->roster->find(stage->ledger, EDS_ROLE_DEVICE, stage->it.id,
+                                                 &stage->it, &stage->err),
+                     EDS_OK);
+    assert_int_equal(eds_registry_put(stage->registry, &stage->it, &stage->err), EDS_OK);
+}
+
+static int set_stage(void **state)
+{
+    struct stage *stage = calloc(1, sizeof *stage);
+
+    assert_non_null(stage);
+    *state = stage;
+    stage->parcels = calloc(RECORD_COUNT, sizeof *stage->parcels);
+    stage->ledger = open_ledger("memory:");
+    stage->registry = eds_registry_create();
+    device_make(&stage->device, "lift-a", 1);
+    strcpy(stage->it.id, "lift-a");
+    stage->it.key_count = 1;
+    device_key(&stage->device, stage->it.keys[0].public_key);
+    stage->it.keys[0].not_after_ms = stage->it.keys[0].not_after_sequence = EDS_KEY_NO_END;
+    stage->it.state = EDS_DEVICE_QUARANTINED;
+    change(stage);
+    stage->config =
+        (struct eds_ingest_config){.ledger = stage->ledger, .registry = stage->registry};
+    stage->ingest = start(&stage->config);
+    return 0;
+}
+
+static int end_stage(void **state)
+{
+    struct stage *stage = *state;
+
+    eds_ingest_stop(stage->ingest);
+    stage->ledger->ops->close(stage->ledger);
+    eds_registry_destroy(stage->registry);
+    free(stage->parcels);
+    free(stage);
+    return 0;
+}
+
+static void send(struct stage *stage, unsigned first, unsigned count, enum eds_verdict verdict)
+{
+    for (unsigned i = first; i < first + count; i++)
+        expect(stage->ingest, &stage->parcels[i], verdict, NULL);
+}
+
+/* Stops ingest, whose ledger this is, and releases what can be. */
+static void release(struct stage *stage, uint64_t moved, uint64_t left)
+{
+    eds_ingest_stop(stage->ingest);
+    stage->ingest = NULL;
+    assert_int_equal(stage->ledger->roster->find(stage->ledger, EDS_ROLE_DEVICE, "lift-a",
+                                                 &stage->it, &stage->err),
+                     EDS_OK);
+    stage->report = (struct eds_release_report){.moved = 0};
+    if (eds_release_records(stage->ledger, &stage->it, 5, &stage->report, &stage->err) != EDS_OK)
+        fail_msg("%s", stage->err.text);
+    assert_int_equal(stage->report.moved, moved);
+    assert_int_equal(stage->report.left, left);
+}
+
+static void make_records(struct stage *stage, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        device_next(&stage->device, &stage->parcels[i]);
+}
+
+static int32_t is_old(void *context, const struct eds_stored *stored)
+{
+    (void)context;
+    assert_true(stored->ingested_ms > 5); /* when it came, not when it was released */
+    return EDS_OK;
+}
+
+static void test_all_in_order(void **state)
+{
+    struct stage *stage = *state;
+    struct eds_ledger_counts counts;
+
+    make_records(stage, RECORD_COUNT);
+    for (unsigned i = RECORD_COUNT; i > 0; i--) /* the other way round */
+        expect(stage->ingest, &stage->parcels[i - 1], EDS_VERDICT_QUARANTINED,
+               "device is quarantined: lift-a");
+    send(stage, 0, 3, EDS_VERDICT_QUARANTINED); /* again: kept once */
+    assert_int_equal(stored_count(stage->ledger, "lift-a"), 0);
+    release(stage, RECORD_COUNT, 0);
+    assert_int_equal(stored_count(stage->ledger, "lift-a"), RECORD_COUNT);
+    assert_int_equal(stage->ledger->ops->scan(stage->ledger, NULL, is_old, NULL, NULL), EDS_OK);
+    assert_int_equal(stage->ledger->ops->counts(stage->ledger, &counts, NULL), EDS_OK);
+    assert_int_equal(counts.accepted, RECORD_COUNT);
+    assert_int_equal(counts.quarantined, RECORD_COUNT + 3);
+    release(stage, 0, 0);
+    stage->ingest = start(&stage->config);
+    send(stage, 0, 2, EDS_VERDICT_DUPLICATE); /* though the device is quarantined still */
+}
+
+static void test_what_does_not_follow_stays(void **state)
+{
+    struct stage *stage = *state;
+
+    make_records(stage, 6);
+    send(stage, 0, 2, EDS_VERDICT_QUARANTINED);
+    send(stage, 3, 3, EDS_VERDICT_QUARANTINED); /* the third is missing */
+    release(stage, 2, 3);
+    assert_string_equal(stage->report.first_left,
+                        "invalid sequence for device=lift-a: expected=3 actual=4");
+    stage->ingest = start(&stage->config);
+    send(stage, 2, 1, EDS_VERDICT_QUARANTINED);
+    release(stage, 4, 0);
+    assert_int_equal(stored_count(stage->ledger, "lift-a"), 6);
+}
+
+/* Of two records under one sequence the one that came first goes on. */
+static void test_fork(void **state)
+{
+    struct stage *stage = *state;
+    struct parcel fork;
+
+    make_records(stage, 2);
+    parcel_fill(&fork, "lift-a", 1, NULL, NULL, stage->device.seed);
+    send(stage, 0, 2, EDS_VERDICT_QUARANTINED);
+    expect(stage->ingest, &fork, EDS_VERDICT_QUARANTINED, NULL);
+    release(stage, 2, 1);
+    assert_string_equal(stage->report.first_left, "conflicting record for device=lift-a "
+                                                  "sequence=1: another record is already accepted");
+}
+
+static void test_two_that_want_one_reference(void **state)
+{
+    struct stage *stage = *state;
+    struct parcel first, second;
+    uint8_t hash[EDS_HASH_SIZE];
+
+    parcel_fill(&first, "lift-a", 1, NULL, "ref", stage->device.seed);
+    parcel_hash(&first, hash);
+    parcel_fill(&second, "lift-a", 2, hash, "ref", stage->device.seed);
+    expect(stage->ingest, &first, EDS_VERDICT_QUARANTINED, NULL);
+    expect(stage->ingest, &second, EDS_VERDICT_QUARANTINED, NULL);
+    release(stage, 1, 1);
+    assert_string_equal(stage->report.first_left,
+                        "object reference already taken for device=lift-a: ref");
+}
+
+static void test_a_key_revoked_meanwhile(void **state)
+{
+    struct stage *stage = *state;
+
+    make_records(stage, 2);
+    send(stage, 0, 2, EDS_VERDICT_QUARANTINED);
+    eds_ingest_stop(stage->ingest);
+    assert_int_equal(stage->ledger->roster->find(stage->ledger, EDS_ROLE_DEVICE, "lift-a",
+                                                 &stage->it, &stage->err),
+                     EDS_OK);
+    stage->it.keys[0].revoked = true;
+    change(stage);
+    stage->ingest = start(&stage->config);
+    release(stage, 0, 2);
+    assert_string_equal(stage->report.first_left, "key revoked for device=lift-a");
+}
+
+static void forge_nothing(void *context)
+{
+    struct stage *stage = context;
+
+    assert_int_equal(eds_registry_put(stage->registry, &stage->it, &stage->err), EDS_OK);
+}
+
+/* The device was released, and the server did not know yet: it asks, and the
+ * record goes into the chain. */
+static void test_released_just_then(void **state)
+{
+    struct stage *stage = *state;
+
+    make_records(stage, 2);
+    send(stage, 0, 1, EDS_VERDICT_QUARANTINED);
+    release(stage, 1, 0);
+    stage->it.state = EDS_DEVICE_ACTIVE;
+    assert_int_equal(stage->ledger->roster->find(stage->ledger, EDS_ROLE_DEVICE, "lift-a",
+                                                 &stage->it, &stage->err),
+                     EDS_OK);
+    stage->it.state = EDS_DEVICE_ACTIVE;
+    struct eds_roster_change one = {&stage->it, "released", "alice", ""};
+    assert_int_equal(stage->ledger->roster->change(stage->ledger, &one, 1, 1, &stage->err), EDS_OK);
+    stage->config.refresh = forge_nothing;
+    stage->config.refresh_context = stage;
+    stage->ingest = start(&stage->config);
+    send(stage, 1, 1, EDS_VERDICT_ACCEPTED);
+    assert_int_equal(stored_count(stage->ledger, "lift-a"), 2);
+}
+
+static void test_forged_is_not_kept(void **state)
+{
+    struct stage *stage = *state;
+
+    make_records(stage, 1);
+    stage->parcels[0].entry.record.signature[3] ^= 1;
+    send(stage, 0, 1, EDS_VERDICT_SIGNATURE);
+    release(stage, 0, 0);
+}
+
+#define STAGE_TEST(test) cmocka_unit_test_setup_teardown(test, set_stage, end_stage)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        STAGE_TEST(test_all_in_order),
+        STAGE_TEST(test_what_does_not_follow_stays),
+        STAGE_TEST(test_fork),
+        STAGE_TEST(test_two_that_want_one_reference),
+        STAGE_TEST(test_a_key_revoked_meanwhile),
+        STAGE_TEST(test_released_just_then),
+        STAGE_TEST(test_forged_is_not_kept),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
