@@ -12,7 +12,8 @@ static void write_verdicts(struct eds_metrics *page, const struct eds_ingest_cou
 {
     eds_metrics_family(page, name, "counter", help);
     for (unsigned i = EDS_VERDICT_ACCEPTED + 1; i <= EDS_VERDICT_OVERLOADED; i++)
-        if (eds_verdict_is_undecided((enum eds_verdict)i) == undecided)
+        if (i != EDS_VERDICT_QUARANTINED &&
+            eds_verdict_is_undecided((enum eds_verdict)i) == undecided)
             eds_metrics_value(page, name, "reason", eds_verdict_name((enum eds_verdict)i),
                               counts->by_verdict[i]);
 }
@@ -23,6 +24,9 @@ static void write_counts(struct eds_metrics *page, const struct eds_ingest_count
 
     eds_metrics_counter(page, "edgesentry_ingest_accepted_total", "Records accepted and stored.",
                         counts->accepted);
+    eds_metrics_counter(page, "edgesentry_ingest_quarantined_total",
+                        "Records of quarantined devices, stored apart from their chains.",
+                        counts->quarantined);
     write_verdicts(page, counts, "edgesentry_ingest_rejected_total",
                    "Records refused for good, by the check that they failed.", false);
     write_verdicts(page, counts, "edgesentry_ingest_deferred_total",
