@@ -68,8 +68,9 @@ static bool may_come_again(struct http_results *results, enum eds_verdict verdic
 bool http_results_add(struct http_results *results, const struct eds_submission *submission,
                       bool is_record)
 {
-    struct eds_answer answer = {.accepted =
-                                    is_record && submission->verdict == EDS_VERDICT_ACCEPTED};
+    struct eds_answer answer = {.accepted = is_record && eds_verdict_is_kept(submission->verdict),
+                                .quarantined =
+                                    is_record && submission->verdict == EDS_VERDICT_QUARANTINED};
 
     if (!grow(results))
         return false;
@@ -77,7 +78,8 @@ bool http_results_add(struct http_results *results, const struct eds_submission 
         add_text(results, ",");
     if (answer.accepted) {
         results->accepted++;
-        add_text(results, "{\"status\":\"accepted\"}");
+        add_text(results,
+                 answer.quarantined ? "{\"status\":\"quarantined\"}" : "{\"status\":\"accepted\"}");
         return true;
     }
     results->rejected++;
