@@ -158,7 +158,7 @@ int32_t eds_admin_open(struct eds_admin *out, const struct eds_args *args,
     if (strcmp(address, OFF) == 0)
         return EDS_OK;
     rc = eds_http_admin_start(&out->listener, address, &config, &why);
-    if (rc == EDS_ERR_IO && !eds_args_given(args, "admin-addr")) {
+    if (rc == EDS_ERR_IO && !eds_args_is_set(args, "admin-addr")) {
         EDS_LOG(EDS_LOG_WARN, "admin_unavailable", EDS_LOG_STRING("error", why.text),
                 EDS_LOG_STRING("remedy", "--admin-addr takes another address, or off"));
         return EDS_OK;

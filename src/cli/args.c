@@ -36,6 +36,14 @@ static size_t count_given(const struct eds_args *args, const struct eds_option *
     return count;
 }
 
+/* Values of the command line, or else of the file. */
+static size_t count_values(const struct eds_args *args, const struct eds_option *option)
+{
+    size_t count = count_given(args, option);
+
+    return count > 0 ? count : eds_config_count(&args->config, args->command->name, option);
+}
+
 /* Digit by digit, so that the first of two mistakes is named, as Rust does. */
 static int32_t parse_u64(uint64_t *out, const char *text, struct eds_error *err)
 {
@@ -79,6 +87,13 @@ static int32_t check_choice(const struct eds_option *option, const char *text,
     return eds_error_set(err, EDS_ERR_USAGE, "possible values: %s", list);
 }
 
+int32_t eds_option_check(const struct eds_option *option, const char *text, struct eds_error *err)
+{
+    int32_t rc = option->choices != NULL ? check_choice(option, text, err) : EDS_OK;
+
+    return rc == EDS_OK && option->check != NULL ? option->check(text, err) : rc;
+}
+
 static int32_t take(struct eds_args *args, const struct eds_option *option, char *text,
                     struct eds_error *err)
 {
@@ -89,8 +104,7 @@ static int32_t take(struct eds_args *args, const struct eds_option *option, char
                              "the argument '--%s%s%s%s' cannot be used multiple times",
                              option->name, option->value ? " <" : "",
                              option->value ? option->value : "", option->value ? ">" : "");
-    if (text != NULL && ((option->choices && check_choice(option, text, &why) != EDS_OK) ||
-                         (option->check && option->check(text, &why) != EDS_OK)))
+    if (text != NULL && eds_option_check(option, text, &why) != EDS_OK)
         return eds_error_set(err, EDS_ERR_USAGE, "invalid value '%s' for '--%s <%s>': %s", text,
                              option->name, option->value, why.text);
     args->given[args->given_count++] = (struct eds_given){option, text};
@@ -179,7 +193,7 @@ static int32_t check_required(const struct eds_args *args, struct eds_error *err
     size_t used = 0;
 
     for (const struct eds_option *option = args->command->options; option && option->name; option++)
-        if (option->required && count_given(args, option) == 0 && used < sizeof list)
+        if (option->required && count_values(args, option) == 0 && used < sizeof list)
             used += (size_t)snprintf(list + used, sizeof list - used, "\n  --%s <%s>", option->name,
                                      option->value);
     if (used == 0)
@@ -218,24 +232,36 @@ int32_t eds_args_parse(struct eds_args *out, const struct eds_command *command, 
             return rc;
         i += used;
     }
+    if (command->reads_config) {
+        int32_t rc = eds_config_load(&out->config, eds_args_text(out, "config"), err);
+
+        if (rc != EDS_OK)
+            return rc;
+    }
     return check_required(out, err);
 }
 
 void eds_args_free(struct eds_args *args)
 {
     free(args->given);
+    eds_config_free(&args->config);
     *args = (struct eds_args){0};
 }
 
 size_t eds_args_count(const struct eds_args *args, const char *name)
 {
-    return count_given(args, find_own(args, name));
+    return count_values(args, find_own(args, name));
 }
 
 char *eds_args_at(const struct eds_args *args, const char *name, size_t index)
 {
     const struct eds_option *option = find_own(args, name);
+    const struct eds_setting *setting;
 
+    if (count_given(args, option) == 0) {
+        setting = eds_config_at(&args->config, args->command->name, option, index);
+        return setting != NULL ? setting->value : NULL;
+    }
     for (size_t i = 0; i < args->given_count; i++)
         if (args->given[i].option == option && index-- == 0)
             return args->given[i].text;
@@ -244,25 +270,33 @@ char *eds_args_at(const struct eds_args *args, const char *name, size_t index)
 
 bool eds_args_given(const struct eds_args *args, const char *name)
 {
-    return eds_args_count(args, name) > 0;
+    return count_given(args, find_own(args, name)) > 0;
+}
+
+bool eds_args_is_set(const struct eds_args *args, const char *name)
+{
+    return count_values(args, find_own(args, name)) > 0;
 }
 
 bool eds_args_flag(const struct eds_args *args, const char *name)
 {
     assert(eds_option_is_flag(find_own(args, name)));
-    return eds_args_given(args, name);
+    if (eds_args_given(args, name))
+        return true;
+    return eds_args_is_set(args, name) && strcmp(eds_args_at(args, name, 0), "true") == 0;
 }
 
 const char *eds_args_text(const struct eds_args *args, const char *name)
 {
     const struct eds_option *option = find_own(args, name);
-    const char *text = eds_args_at(args, name, 0);
+    bool given = count_given(args, option) > 0;
+    const char *variable = option->environment != NULL ? getenv(option->environment) : NULL;
+    const char *text;
 
-    if (text == NULL && option->environment != NULL)
-        text = getenv(option->environment);
-    if (text == NULL || (*text == '\0' && !eds_args_given(args, name)))
-        text = option->fallback;
-    return text;
+    if (!given && variable != NULL && *variable != '\0')
+        return variable;
+    text = eds_args_at(args, name, 0);
+    return text != NULL ? text : option->fallback;
 }
 
 uint64_t eds_args_u64(const struct eds_args *args, const char *name)

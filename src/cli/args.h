@@ -8,7 +8,7 @@
 #ifndef EDS_CLI_ARGS_H
 #define EDS_CLI_ARGS_H
 
-#include "cli/command.h"
+#include "cli/config.h"
 
 #define EDS_COMMAND_PATH_SIZE 64u /* bytes, NUL included */
 
@@ -22,15 +22,16 @@ struct eds_args {
     const char *path;        /* "eds audit keygen": for messages */
     struct eds_given *given; /* in the order of the command line */
     size_t given_count;
-    bool help_wanted; /* -h or --help came before any mistake */
+    bool help_wanted;         /* -h or --help came before any mistake */
+    struct eds_config config; /* empty for a command that reads none */
 };
 
 /* eds_args_parse reads argv[0] ... argv[argc - 1], the words after the
  * command's name, and fills *out, which the caller frees with eds_args_free
  * also on failure.  argv is kept and must live as long.
  *
- * EDS_OK, EDS_ERR_USAGE with *err saying what and how to mend it, or
- * EDS_ERR_NO_MEMORY. */
+ * EDS_OK, EDS_ERR_USAGE with *err saying what and how to mend it,
+ * EDS_ERR_NO_MEMORY, or the error of eds_config_load. */
 int32_t eds_args_parse(struct eds_args *out, const struct eds_command *command, const char *path,
                        int argc, char **argv, struct eds_error *err);
 void eds_args_free(struct eds_args *args);
@@ -38,7 +39,8 @@ void eds_args_free(struct eds_args *args);
 /* A name that is not in the command's table is a wrong program (assert).
  *
  * eds_args_text is the option's value: as given, else from its environment
- * variable (an empty variable counts as none), else its fallback, else NULL.
+ * variable (an empty variable counts as none), else from the configuration file,
+ * else its fallback, else NULL.
  * For a repeatable option it is the first one. */
 const char *eds_args_text(const struct eds_args *args, const char *name);
 
@@ -46,14 +48,18 @@ const char *eds_args_text(const struct eds_args *args, const char *name);
  * which is required or has a fallback. */
 uint64_t eds_args_u64(const struct eds_args *args, const char *name);
 
-/* eds_args_flag tells whether a flag was given. */
+/* eds_args_flag tells whether a flag was given, or is true in the file. */
 bool eds_args_flag(const struct eds_args *args, const char *name);
 
 /* eds_args_given tells whether the option stands on the command line. */
 bool eds_args_given(const struct eds_args *args, const char *name);
 
-/* eds_args_count and eds_args_at walk a repeatable option's values; at gives
- * argv's own bytes, which a command may overwrite to hide a secret. */
+/* eds_args_is_set tells whether it stands there or in the configuration file. */
+bool eds_args_is_set(const struct eds_args *args, const char *name);
+
+/* eds_args_count and eds_args_at walk a repeatable option's values, those of the
+ * command line or else those of the file; at gives argv's own bytes, which a
+ * command may overwrite to hide a secret. */
 size_t eds_args_count(const struct eds_args *args, const char *name);
 char *eds_args_at(const struct eds_args *args, const char *name, size_t index);
 
@@ -61,6 +67,10 @@ char *eds_args_at(const struct eds_args *args, const char *name, size_t index);
  * prints the usage line, and returns EDS_EXIT_USAGE. */
 int eds_args_usage(const struct eds_args *args, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/* eds_option_check holds a value to an option's choices and check.  EDS_OK, or
+ * EDS_ERR_USAGE and *err says why. */
+int32_t eds_option_check(const struct eds_option *option, const char *text, struct eds_error *err);
 
 /* eds_check_u64 is a check for struct eds_option: a decimal number below 2^64
  * in Rust's spelling ("+1" and "01" are fine). */

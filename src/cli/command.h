@@ -58,6 +58,7 @@ struct eds_command {
 
     const struct eds_option *options;
     const char *positional; /* name of the option that a bare argument fills; NULL: none */
+    bool reads_config;      /* options not given are looked for in the file: cli/config.h */
     const struct eds_example *examples;
     const struct eds_exit_line *exits;
     int (*run)(const struct eds_args *args); /* returns an exit code */

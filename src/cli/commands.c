@@ -46,6 +46,7 @@ static const struct eds_command audit = {
 
 static const struct eds_command *const root_children[] = {
     &audit,
+    &eds_command_config,
     &eds_command_completions,
     NULL,
 };

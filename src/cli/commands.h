@@ -9,6 +9,7 @@ extern const struct eds_command eds_command_root; /* "eds" */
 /* Each in the file of its name. */
 extern const struct eds_command eds_command_agent;
 extern const struct eds_command eds_command_completions;
+extern const struct eds_command eds_command_config;
 extern const struct eds_command eds_command_db;
 extern const struct eds_command eds_command_demo_lift_inspection;
 extern const struct eds_command eds_command_demo_ingest;

@@ -122,6 +122,7 @@ const struct eds_command eds_command_serve = {
         "sends.\n\nSIGTERM or SIGINT: takes nothing new, answers what it took, and ends; a second "
         "signal ends it at once.",
     .options = options,
+    .reads_config = true,
     .examples = examples,
     .exits = exits,
     .run = run,

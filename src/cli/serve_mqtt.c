@@ -163,7 +163,7 @@ static int32_t start(struct eds_service *service, struct eds_mqtt_subscriber **s
                        : EDS_MQTT_3_1_1,
         .user = eds_args_text(args, "user"),
         .password = password,
-        .has_tls = eds_args_flag(args, "tls") || eds_args_given(args, "tls-ca-cert"),
+        .has_tls = eds_args_flag(args, "tls") || eds_args_is_set(args, "tls-ca-cert"),
         .ca_file = eds_args_text(args, "tls-ca-cert"),
         .cert_file = eds_args_text(args, "tls-cert"),
         .key_file = eds_args_text(args, "tls-key"),
@@ -215,12 +215,12 @@ static int run(const struct eds_args *args)
     struct eds_error err;
     int code;
 
-    if (eds_args_given(args, "tls-cert") != eds_args_given(args, "tls-key"))
+    if (eds_args_is_set(args, "tls-cert") != eds_args_is_set(args, "tls-key"))
         return eds_args_usage(args, "--tls-cert and --tls-key go together");
-    if (eds_args_given(args, "tls-cert") && !eds_args_flag(args, "tls") &&
-        !eds_args_given(args, "tls-ca-cert"))
+    if (eds_args_is_set(args, "tls-cert") && !eds_args_flag(args, "tls") &&
+        !eds_args_is_set(args, "tls-ca-cert"))
         return eds_args_usage(args, "--tls-cert needs --tls-ca-cert or --tls");
-    if (path != NULL && !eds_args_given(args, "user"))
+    if (path != NULL && !eds_args_is_set(args, "user"))
         return eds_args_usage(args, "--password-file needs --user");
     if (path != NULL && read_password(password, path, &err) != EDS_OK)
         code = eds_say_error(args, "", &err);
@@ -240,6 +240,7 @@ const struct eds_command eds_command_serve_mqtt = {
         "takes nothing new, answers what it took, and ends; a second signal ends it at once. The "
         "broker keeps what comes meanwhile (--session-expiry).",
     .options = options,
+    .reads_config = true,
     .examples = examples,
     .exits = exits,
     .run = run,

@@ -99,8 +99,8 @@ static int run(const struct eds_args *args)
     int code;
 
     if (config.client_ca_path == NULL &&
-        (config.client_crl_path != NULL || eds_args_given(args, "client-auth") ||
-         eds_args_given(args, "gateway")))
+        (config.client_crl_path != NULL || eds_args_is_set(args, "client-auth") ||
+         eds_args_is_set(args, "gateway")))
         return eds_args_usage(args, "--client-auth, --client-crl and --gateway need --client-ca");
     rc = add_gateways(&gateways, args, &err);
     if (rc == EDS_OK)
@@ -127,6 +127,7 @@ const struct eds_command eds_command_serve_tls = {
         "URI (urn:edgesentry:device:ID, or the whole URI), else by a DNS name, else by its "
         "common name.",
     .options = options,
+    .reads_config = true,
     .examples = examples,
     .exits = exits,
     .run = run,

@@ -36,11 +36,12 @@ int32_t eds_service_check_rate(const char *text, struct eds_error *err);
                 "attested record on"                                                               \
     }
 #define EDS_OPTIONS_SERVICE_LOG                                                                    \
-    {.name = "log-format",                                                                         \
-     .value = "FORMAT",                                                                            \
-     .fallback = "logfmt",                                                                         \
-     .choices = eds_service_log_formats,                                                           \
-     .help = "How the lines on standard error look"},                                              \
+    EDS_OPTION_CONFIG,                                                                             \
+        {.name = "log-format",                                                                     \
+         .value = "FORMAT",                                                                        \
+         .fallback = "logfmt",                                                                     \
+         .choices = eds_service_log_formats,                                                       \
+         .help = "How the lines on standard error look"},                                          \
     {                                                                                              \
         .name = "log-level", .value = "LEVEL", .fallback = "info",                                 \
         .choices = eds_service_log_levels, .help = "The least important lines to write"            \

@@ -9,8 +9,8 @@
 
 #define URL_SIZE (PATH_MAX + 64u) /* bytes */
 
-/* user:password@ in a URL from the command line: as open as a private key. */
-static bool has_password(const char *url)
+/* On the command line it is as open as a private key would be. */
+bool eds_url_has_password(const char *url)
 {
     const char *authority = strstr(url, "://");
     size_t size = authority != NULL ? strcspn(authority + 3, "/?#") : 0;
@@ -55,7 +55,7 @@ static int32_t open_with(struct eds_ledger **out, const struct eds_args *args, c
             return eds_error_set(err, EDS_ERR_USAGE, "--store and --data-dir exclude each other");
         store = NULL; /* a flag goes before the environment */
     }
-    if (eds_args_given(args, "store") && has_password(store) && !warned++)
+    if (eds_args_given(args, "store") && eds_url_has_password(store) && !warned++)
         eds_say_warning("a password on the command line can be read by every user of this "
                         "machine; the environment variable EDS_STORE or ~/.pgpass keep it private");
     if (store == NULL)

@@ -17,6 +17,10 @@
         .help = "Ledger by URL instead: sqlite:PATH, postgresql://USER@HOST/DATABASE or memory:"   \
     }
 
+/* eds_url_has_password says whether a URL names a password, as in
+ * scheme://user:password@host. */
+bool eds_url_has_password(const char *url);
+
 /* eds_store_open opens the ledger that args name; the caller closes it.
  *
  *   read_only  for looking only: what is not there is EDS_ERR_NOT_FOUND, and
