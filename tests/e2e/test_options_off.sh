@@ -66,27 +66,30 @@ if states everything | grep ' on$'; then
 fi
 must_not_link everything sqlite3 microhttpd curl pq mosquitto gnutls
 
-build_without http "sqlite3 libpq" EDS_TRANSPORT_HTTP EDS_S3
+build_without http "sqlite3 libpq libmosquitto" EDS_TRANSPORT_HTTP EDS_S3
 must_say http transport-http off
 must_say http transport-tls off
 must_say http store-sqlite on
+must_say http transport-mqtt on
 must_not_link http microhttpd curl
 
-build_without tls "sqlite3 libpq libmicrohttpd libcurl" EDS_TRANSPORT_TLS
+build_without tls "sqlite3 libpq libmicrohttpd libcurl" EDS_TRANSPORT_TLS EDS_TRANSPORT_MQTT
 must_say tls transport-tls off
 must_say tls transport-http on
+must_say tls transport-mqtt off
+must_not_link tls mosquitto
 
-build_without sqlite "libpq libmicrohttpd libcurl" EDS_STORE_SQLITE EDS_BUFFER_SQLITE
+build_without sqlite "libpq libmicrohttpd libcurl libmosquitto" EDS_STORE_SQLITE EDS_BUFFER_SQLITE
 must_say sqlite store-sqlite off
 must_say sqlite transport-http on
 must_not_link sqlite sqlite3
 
-build_without postgres "sqlite3 libmicrohttpd libcurl" EDS_POSTGRES
+build_without postgres "sqlite3 libmicrohttpd libcurl libmosquitto" EDS_POSTGRES
 must_say postgres postgres off
 must_say postgres store-sqlite on
 must_not_link postgres pq
 
-build_without s3 "sqlite3 libpq libmicrohttpd libcurl gnutls" EDS_S3
+build_without s3 "sqlite3 libpq libmicrohttpd libcurl gnutls libmosquitto" EDS_S3
 must_say s3 s3 off
 must_say s3 transport-http on
 refusal=$("$work/s3/bin/eds" audit serve --addr 127.0.0.1:0 --store memory: --objects s3://b 2>&1) &&
