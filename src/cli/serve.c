@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/notify.h"
 #include "cli/output.h"
 #include "cli/say.h"
 #include "transport/socket_address.h"
@@ -56,7 +57,9 @@ static int32_t start(struct http_service *service, const struct eds_args *args, 
         rc = eds_service_add_devices(&service->common, args, err);
     if (rc != EDS_OK)
         return rc;
-    rc = eds_http_listen(&http.listen_fd, http.address, &why); /* before a ledger is made */
+    rc = eds_notify_listen_fd(&http.listen_fd, &why);
+    if (rc == EDS_OK && http.listen_fd == 0)
+        rc = eds_http_listen(&http.listen_fd, http.address, &why); /* before a ledger is made */
     if (rc != EDS_OK)
         return eds_error_set(err, rc, "%sserver error: %s", tls != NULL ? "TLS " : "", why.text);
     service->common.rate_per_source = eds_args_text(args, "rate-per-source");

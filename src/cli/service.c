@@ -9,9 +9,10 @@
 #include "base/log.h"
 #include "cli/device_arg.h"
 #include "cli/json_out.h"
+#include "cli/notify.h"
 #include "cli/say.h"
 
-#define RELOAD_PERIOD_S 1
+#define RELOAD_PERIOD_MS 1000u
 
 const char *const eds_service_attest_names[] = {"optional", "required", NULL};
 const char *const eds_service_log_formats[] = {"logfmt", "json", NULL};
@@ -145,19 +146,47 @@ int32_t eds_service_open(struct eds_service *service, const struct eds_args *arg
     return rc;
 }
 
+static void reload(const struct eds_service *service, bool asked)
+{
+    if (asked)
+        eds_notify_reloading();
+    service->reload(service->reload_context, asked);
+    if (asked)
+        eds_notify("READY=1");
+}
+
+/* Waits for the signal that ends the server; meanwhile reloads, and says twice in
+ * each watchdog's time that somebody still waits. */
+static int await_end(const struct eds_service *service, const sigset_t *ending)
+{
+    uint64_t watchdog_ms = eds_notify_watchdog_ms(), period_ms = RELOAD_PERIOD_MS;
+    struct timespec period;
+    int number;
+
+    if (watchdog_ms > 0 && watchdog_ms / 2 < period_ms)
+        period_ms = watchdog_ms / 2;
+    period = (struct timespec){.tv_sec = (time_t)(period_ms / 1000),
+                               .tv_nsec = (long)(period_ms % 1000) * 1000000};
+    do {
+        number = sigtimedwait(ending, NULL, &period);
+        if (watchdog_ms > 0)
+            eds_notify("WATCHDOG=1");
+        if (service->reload != NULL && (number == SIGHUP || number < 0))
+            reload(service, number == SIGHUP);
+    } while (number < 0 || (number == SIGHUP && service->reload != NULL));
+    return number;
+}
+
 void eds_service_await(const struct eds_service *service, const sigset_t *ending)
 {
-    static const struct timespec period = {.tv_sec = RELOAD_PERIOD_S};
     int number;
 
     if (eds_registry_count(service->registry) == 0)
         eds_say_note("no device is known: every record will be refused until one is registered "
                      "(eds audit device add) or given (--device)");
-    do {
-        number = sigtimedwait(ending, NULL, service->reload != NULL ? &period : NULL);
-        if (service->reload != NULL && (number == SIGHUP || number < 0))
-            service->reload(service->reload_context, number == SIGHUP);
-    } while (number < 0 || (number == SIGHUP && service->reload != NULL));
+    eds_notify("READY=1");
+    number = await_end(service, ending);
+    eds_notify("STOPPING=1");
     pthread_sigmask(SIG_UNBLOCK, ending, NULL);
     EDS_LOG(EDS_LOG_INFO, "stopping", EDS_LOG_STRING("signal", strsignal(number)));
 }
