@@ -1,7 +1,9 @@
-# Tells the code and the reader what this build can do: build/generated/
-# cli/features.h for `eds --version`, the option as a macro (1 or 0) for #if, and
-# a summary.
+# Tells the code and the reader what this build can do: build/generated/ gets
+# cli/features.h for `eds --version` and base/features.h for #if, and there is a
+# summary.  Headers and not definitions for all: who does not ask is not compiled
+# again when an option changes.
 set(_rows "")
+set(_macros "")
 set(_summary "")
 foreach(option ${EDS_FEATURES})
   string(REGEX REPLACE "^EDS_" "" _name ${option})
@@ -13,7 +15,7 @@ foreach(option ${EDS_FEATURES})
   if(${option}_STATE STREQUAL "on")
     set(_on 1)
   endif()
-  target_compile_definitions(eds_flags INTERFACE ${option}=${_on})
+  string(APPEND _macros "#define ${option} ${_on}\n")
 endforeach()
 set(_libraries "")
 foreach(package SODIUM SQLITE P11KIT LIBPQ MICROHTTPD CURL GNUTLS MOSQUITTO)
@@ -33,6 +35,14 @@ file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/cli/features.h @ONLY CONTE
 /* What was linked, in the version that the build found. */
 #define EDS_LIBRARIES_INIT \\
 @_libraries@
+#endif
+")
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/generated/base/features.h @ONLY CONTENT
+"/* Made by CMake (cmake/features.cmake): the options of this build, 1 or 0. */
+#ifndef EDS_BASE_FEATURES_H
+#define EDS_BASE_FEATURES_H
+
+@_macros@
 #endif
 ")
 target_include_directories(eds_flags INTERFACE ${PROJECT_BINARY_DIR}/generated)

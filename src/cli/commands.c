@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "base/features.h"
 #include "cli/suggest.h"
 
 /* clang-format off: one a line, in the order of the help */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "device/store.h"
+#include "base/features.h"
 #include "edgesentry/buffer.h"
 
 static int32_t open_store(struct eds_buffer_store **out, const char *url, struct eds_error *err)

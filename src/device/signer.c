@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/features.h"
 #include "base/wipe.h"
 #include "device/keyfile.h"
 

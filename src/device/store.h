@@ -2,6 +2,7 @@
 #ifndef EDS_DEVICE_STORE_H
 #define EDS_DEVICE_STORE_H
 
+#include "base/features.h"
 #include "edgesentry/buffer_store.h"
 
 /* Each opens or makes a store; errors as eds_buffer_open. */

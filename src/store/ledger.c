@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/features.h"
 #include "base/wipe.h"
 #include "store/ledger_memory.h"
 #if EDS_POSTGRES

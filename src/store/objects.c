@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <string.h>
 
+#include "base/features.h"
 #include "store/objects_directory.h"
 #if EDS_S3
 #include "store/s3.h"

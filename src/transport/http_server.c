@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/features.h"
 #include "base/log.h"
 #include "transport/tls_options.h"
 

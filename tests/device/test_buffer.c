@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/features.h"
 #include "device/maker.h"
 
 static struct eds_buffer *open_memory(uint64_t size_max, uint64_t age_max_ms)

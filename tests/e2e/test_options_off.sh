@@ -18,81 +18,72 @@ show() {
     done
 }
 
-# build_without NAME PACKAGES OPTIONS...: PACKAGES are those that may be found.
+# What each option needs, by pkg-config's name and by the library's.
+declare -A packages=([EDS_STORE_SQLITE]=sqlite3 [EDS_BUFFER_SQLITE]=sqlite3 [EDS_POSTGRES]=libpq
+    [EDS_S3]=libcurl [EDS_TRANSPORT_HTTP]="libmicrohttpd libcurl" [EDS_TRANSPORT_TLS]=gnutls
+    [EDS_TRANSPORT_MQTT]=libmosquitto [EDS_PKCS11]=p11-kit-1)
+declare -A libraries=([sqlite3]=sqlite3 [libpq]=pq [libcurl]=curl [libmicrohttpd]=microhttpd
+    [gnutls]=gnutls [libmosquitto]=mosquitto [p11-kit-1]=p11-kit)
+
+# build_without OPTIONS...: where only what the other options need can be found.
+# One folder for all: what an option does not touch is not compiled again.
 build_without() {
-    local name=$1 packages=$2 package option
-    shift 2
-    mkdir -p "$work/$name.pc"
-    for package in "${always[@]}" $packages; do show "$work/$name.pc" "$package"; done
-    for option in "$@"; do set -- "$@" "-D$option=OFF"; shift; done
-    PKG_CONFIG_LIBDIR=$work/$name.pc PKG_CONFIG_PATH='' cmake -S "$EDS_SOURCE" -B "$work/$name" \
-        -G Ninja -DCMAKE_BUILD_TYPE=Debug -DEDS_BUILD_TESTS=OFF "$@" >"$work/log" 2>&1 ||
-        { tail -n 20 "$work/log"; exit 1; }
-    cmake --build "$work/$name" >"$work/log" 2>&1 || { tail -n 40 "$work/log"; exit 1; }
-    "$work/$name/bin/eds" --version --json >"$work/$name.json"
-}
-
-# states NAME: how that build describes its features, one a line.
-states() { python3 -c '
-import json, sys
-for name, state in json.load(open(sys.argv[1]))["features"].items():
-    print(name, state)' "$work/$1.json"; }
-
-# must_say NAME FEATURE STATE
-must_say() {
-    local all # not a pipe: grep would leave at its match, and python find nobody reading
-    all=$(states "$1")
-    grep -qx "$2 $3" <<<"$all" || { printf '%s: %s is not %s:\n%s\n' "$1" "$2" "$3" "$all"; exit 1; }
-}
-
-# must_not_link NAME LIBRARY...
-must_not_link() {
-    local name=$1 library
-    shift
-    for library in "$@"; do
-        if readelf -d "$work/$name/bin/eds" | grep NEEDED | grep -q "$library"; then
-            echo "$name still links $library" >&2
-            exit 1
+    local off=" $* " option package wanted="" flags=()
+    [[ $off != *" EDS_TRANSPORT_HTTP "* ]] || off+="EDS_TRANSPORT_TLS " # it is HTTP's
+    rm -rf "$work/pc"
+    mkdir "$work/pc"
+    for option in $optional; do
+        if [[ $off == *" $option "* ]]; then
+            flags+=("-D$option=OFF")
+        else
+            wanted+=" ${packages[$option]}"
         fi
     done
+    for package in "${always[@]}" $wanted; do show "$work/pc" "$package"; done
+    PKG_CONFIG_LIBDIR=$work/pc PKG_CONFIG_PATH='' cmake --fresh -S "$EDS_SOURCE" -B "$work/build" \
+        -G Ninja -DCMAKE_BUILD_TYPE=Debug -DEDS_BUILD_TESTS=OFF "${flags[@]}" >"$work/log" 2>&1 ||
+        { echo "without $*:"; tail -n 20 "$work/log"; exit 1; }
+    cmake --build "$work/build" >"$work/log" 2>&1 ||
+        { echo "without $*:"; tail -n 40 "$work/log"; exit 1; }
+    must_be "$off"
+    for package in "${!libraries[@]}"; do
+        [[ " $wanted " == *" $package "* ]] || must_not_link "${libraries[$package]}" "$*"
+    done
+    echo "built without $*"
+}
+
+# must_be OFF: the command says of each option whether it is off.
+must_be() {
+    local option name state all
+    all=$("$work/build/bin/eds" --version --json | python3 -c '
+import json, sys
+for name, state in json.load(sys.stdin)["features"].items():
+    print(name, state)')
+    for option in $optional; do
+        name=$(tr 'A-Z_' 'a-z-' <<<"${option#EDS_}")
+        state=on
+        [[ $1 != *" $option "* ]] || state=off
+        grep -qx "$name $state" <<<"$all" ||
+            { printf '%s is not %s:\n%s\n' "$name" "$state" "$all"; exit 1; }
+    done
+}
+
+# must_not_link LIBRARY OPTIONS
+must_not_link() {
+    if readelf -d "$work/build/bin/eds" | grep NEEDED | grep -q "lib$1[.-]"; then
+        echo "without $2 it still links $1" >&2
+        exit 1
+    fi
 }
 
 optional=$(sed -n 's/^eds_feature(\([A-Z0-9_]*\).*/\1/p' "$EDS_SOURCE/cmake/options.cmake")
 # shellcheck disable=SC2086 # words are wanted
-build_without everything "" $optional
-if states everything | grep ' on$'; then
-    echo "all options are OFF, and yet these are on" >&2
-    exit 1
-fi
-must_not_link everything sqlite3 microhttpd curl pq mosquitto gnutls
-
-build_without http "sqlite3 libpq libmosquitto" EDS_TRANSPORT_HTTP EDS_S3
-must_say http transport-http off
-must_say http transport-tls off
-must_say http store-sqlite on
-must_say http transport-mqtt on
-must_not_link http microhttpd curl
-
-build_without tls "sqlite3 libpq libmicrohttpd libcurl" EDS_TRANSPORT_TLS EDS_TRANSPORT_MQTT
-must_say tls transport-tls off
-must_say tls transport-http on
-must_say tls transport-mqtt off
-must_not_link tls mosquitto
-
-build_without sqlite "libpq libmicrohttpd libcurl libmosquitto" EDS_STORE_SQLITE EDS_BUFFER_SQLITE
-must_say sqlite store-sqlite off
-must_say sqlite transport-http on
-must_not_link sqlite sqlite3
-
-build_without postgres "sqlite3 libmicrohttpd libcurl libmosquitto" EDS_POSTGRES
-must_say postgres postgres off
-must_say postgres store-sqlite on
-must_not_link postgres pq
-
-build_without s3 "sqlite3 libpq libmicrohttpd libcurl gnutls libmosquitto" EDS_S3
-must_say s3 s3 off
-must_say s3 transport-http on
-refusal=$("$work/s3/bin/eds" audit serve --addr 127.0.0.1:0 --store memory: --objects s3://b 2>&1) &&
+build_without $optional
+build_without EDS_STORE_SQLITE EDS_BUFFER_SQLITE
+build_without EDS_POSTGRES EDS_TRANSPORT_MQTT EDS_PKCS11
+build_without EDS_TRANSPORT_HTTP EDS_S3
+build_without EDS_TRANSPORT_TLS EDS_BUFFER_SQLITE
+build_without EDS_S3
+refusal=$("$work/build/bin/eds" audit serve --addr 127.0.0.1:0 --store memory: --objects s3://b 2>&1) &&
     { echo "a build without S3 took an s3:// URL"; exit 1; }
 [[ $refusal == *"this build has no S3 (EDS_S3)"* ]] || { echo "it says: $refusal"; exit 1; }
-echo "built without: $(tr '\n' ' ' <<<"$optional")"

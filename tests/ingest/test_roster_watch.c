@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/features.h"
 #include "ingest/roster_watch.h"
 #include "ingest/world.h"
 

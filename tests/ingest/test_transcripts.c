@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/features.h"
 #include "ingest/world.h"
 #include "support/postgres.h"
 #include "support/vectors.h"

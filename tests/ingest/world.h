@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "base/features.h"
 #include "edgesentry/attest.h"
 #include "ingest/ingest.h"
 

@@ -3,6 +3,7 @@
  *
  * A payload travels in a commit there, so each put is a record of a device of
  * its own; one lock stands for the one committer. */
+#include "base/features.h"
 #include "store/objects_conformance.h"
 
 #include <assert.h>
