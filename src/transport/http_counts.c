@@ -1,5 +1,6 @@
 /* http_counts.c - what the HTTP server has done, for those who watch it. */
 #include "transport/http_connection.h"
+#include "base/features.h"
 #include "transport/tls.h"
 
 void eds_http_server_counts(const struct eds_http_server *server, struct eds_http_counts *out)

@@ -4,6 +4,7 @@
 
 #include <microhttpd.h>
 
+#include "base/features.h"
 #include "transport/tls.h"
 
 /* Belongs to its connection's thread. */
