@@ -1,4 +1,4 @@
-/* log_format.h - the bytes of a log (docs/SPEC.md 15).
+/* log_format.h - the bytes of a log (docs/SPEC.md 17).
  *
  * The file is a ring of sectors.  A sector has a header and then frames; a
  * frame has a piece of a transaction, or all of it; a transaction is a list of
