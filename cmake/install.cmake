@@ -5,7 +5,7 @@ include(CMakePackageConfigHelpers)
 
 set(_package ${CMAKE_INSTALL_LIBDIR}/cmake/edgesentry)
 set(_libraries "")
-foreach(name edgesentry edgesentry_bridge)
+foreach(name edgesentry edgesentry_bridge edgesentry_device)
   if(TARGET ${name}_shared)
     string(REPLACE "edgesentry_" "" _short ${name})
     set_target_properties(${name}_shared PROPERTIES EXPORT_NAME ${_short})
@@ -19,7 +19,7 @@ if(_libraries)
           LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
           INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
   install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}
-          FILES_MATCHING PATTERN "*.h")
+          FILES_MATCHING PATTERN "*.h" PATTERN "*.hpp")
   install(EXPORT edgesentry NAMESPACE edgesentry:: FILE edgesentry-targets.cmake
           DESTINATION ${_package})
   configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/edgesentry-config.cmake.in
@@ -34,7 +34,7 @@ if(_libraries)
   # Paths relative to the .pc file itself: the tree may be moved as a whole.
   file(RELATIVE_PATH _up ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
   string(REGEX REPLACE "/$" "" EDS_PC_PREFIX "\${pcfiledir}/${_up}")
-  foreach(pc edgesentry edgesentry-bridge)
+  foreach(pc edgesentry edgesentry-bridge edgesentry-device)
     configure_file(${PROJECT_SOURCE_DIR}/cmake/${pc}.pc.in ${PROJECT_BINARY_DIR}/generated/${pc}.pc
                    @ONLY)
     install(FILES ${PROJECT_BINARY_DIR}/generated/${pc}.pc

@@ -92,7 +92,7 @@ int32_t eds_agent_open(struct eds_agent **out, const struct eds_agent_config *co
         agent->state.head = *config->start;
     agent->config.device_id = NULL;
     agent->config.start = NULL;
-    agent->clock.source = config->clock != NULL ? config->clock : agent_clock_system();
+    agent->clock.source = config->clock != NULL ? config->clock : eds_agent_clock_system();
     eds_key_id(agent->key_id, config->signer->public_key);
     pthread_mutex_init(&agent->mutex, NULL);
     *out = agent;
@@ -226,7 +226,7 @@ static int32_t record_all(struct making *making, const struct eds_event *events,
     int32_t rc;
 
     find_head(agent, &making->head);
-    now = agent_clock_read(&agent->clock, making->head.timestamp_ms);
+    now = eds_agent_clock_read(&agent->clock, making->head.timestamp_ms);
     making->timestamp_ms = now.timestamp_ms;
     expired =
         agent->config.key_not_after_ms > 0 && now.timestamp_ms > agent->config.key_not_after_ms;

@@ -40,7 +40,7 @@ static bool system_synchronized(void *context)
     return adjtimex(&now) != TIME_ERROR && (now.status & STA_UNSYNC) == 0;
 }
 
-const struct eds_clock *agent_clock_system(void)
+const struct eds_clock *eds_agent_clock_system(void)
 {
     static const struct eds_clock clock = {.wall_ms = system_wall,
                                            .monotonic_ms = system_monotonic,
@@ -60,7 +60,7 @@ static int64_t step_since(const struct agent_clock *clock, uint64_t wall_ms, uin
     return step_ms > STEP_MS || step_ms < -STEP_MS ? step_ms : 0;
 }
 
-struct agent_time agent_clock_read(struct agent_clock *clock, uint64_t last_ms)
+struct agent_time eds_agent_clock_read(struct agent_clock *clock, uint64_t last_ms)
 {
     const struct eds_clock *source = clock->source;
     uint64_t wall_ms = source->wall_ms(source->context);

@@ -23,10 +23,10 @@ struct agent_time {
     int64_t stepped_ms; /* it has jumped by so much since the last reading; 0: it has not */
 };
 
-/* agent_clock_read decides.  last_ms: of the last record; 0: none. */
-struct agent_time agent_clock_read(struct agent_clock *clock, uint64_t last_ms);
+/* eds_agent_clock_read decides.  last_ms: of the last record; 0: none. */
+struct agent_time eds_agent_clock_read(struct agent_clock *clock, uint64_t last_ms);
 
-/* agent_clock_system is the system's clock. */
-const struct eds_clock *agent_clock_system(void);
+/* eds_agent_clock_system is the system's clock. */
+const struct eds_clock *eds_agent_clock_system(void);
 
 #endif

@@ -10,7 +10,7 @@
 #include "device/item.h"
 #include "device/store_log.h"
 
-uint32_t log_free_sectors(const struct log_store *log)
+uint32_t eds_ring_free_sectors(const struct log_store *log)
 {
     return log->sector_count - (uint32_t)(log->current.serial - log->oldest) - 1;
 }
@@ -59,10 +59,11 @@ static int32_t write_copies(struct copying *copying, struct eds_error *err)
     if (copying->count == 0)
         return EDS_OK;
     copying->frames.count = 0;
-    rc = log_append(copying->log, &copying->txn, true, &copying->frames, err);
+    rc = eds_ring_append(copying->log, &copying->txn, true, &copying->frames, err);
     for (size_t i = 0; rc == EDS_OK && i < copying->count; i++) {
         const struct copied *one = &copying->list[i];
-        uint64_t place = log_place(log_frames_find(&copying->frames, one->offset), one->offset);
+        uint64_t place =
+            log_place(eds_ring_frames_find(&copying->frames, one->offset), one->offset);
 
         if (one->node != NULL) {
             copying->log->live_size += one->size;
@@ -84,7 +85,7 @@ static int32_t copy_item(struct copying *copying, struct eds_item_node *node, st
 {
     struct eds_buffer_item *item;
     uint8_t *body;
-    int32_t rc = log_item_read(copying->log, node, &item, err);
+    int32_t rc = eds_ring_item_read(copying->log, node, &item, err);
 
     if (rc == EDS_ERR_MALFORMED) { /* the medium has lost it; say so, and do not stop all else */
         EDS_LOG(EDS_LOG_ERROR, "buffer_item_lost", EDS_LOG_STRING("device", node->device->id),
@@ -96,16 +97,16 @@ static int32_t copy_item(struct copying *copying, struct eds_item_node *node, st
     }
     if (rc != EDS_OK)
         return rc;
-    if (copying->txn.size + log_item_size(item) > log_txn_max(copying->log) / 2)
+    if (copying->txn.size + eds_ring_item_size(item) > log_txn_max(copying->log) / 2)
         rc = write_copies(copying, err);
-    if (rc == EDS_OK && !note(copying, node, NULL, log_item_size(item)))
+    if (rc == EDS_OK && !note(copying, node, NULL, eds_ring_item_size(item)))
         rc = no_memory(err);
     if (rc == EDS_OK) {
-        body = log_txn_add(&copying->txn, LOG_ITEM, item->is_dead ? LOG_ITEM_DEAD : 0,
-                           log_item_size(item));
-        rc = body != NULL ? log_item_encode(body, item, err) : no_memory(err);
+        body = eds_ring_txn_add(&copying->txn, LOG_ITEM, item->is_dead ? LOG_ITEM_DEAD : 0,
+                                eds_ring_item_size(item));
+        rc = body != NULL ? eds_ring_item_encode(body, item, err) : no_memory(err);
         if (rc == EDS_OK)
-            log_txn_seal(&copying->txn, body, log_item_size(item));
+            eds_ring_txn_seal(&copying->txn, body, eds_ring_item_size(item));
     }
     free(item);
     return rc;
@@ -123,13 +124,13 @@ static int32_t copy_head(struct copying *copying, struct eds_item_device *device
     if (rc != EDS_OK)
         return rc;
     if (!note(copying, NULL, device, 0) ||
-        (body = log_txn_add(&copying->txn, LOG_HEAD, 0, LOG_HEAD_FIXED + id_size)) == NULL)
+        (body = eds_ring_txn_add(&copying->txn, LOG_HEAD, 0, LOG_HEAD_FIXED + id_size)) == NULL)
         return no_memory(err);
     log_put(body, device->head.sequence, 8);
     log_put(body + 8, device->head.timestamp_ms, 8);
     memcpy(body + 16, device->head.record_hash, EDS_HASH_SIZE);
     memcpy(body + LOG_HEAD_FIXED, device->id, id_size);
-    log_txn_seal(&copying->txn, body, LOG_HEAD_FIXED + id_size);
+    eds_ring_txn_seal(&copying->txn, body, LOG_HEAD_FIXED + id_size);
     return EDS_OK;
 }
 
@@ -165,10 +166,10 @@ static int32_t write_gone(struct copying *copying, struct eds_error *err)
 
     if (log->pending_count == 0)
         return EDS_OK;
-    if (!log_txn_gone(log, &copying->txn))
+    if (!eds_ring_txn_gone(log, &copying->txn))
         rc = no_memory(err);
     if (rc == EDS_OK)
-        rc = log_append(log, &copying->txn, true, &copying->frames, err);
+        rc = eds_ring_append(log, &copying->txn, true, &copying->frames, err);
     if (rc == EDS_OK)
         log->pending_count = 0;
     copying->txn.size = 0;
@@ -183,7 +184,7 @@ static int32_t clean_one(struct log_store *log, struct eds_error *err)
 
     if (rc == EDS_OK)
         rc = copy_all(&copying, log_sector_of(log, log->oldest), err);
-    log_txn_free(&copying.txn);
+    eds_ring_txn_free(&copying.txn);
     free(copying.frames.list);
     free(copying.list);
     if (rc == EDS_OK)
@@ -191,11 +192,11 @@ static int32_t clean_one(struct log_store *log, struct eds_error *err)
     return rc;
 }
 
-int32_t log_make_room(struct log_store *log, uint32_t sectors, struct eds_error *err)
+int32_t eds_ring_make_room(struct log_store *log, uint32_t sectors, struct eds_error *err)
 {
     int32_t rc = EDS_OK;
 
-    for (uint32_t tries = 0; rc == EDS_OK && log_free_sectors(log) < sectors; tries++) {
+    for (uint32_t tries = 0; rc == EDS_OK && eds_ring_free_sectors(log) < sectors; tries++) {
         if (log->oldest >= log->current.serial || tries > 2 * log->sector_count)
             return eds_error_set(err, EDS_ERR_BUSY, "the offline buffer %s is full", log->io->name);
         rc = clean_one(log, err);

@@ -10,7 +10,7 @@
 
 static const uint8_t magic[8] = {'E', 'D', 'S', 'L', 'O', 'G', '1', '\n'};
 
-uint32_t log_sector_size(uint64_t file_size)
+uint32_t eds_ring_sector_size(uint64_t file_size)
 {
     uint32_t size = SECTOR_SIZE_MIN;
 
@@ -21,7 +21,7 @@ uint32_t log_sector_size(uint64_t file_size)
     return file_size % size == 0 ? size : 0;
 }
 
-void log_header_encode(uint8_t out[LOG_HEADER_SIZE], const struct log_header *header)
+void eds_ring_header_encode(uint8_t out[LOG_HEADER_SIZE], const struct log_header *header)
 {
     memcpy(out, magic, sizeof magic);
     log_put(out + 8, header->serial, 8);
@@ -30,7 +30,7 @@ void log_header_encode(uint8_t out[LOG_HEADER_SIZE], const struct log_header *he
     log_put(out + 28, eds_crc32c(0, out, 28), 4);
 }
 
-bool log_header_decode(struct log_header *out, const uint8_t bytes[LOG_HEADER_SIZE])
+bool eds_ring_header_decode(struct log_header *out, const uint8_t bytes[LOG_HEADER_SIZE])
 {
     if (memcmp(bytes, magic, sizeof magic) != 0 ||
         log_get(bytes + 28, 4) != eds_crc32c(0, bytes, 28))
@@ -52,8 +52,8 @@ static uint32_t frame_crc(const uint8_t *frame, uint32_t size, const struct log_
     return eds_crc32c(eds_crc32c(0, place, sizeof place), frame + 4, size + 4);
 }
 
-void log_frame_encode(uint8_t *frame, uint32_t size, unsigned flags,
-                      const struct log_header *header, uint32_t offset)
+void eds_ring_frame_encode(uint8_t *frame, uint32_t size, unsigned flags,
+                           const struct log_header *header, uint32_t offset)
 {
     uint32_t end = LOG_FRAME_HEADER_SIZE + size;
 
@@ -63,7 +63,7 @@ void log_frame_encode(uint8_t *frame, uint32_t size, unsigned flags,
     memset(frame + end, 0, log_aligned(end) - end);
 }
 
-uint32_t log_frame_size(const uint8_t *frame, uint32_t offset, uint32_t sector_size)
+uint32_t eds_ring_frame_size(const uint8_t *frame, uint32_t offset, uint32_t sector_size)
 {
     uint32_t size = (uint32_t)log_get(frame + 4, 3);
 
@@ -73,8 +73,8 @@ uint32_t log_frame_size(const uint8_t *frame, uint32_t offset, uint32_t sector_s
     return size;
 }
 
-bool log_frame_good(const uint8_t *frame, uint32_t size, const struct log_header *header,
-                    uint32_t offset)
+bool eds_ring_frame_good(const uint8_t *frame, uint32_t size, const struct log_header *header,
+                         uint32_t offset)
 {
     return log_get(frame, 4) == frame_crc(frame, size, header, offset);
 }

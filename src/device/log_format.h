@@ -71,23 +71,23 @@ static inline uint32_t log_aligned(uint32_t size)
     return (size + LOG_ALIGN - 1) & ~(LOG_ALIGN - 1);
 }
 
-/* log_sector_size tells the sectors' size of a file: about 64 of them, 4 KiB to 1
+/* eds_ring_sector_size tells the sectors' size of a file: about 64 of them, 4 KiB to 1
  * MiB each.  0: no log has this size. */
-uint32_t log_sector_size(uint64_t file_size);
+uint32_t eds_ring_sector_size(uint64_t file_size);
 
-void log_header_encode(uint8_t out[LOG_HEADER_SIZE], const struct log_header *header);
-bool log_header_decode(struct log_header *out, const uint8_t bytes[LOG_HEADER_SIZE]);
+void eds_ring_header_encode(uint8_t out[LOG_HEADER_SIZE], const struct log_header *header);
+bool eds_ring_header_decode(struct log_header *out, const uint8_t bytes[LOG_HEADER_SIZE]);
 
-/* log_frame_encode writes the header of a frame whose body is in its place
+/* eds_ring_frame_encode writes the header of a frame whose body is in its place
  * behind it, and the zeros. */
-void log_frame_encode(uint8_t *frame, uint32_t size, unsigned flags,
-                      const struct log_header *header, uint32_t offset);
+void eds_ring_frame_encode(uint8_t *frame, uint32_t size, unsigned flags,
+                           const struct log_header *header, uint32_t offset);
 
-/* log_frame_size gives the size of the body of a frame at offset of a sector, as
+/* eds_ring_frame_size gives the size of the body of a frame at offset of a sector, as
  * its header says, if that can be; else 0. */
-uint32_t log_frame_size(const uint8_t *frame, uint32_t offset, uint32_t sector_size);
-bool log_frame_good(const uint8_t *frame, uint32_t size, const struct log_header *header,
-                    uint32_t offset);
+uint32_t eds_ring_frame_size(const uint8_t *frame, uint32_t offset, uint32_t sector_size);
+bool eds_ring_frame_good(const uint8_t *frame, uint32_t size, const struct log_header *header,
+                         uint32_t offset);
 
 static inline unsigned log_frame_flags(const uint8_t *frame)
 {

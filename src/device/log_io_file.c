@@ -84,11 +84,11 @@ static int32_t fill(struct file_io *file, int fd, uint64_t size, struct eds_erro
 
     if (eds_port_random(&first.nonce, sizeof first.nonce) != 0)
         return eds_error_set(err, EDS_ERR_PANIC, "the system gives no random bytes");
-    log_header_encode(header, &first);
+    eds_ring_header_encode(header, &first);
     errno = posix_fallocate(fd, 0, (off_t)size);
     if (errno != 0)
         return fail(&file->io, err, "make room for");
-    if (pwrite(fd, header, sizeof header, (off_t)log_sector_size(size)) != sizeof header ||
+    if (pwrite(fd, header, sizeof header, (off_t)eds_ring_sector_size(size)) != sizeof header ||
         fsync(fd) != 0)
         return fail(&file->io, err, "make");
     return EDS_OK;
@@ -146,7 +146,7 @@ static int32_t open_file(struct file_io *file, uint64_t size, struct eds_error *
                                    "cannot open the offline buffer %s: another process has it open",
                                    file->path)
                    : fail(&file->io, err, "lock");
-    if (!S_ISREG(status.st_mode) || log_sector_size((uint64_t)status.st_size) == 0)
+    if (!S_ISREG(status.st_mode) || eds_ring_sector_size((uint64_t)status.st_size) == 0)
         return eds_error_set(err, EDS_ERR_EXISTS, "%s is there and is no offline buffer",
                              file->path);
     file->io.size = (uint64_t)status.st_size;

@@ -14,12 +14,13 @@ static size_t compact_size(const struct eds_buffer_item *item)
     return size;
 }
 
-size_t log_item_size(const struct eds_buffer_item *item)
+size_t eds_ring_item_size(const struct eds_buffer_item *item)
 {
     return LOG_ITEM_FIXED + compact_size(item) + strlen(item->reason) + item->payload_size;
 }
 
-int32_t log_item_encode(uint8_t *body, const struct eds_buffer_item *item, struct eds_error *err)
+int32_t eds_ring_item_encode(uint8_t *body, const struct eds_buffer_item *item,
+                             struct eds_error *err)
 {
     uint8_t bytes[EDS_COMPACT_SIZE_MAX];
     size_t size, reason_size = strlen(item->reason);
@@ -39,8 +40,8 @@ int32_t log_item_encode(uint8_t *body, const struct eds_buffer_item *item, struc
     return EDS_OK;
 }
 
-int32_t log_item_decode(struct eds_buffer_item **out, unsigned flags, const uint8_t *body,
-                        size_t size)
+int32_t eds_ring_item_decode(struct eds_buffer_item **out, unsigned flags, const uint8_t *body,
+                             size_t size)
 {
     size_t entry_size, reason_size, used, payload_size;
     struct eds_buffer_item *item;
@@ -91,7 +92,7 @@ static int32_t read_across(struct log_store *log, uint64_t place, uint8_t *out, 
 
         if (rc != EDS_OK)
             return rc;
-        body = log_frame_size(header, offset, log->sector_size);
+        body = eds_ring_frame_size(header, offset, log->sector_size);
         if (body <= skip)
             return EDS_ERR_MALFORMED;
         take = size - done < body - skip ? (uint32_t)(size - done) : body - skip;
@@ -110,8 +111,8 @@ static int32_t read_across(struct log_store *log, uint64_t place, uint8_t *out, 
     return EDS_OK;
 }
 
-int32_t log_item_read(struct log_store *log, const struct eds_item_node *node,
-                      struct eds_buffer_item **out, struct eds_error *err)
+int32_t eds_ring_item_read(struct log_store *log, const struct eds_item_node *node,
+                           struct eds_buffer_item **out, struct eds_error *err)
 {
     uint8_t *entry = malloc(node->size);
     uint8_t *body = entry + LOG_ENTRY_HEADER_SIZE;
@@ -125,7 +126,7 @@ int32_t log_item_read(struct log_store *log, const struct eds_item_node *node,
                          log_get(entry + 8, 4) != eds_crc32c(0, body, body_size)))
         rc = EDS_ERR_MALFORMED;
     if (rc == EDS_OK)
-        rc = log_item_decode(out, entry[1], body, body_size);
+        rc = eds_ring_item_decode(out, entry[1], body, body_size);
     free(entry);
     if (rc == EDS_ERR_MALFORMED)
         eds_error_set(err, rc,

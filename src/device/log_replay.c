@@ -86,7 +86,7 @@ static int32_t apply_item(const struct replay *replay, unsigned flags, const uin
     struct eds_item_device *device;
     struct eds_item_node *node;
     struct eds_buffer_head head;
-    int32_t rc = log_item_decode(&item, flags, body, size);
+    int32_t rc = eds_ring_item_decode(&item, flags, body, size);
 
     if (rc != EDS_OK)
         return rc;
@@ -108,7 +108,7 @@ static int32_t apply_item(const struct replay *replay, unsigned flags, const uin
     log->live_size += node->size;
     if (item->id > log->id_last)
         log->id_last = item->id;
-    if (!log_set_reason(log, node, item->is_dead ? item->reason : NULL))
+    if (!eds_ring_set_reason(log, node, item->is_dead ? item->reason : NULL))
         goto out;
     head.sequence = item->entry.record.sequence;
     head.timestamp_ms = item->entry.record.timestamp_ms;
@@ -179,8 +179,8 @@ static int32_t apply_fate(struct log_store *log, enum log_kind kind, const uint8
     }
     memcpy(reason, body + 8, size - 8);
     reason[size - 8] = '\0';
-    return log_set_reason(log, node, kind == LOG_BURIED ? reason : NULL) ? EDS_OK
-                                                                         : EDS_ERR_NO_MEMORY;
+    return eds_ring_set_reason(log, node, kind == LOG_BURIED ? reason : NULL) ? EDS_OK
+                                                                              : EDS_ERR_NO_MEMORY;
 }
 
 /* Applies a whole transaction.  Its entries were good when they were written: one
@@ -194,7 +194,7 @@ static int32_t apply(struct replay *replay)
     for (size_t at = 0; at < txn->size && rc == EDS_OK;) {
         const uint8_t *entry = txn->bytes + at, *body = entry + LOG_ENTRY_HEADER_SIZE;
         size_t left = txn->size - at, size;
-        uint64_t place = log_place(log_frames_find(&replay->frames, at), at);
+        uint64_t place = log_place(eds_ring_frames_find(&replay->frames, at), at);
 
         if (left < LOG_ENTRY_HEADER_SIZE)
             return EDS_ERR_MALFORMED;
@@ -243,7 +243,7 @@ static int32_t take_frame(struct replay *replay, const uint8_t *frame, uint32_t 
         replay->txn.bytes = bytes;
         replay->txn.room = room;
     }
-    if (!log_frames_add(&replay->frames, replay->txn.size, position))
+    if (!eds_ring_frames_add(&replay->frames, replay->txn.size, position))
         return EDS_ERR_NO_MEMORY;
     memcpy(replay->txn.bytes + replay->txn.size, frame + LOG_FRAME_HEADER_SIZE, size);
     replay->txn.size += size;
@@ -266,12 +266,12 @@ static int32_t read_frames(struct replay *replay, uint32_t sector)
     for (uint32_t offset = LOG_HEADER_SIZE;
          log->sector_size - offset >= LOG_FRAME_MIN && rc != EDS_ERR_NO_MEMORY;) {
         const uint8_t *frame = log->sector + offset;
-        uint32_t size = log_frame_size(frame, offset, log->sector_size);
+        uint32_t size = eds_ring_frame_size(frame, offset, log->sector_size);
 
         if (size > 0 && budget < size)
             break;
         budget -= size;
-        if (size == 0 || !log_frame_good(frame, size, &replay->header, offset)) {
+        if (size == 0 || !eds_ring_frame_good(frame, size, &replay->header, offset)) {
             replay->open = false;
             lost = true;
             offset += LOG_ALIGN;
@@ -295,7 +295,7 @@ static int32_t read_header(struct log_store *log, uint32_t sector, struct log_he
     int32_t rc =
         log->io->read(log->io, (uint64_t)sector * log->sector_size, bytes, sizeof bytes, err);
 
-    *good = rc == EDS_OK && log_header_decode(out, bytes) && out->serial > 0 &&
+    *good = rc == EDS_OK && eds_ring_header_decode(out, bytes) && out->serial > 0 &&
             out->id_last <= LOG_ID_MAX && log_sector_of(log, out->serial) == sector;
     return rc;
 }
@@ -345,7 +345,7 @@ static bool in_use(const struct log_store *log, uint32_t sector)
     return false;
 }
 
-int32_t log_replay(struct log_store *log, struct eds_error *err)
+int32_t eds_ring_replay(struct log_store *log, struct eds_error *err)
 {
     struct replay replay = {.log = log};
     uint64_t first, count = log->sector_count;
@@ -370,7 +370,7 @@ int32_t log_replay(struct log_store *log, struct eds_error *err)
             replay.open = false;
         }
     }
-    log_txn_free(&replay.txn);
+    eds_ring_txn_free(&replay.txn);
     free(replay.frames.list);
     if (rc != EDS_OK)
         return rc;

@@ -17,7 +17,7 @@ static int32_t no_memory(struct eds_error *err)
     return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for the offline buffer");
 }
 
-uint8_t *log_txn_add(struct log_txn *txn, enum log_kind kind, unsigned flags, size_t body_size)
+uint8_t *eds_ring_txn_add(struct log_txn *txn, enum log_kind kind, unsigned flags, size_t body_size)
 {
     size_t needed = txn->size + LOG_ENTRY_HEADER_SIZE + body_size;
     uint8_t *entry;
@@ -40,20 +40,20 @@ uint8_t *log_txn_add(struct log_txn *txn, enum log_kind kind, unsigned flags, si
     return entry + LOG_ENTRY_HEADER_SIZE;
 }
 
-void log_txn_seal(struct log_txn *txn, const uint8_t *body, size_t body_size)
+void eds_ring_txn_seal(struct log_txn *txn, const uint8_t *body, size_t body_size)
 {
     uint8_t *entry = txn->bytes + (body - txn->bytes) - LOG_ENTRY_HEADER_SIZE;
 
     log_put(entry + 8, eds_crc32c(0, body, body_size), 4);
 }
 
-void log_txn_free(struct log_txn *txn)
+void eds_ring_txn_free(struct log_txn *txn)
 {
     free(txn->bytes);
     *txn = (struct log_txn){.bytes = NULL};
 }
 
-bool log_frames_add(struct log_frames *frames, size_t begin, uint64_t position)
+bool eds_ring_frames_add(struct log_frames *frames, size_t begin, uint64_t position)
 {
     if (frames->count == frames->room) {
         size_t room = frames->room > 0 ? 2 * frames->room : 8;
@@ -68,7 +68,7 @@ bool log_frames_add(struct log_frames *frames, size_t begin, uint64_t position)
     return true;
 }
 
-const struct log_frame_place *log_frames_find(const struct log_frames *frames, size_t offset)
+const struct log_frame_place *eds_ring_frames_find(const struct log_frames *frames, size_t offset)
 {
     size_t i = frames->count;
 
@@ -77,26 +77,26 @@ const struct log_frame_place *log_frames_find(const struct log_frames *frames, s
     return &frames->list[i - 1];
 }
 
-bool log_txn_gone(const struct log_store *log, struct log_txn *txn)
+bool eds_ring_txn_gone(const struct log_store *log, struct log_txn *txn)
 {
     for (size_t i = 0; i < log->pending_count; i++) {
         bool is_void = log->pending[i].count > 0;
         size_t size = is_void ? 12 : 8;
-        uint8_t *body = log_txn_add(txn, is_void ? LOG_VOID : LOG_GONE, 0, size);
+        uint8_t *body = eds_ring_txn_add(txn, is_void ? LOG_VOID : LOG_GONE, 0, size);
 
         if (body == NULL)
             return false;
         log_put(body, log->pending[i].id, 8);
         if (is_void)
             log_put(body + 8, log->pending[i].count, 4);
-        log_txn_seal(txn, body, size);
+        eds_ring_txn_seal(txn, body, size);
     }
     return true;
 }
 
 static int32_t next_sector(struct log_store *log, struct eds_error *err)
 {
-    if (log_free_sectors(log) == 0)
+    if (eds_ring_free_sectors(log) == 0)
         return eds_error_set(err, EDS_ERR_BUSY, "the offline buffer %s is full", log->io->name);
     if (eds_port_random(&log->current.nonce, sizeof log->current.nonce) != 0)
         return eds_error_set(err, EDS_ERR_PANIC, "the system gives no random bytes");
@@ -104,7 +104,7 @@ static int32_t next_sector(struct log_store *log, struct eds_error *err)
     log->current.id_last = log->id_last;
     log->offset = LOG_HEADER_SIZE;
     log->sealed = false;
-    log_header_encode(log->sector, &log->current);
+    eds_ring_header_encode(log->sector, &log->current);
     return EDS_OK;
 }
 
@@ -141,21 +141,21 @@ static int32_t append(struct log_store *log, const struct log_txn *txn, struct l
         chunk = txn->size - done < room ? (uint32_t)(txn->size - done) : room;
         flags =
             (done == 0 ? LOG_FRAME_FIRST : 0) | (done + chunk == txn->size ? LOG_FRAME_LAST : 0);
-        if (!log_frames_add(frames, done,
-                            (uint64_t)log_sector_of(log, log->current.serial) * log->sector_size +
-                                log->offset))
+        if (!eds_ring_frames_add(
+                frames, done,
+                (uint64_t)log_sector_of(log, log->current.serial) * log->sector_size + log->offset))
             return no_memory(err);
         frame = log->sector + log->offset;
         memcpy(frame + LOG_FRAME_HEADER_SIZE, txn->bytes + done, chunk);
-        log_frame_encode(frame, chunk, flags, &log->current, log->offset);
+        eds_ring_frame_encode(frame, chunk, flags, &log->current, log->offset);
         log->offset += log_aligned(LOG_FRAME_HEADER_SIZE + chunk);
         done += chunk;
     }
     return rc == EDS_OK ? write_out(log, from, err) : rc;
 }
 
-int32_t log_append(struct log_store *log, const struct log_txn *txn, bool sync,
-                   struct log_frames *frames, struct eds_error *err)
+int32_t eds_ring_append(struct log_store *log, const struct log_txn *txn, bool sync,
+                        struct log_frames *frames, struct eds_error *err)
 {
     uint64_t serial = log->current.serial;
     int32_t rc = append(log, txn, frames, err);
@@ -169,8 +169,8 @@ int32_t log_append(struct log_store *log, const struct log_txn *txn, bool sync,
     return rc;
 }
 
-int32_t log_write(struct log_store *log, const struct log_txn *txn, bool sync,
-                  struct log_frames *frames, struct eds_error *err)
+int32_t eds_ring_write(struct log_store *log, const struct log_txn *txn, bool sync,
+                       struct log_frames *frames, struct eds_error *err)
 {
     uint32_t per_sector = log->sector_size - LOG_HEADER_SIZE - LOG_FRAME_HEADER_SIZE;
     int32_t rc;
@@ -181,13 +181,14 @@ int32_t log_write(struct log_store *log, const struct log_txn *txn, bool sync,
                              "%zu",
                              txn->size, log->io->name, log_txn_max(log));
     /* Always leave what the cleaner needs to go on: two more transactions. */
-    rc = log_make_room(log, (uint32_t)(txn->size / per_sector + 2 + log->sector_count / 8), err);
+    rc = eds_ring_make_room(log, (uint32_t)(txn->size / per_sector + 2 + log->sector_count / 8),
+                            err);
     if (rc == EDS_OK)
-        rc = log_append(log, txn, sync, frames, err);
+        rc = eds_ring_append(log, txn, sync, frames, err);
     return rc;
 }
 
-int32_t log_write_pending(struct log_store *log, struct eds_error *err)
+int32_t eds_ring_write_pending(struct log_store *log, struct eds_error *err)
 {
     struct log_txn txn = {.bytes = NULL};
     struct log_frames frames = {.list = NULL};
@@ -195,13 +196,13 @@ int32_t log_write_pending(struct log_store *log, struct eds_error *err)
 
     if (log->pending_count == 0)
         return EDS_OK;
-    if (!log_txn_gone(log, &txn))
+    if (!eds_ring_txn_gone(log, &txn))
         rc = no_memory(err);
     if (rc == EDS_OK)
-        rc = log_write(log, &txn, false, &frames, err);
+        rc = eds_ring_write(log, &txn, false, &frames, err);
     if (rc == EDS_OK)
         log->pending_count = 0;
     free(frames.list);
-    log_txn_free(&txn);
+    eds_ring_txn_free(&txn);
     return rc;
 }

@@ -26,7 +26,7 @@ static int32_t no_memory(struct eds_error *err)
     return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for the offline buffer");
 }
 
-bool log_set_reason(struct log_store *log, struct eds_item_node *node, const char *reason)
+bool eds_ring_set_reason(struct log_store *log, struct eds_item_node *node, const char *reason)
 {
     struct eds_buffer_item clean = {.is_dead = true};
     char *copy = NULL;
@@ -70,7 +70,7 @@ static int32_t plan_item(struct push *push, size_t i, struct eds_buffer_item *it
     struct log_store *log = push->log;
     struct pushed *pushed = &push->list[i];
     struct eds_item_device *device = eds_item_index_device(&log->index, eds_item_device(item));
-    size_t size = log_item_size(item);
+    size_t size = eds_ring_item_size(item);
     uint8_t hash[EDS_HASH_SIZE];
     uint8_t *body;
     int32_t rc;
@@ -88,12 +88,13 @@ static int32_t plan_item(struct push *push, size_t i, struct eds_buffer_item *it
     pushed->moves_head = memcmp(hash, head->record_hash, sizeof hash) == 0;
     pushed->offset = push->txn.size;
     pushed->size = LOG_ENTRY_HEADER_SIZE + size;
-    body = log_txn_add(&push->txn, LOG_ITEM, pushed->moves_head ? LOG_ITEM_MOVES_HEAD : 0, size);
+    body =
+        eds_ring_txn_add(&push->txn, LOG_ITEM, pushed->moves_head ? LOG_ITEM_MOVES_HEAD : 0, size);
     if (body == NULL)
         return no_memory(err);
-    rc = log_item_encode(body, item, err);
+    rc = eds_ring_item_encode(body, item, err);
     if (rc == EDS_OK)
-        log_txn_seal(&push->txn, body, size);
+        eds_ring_txn_seal(&push->txn, body, size);
     pushed->node->size = (uint32_t)pushed->size;
     pushed->node->payload_size = (uint32_t)item->payload_size;
     pushed->node->sequence = item->entry.record.sequence;
@@ -129,7 +130,7 @@ static void take_in(struct push *push, const struct eds_buffer_head *heads, size
         struct eds_item_device *device = pushed->node->device;
 
         pushed->node->place =
-            log_place(log_frames_find(&push->frames, pushed->offset), pushed->offset);
+            log_place(eds_ring_frames_find(&push->frames, pushed->offset), pushed->offset);
         pushed->node->home = log_home(log, &push->frames);
         log->live_size += pushed->size;
         if (device->head_place == 0)
@@ -155,8 +156,8 @@ static int32_t log_push(struct eds_buffer_store *store, struct eds_buffer_item *
     if (push.list == NULL)
         return no_memory(err);
     if (log->pending_count == LOG_PENDING_MAX)
-        rc = log_write_pending(log, err); /* room for what this push may leave behind */
-    if (rc == EDS_OK && !log_txn_gone(log, &push.txn))
+        rc = eds_ring_write_pending(log, err); /* room for what this push may leave behind */
+    if (rc == EDS_OK && !eds_ring_txn_gone(log, &push.txn))
         rc = no_memory(err);
     for (size_t i = 0; rc == EDS_OK && i < count; i++) {
         rc = plan_item(&push, i, &items[i], &heads[i], err);
@@ -166,7 +167,7 @@ static int32_t log_push(struct eds_buffer_store *store, struct eds_buffer_item *
     }
     if (rc == EDS_OK) {
         tried = true;
-        rc = log_write(log, &push.txn, true, &push.frames, err);
+        rc = eds_ring_write(log, &push.txn, true, &push.frames, err);
     }
     if (rc == EDS_OK)
         take_in(&push, heads, count);
@@ -175,7 +176,7 @@ static int32_t log_push(struct eds_buffer_store *store, struct eds_buffer_item *
             remove_node(log, push.list[i].node);
     if (rc != EDS_OK && tried) /* it may be there all the same, and must never count */
         log->pending[log->pending_count++] = (struct log_gone){first, (uint32_t)count};
-    log_txn_free(&push.txn);
+    eds_ring_txn_free(&push.txn);
     free(push.frames.list);
     free(push.list);
     return rc;
@@ -189,7 +190,7 @@ static int32_t log_next(struct eds_buffer_store *store, const char *device_id, u
 
     if (node == NULL)
         return eds_error_set(err, EDS_ERR_NOT_FOUND, "no such item waits");
-    return log_item_read(log, node, out, err);
+    return eds_ring_item_read(log, node, out, err);
 }
 
 /* Says in the log what became of an item that stays. */
@@ -206,19 +207,19 @@ static int32_t write_fate(struct log_store *log, uint64_t id, const char *reason
     if (reason != NULL)
         eds_item_set_reason(&clean, reason);
     reason_size = strlen(clean.reason);
-    if (!log_txn_gone(log, &txn))
+    if (!eds_ring_txn_gone(log, &txn))
         goto out;
-    body = log_txn_add(&txn, reason != NULL ? LOG_BURIED : LOG_REVIVED, 0, 8 + reason_size);
+    body = eds_ring_txn_add(&txn, reason != NULL ? LOG_BURIED : LOG_REVIVED, 0, 8 + reason_size);
     if (body == NULL)
         goto out;
     log_put(body, id, 8);
     memcpy(body + 8, clean.reason, reason_size);
-    log_txn_seal(&txn, body, 8 + reason_size);
-    rc = log_write(log, &txn, reason == NULL, &frames, err);
+    eds_ring_txn_seal(&txn, body, 8 + reason_size);
+    rc = eds_ring_write(log, &txn, reason == NULL, &frames, err);
     if (rc == EDS_OK)
         log->pending_count = 0;
 out:
-    log_txn_free(&txn);
+    eds_ring_txn_free(&txn);
     free(frames.list);
     return rc;
 }
@@ -236,7 +237,7 @@ static int32_t log_settle(struct eds_buffer_store *store, uint64_t id, enum eds_
                              (unsigned long long)id);
     if (how == EDS_SETTLE_REMOVE) {
         if (log->pending_count >= LOG_PENDING_MAX / 2)
-            rc = log_write_pending(log, err);
+            rc = eds_ring_write_pending(log, err);
         /* One that is not written down yet is at worst sent again. */
         if (rc != EDS_OK && log->pending_count == LOG_PENDING_MAX)
             return rc;
@@ -249,7 +250,7 @@ static int32_t log_settle(struct eds_buffer_store *store, uint64_t id, enum eds_
     if (rc == EDS_ERR_NO_MEMORY)
         return no_memory(err);
     node = eds_item_index_find(&log->index, id); /* the cleaner may have lost it */
-    if (rc == EDS_OK && node != NULL && !log_set_reason(log, node, why))
+    if (rc == EDS_OK && node != NULL && !eds_ring_set_reason(log, node, why))
         rc = no_memory(err);
     return rc;
 }
@@ -267,7 +268,7 @@ static int32_t log_items(struct eds_buffer_store *store,
              node = node->next) {
             struct eds_buffer_item *item = NULL;
 
-            rc = log_item_read(log, node, &item, err);
+            rc = eds_ring_item_read(log, node, &item, err);
             if (rc != EDS_OK)
                 break;
             item->payload = NULL;
@@ -299,7 +300,7 @@ static void log_close(struct eds_buffer_store *store)
 {
     struct log_store *log = of(store);
 
-    (void)log_write_pending(log, NULL); /* else some are sent again */
+    (void)eds_ring_write_pending(log, NULL); /* else some are sent again */
     eds_item_index_clear(&log->index, free);
     log->io->close(log->io);
     free(log->sector);
@@ -329,11 +330,11 @@ int32_t eds_buffer_log_open_io(struct eds_buffer_store **out, struct eds_log_io 
     }
     log->store.ops = &log_ops;
     log->io = io;
-    log->sector_size = log_sector_size(io->size);
+    log->sector_size = eds_ring_sector_size(io->size);
     log->sector_count = (uint32_t)(io->size / log->sector_size);
     eds_item_index_init(&log->index);
     log->sector = malloc(log->sector_size);
-    rc = log->sector != NULL ? log_replay(log, err) : no_memory(err);
+    rc = log->sector != NULL ? eds_ring_replay(log, err) : no_memory(err);
     if (rc != EDS_OK)
         log_close(&log->store);
     else
@@ -363,7 +364,7 @@ static int32_t take_size(const char *url, size_t *path_size, uint64_t *size, str
                              "log:%s: a size is a number of bytes from %u to %llu", url,
                              EDS_LOG_SIZE_MIN, EDS_LOG_SIZE_MAX);
     *size = number & ~(uint64_t)0xfff;
-    while (log_sector_size(*size) == 0) /* whole sectors */
+    while (eds_ring_sector_size(*size) == 0) /* whole sectors */
         *size -= 4096;
     return EDS_OK;
 }

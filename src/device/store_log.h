@@ -107,54 +107,56 @@ static inline bool log_head_in(const struct eds_item_device *device, uint32_t se
     return device->head_place != 0 && device->head_home == sector;
 }
 
-/* log_write.c.  log_txn_add appends an entry with room for a body, which it
- * returns: the caller fills it and calls log_txn_seal, which puts the entry's
+/* log_write.c.  eds_ring_txn_add appends an entry with room for a body, which it
+ * returns: the caller fills it and calls eds_ring_txn_seal, which puts the entry's
  * crc in.  NULL without memory. */
-uint8_t *log_txn_add(struct log_txn *txn, enum log_kind kind, unsigned flags, size_t body_size);
-void log_txn_seal(struct log_txn *txn, const uint8_t *body, size_t body_size);
-void log_txn_free(struct log_txn *txn);
+uint8_t *eds_ring_txn_add(struct log_txn *txn, enum log_kind kind, unsigned flags,
+                          size_t body_size);
+void eds_ring_txn_seal(struct log_txn *txn, const uint8_t *body, size_t body_size);
+void eds_ring_txn_free(struct log_txn *txn);
 
-bool log_frames_add(struct log_frames *frames, size_t begin, uint64_t position);
-/* log_frames_find gives the frame that the transaction's byte at offset is in. */
-const struct log_frame_place *log_frames_find(const struct log_frames *frames, size_t offset);
+bool eds_ring_frames_add(struct log_frames *frames, size_t begin, uint64_t position);
+/* eds_ring_frames_find gives the frame that the transaction's byte at offset is in. */
+const struct log_frame_place *eds_ring_frames_find(const struct log_frames *frames, size_t offset);
 
-/* log_txn_gone appends what is pending. */
-bool log_txn_gone(const struct log_store *log, struct log_txn *txn);
+/* eds_ring_txn_gone appends what is pending. */
+bool eds_ring_txn_gone(const struct log_store *log, struct log_txn *txn);
 
-/* log_write puts a transaction at the log's end, making room first.  frames: out,
+/* eds_ring_write puts a transaction at the log's end, making room first.  frames: out,
  * to be freed by the caller.  EDS_ERR_BUSY: the log is full.  After a failure
  * nothing of it counts as long as this process lives; what must not count later
  * either is the caller's to add to pending. */
-int32_t log_write(struct log_store *log, const struct log_txn *txn, bool sync,
-                  struct log_frames *frames, struct eds_error *err);
+int32_t eds_ring_write(struct log_store *log, const struct log_txn *txn, bool sync,
+                       struct log_frames *frames, struct eds_error *err);
 
-/* log_write_pending writes what is pending, if anything is. */
-int32_t log_write_pending(struct log_store *log, struct eds_error *err);
+/* eds_ring_write_pending writes what is pending, if anything is. */
+int32_t eds_ring_write_pending(struct log_store *log, struct eds_error *err);
 
-/* log_append writes without making room: for the cleaner. */
-int32_t log_append(struct log_store *log, const struct log_txn *txn, bool sync,
-                   struct log_frames *frames, struct eds_error *err);
+/* eds_ring_append writes without making room: for the cleaner. */
+int32_t eds_ring_append(struct log_store *log, const struct log_txn *txn, bool sync,
+                        struct log_frames *frames, struct eds_error *err);
 
 /* log_clean.c: free until so many sectors are. */
-int32_t log_make_room(struct log_store *log, uint32_t sectors, struct eds_error *err);
-uint32_t log_free_sectors(const struct log_store *log);
+int32_t eds_ring_make_room(struct log_store *log, uint32_t sectors, struct eds_error *err);
+uint32_t eds_ring_free_sectors(const struct log_store *log);
 
 /* log_item.c: an item as the body of an entry, and back. */
-size_t log_item_size(const struct eds_buffer_item *item);
-int32_t log_item_encode(uint8_t *body, const struct eds_buffer_item *item, struct eds_error *err);
+size_t eds_ring_item_size(const struct eds_buffer_item *item);
+int32_t eds_ring_item_encode(uint8_t *body, const struct eds_buffer_item *item,
+                             struct eds_error *err);
 /* EDS_OK with *out for the caller to free, EDS_ERR_MALFORMED, EDS_ERR_NO_MEMORY. */
-int32_t log_item_decode(struct eds_buffer_item **out, unsigned flags, const uint8_t *body,
-                        size_t size);
-/* log_item_read reads a node's item from the medium. */
-int32_t log_item_read(struct log_store *log, const struct eds_item_node *node,
-                      struct eds_buffer_item **out, struct eds_error *err);
+int32_t eds_ring_item_decode(struct eds_buffer_item **out, unsigned flags, const uint8_t *body,
+                             size_t size);
+/* eds_ring_item_read reads a node's item from the medium. */
+int32_t eds_ring_item_read(struct log_store *log, const struct eds_item_node *node,
+                           struct eds_buffer_item **out, struct eds_error *err);
 
 /* log_replay.c: what the medium holds, into the index. */
-int32_t log_replay(struct log_store *log, struct eds_error *err);
+int32_t eds_ring_replay(struct log_store *log, struct eds_error *err);
 
-/* log_set_reason keeps why a node is dead; NULL: it is not.  False without
+/* eds_ring_set_reason keeps why a node is dead; NULL: it is not.  False without
  * memory. */
-bool log_set_reason(struct log_store *log, struct eds_item_node *node, const char *reason);
+bool eds_ring_set_reason(struct log_store *log, struct eds_item_node *node, const char *reason);
 
 /* store_log.c: the store on any medium.  io is the store's from then on, and
  * closed if this fails. */

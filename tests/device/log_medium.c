@@ -104,7 +104,7 @@ void medium_make(struct log_medium *medium, size_t size)
     struct log_header header = {.serial = 1, .nonce = 4711};
     uint8_t *bytes = allocate(size);
 
-    log_header_encode(bytes + log_sector_size(size), &header);
+    eds_ring_header_encode(bytes + eds_ring_sector_size(size), &header);
     medium_of(medium, bytes, size);
     free(bytes);
 }

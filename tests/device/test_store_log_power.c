@@ -45,8 +45,8 @@ static void go_round(struct log_medium *medium, struct eds_buffer *buffer, uint6
     (void)medium;
     while (last < serials) {
         power_steps(&world, buffer, 10);
-        for (size_t at = 0; at < medium->size; at += log_sector_size(medium->size))
-            if (log_header_decode(&header, medium->bytes + at) && header.serial > last)
+        for (size_t at = 0; at < medium->size; at += eds_ring_sector_size(medium->size))
+            if (eds_ring_header_decode(&header, medium->bytes + at) && header.serial > last)
                 last = header.serial;
         if (world.devices[0].acknowledged > POWER_MAX / 2 ||
             world.devices[1].acknowledged > POWER_MAX / 2)
@@ -230,12 +230,12 @@ static void test_wear(void **state)
     power_world_init(&world, &dice, 3000);
     buffer = open_medium(&medium);
     go_round(&medium, buffer, 200);
-    for (size_t at = 0; at < SIZE; at += log_sector_size(SIZE)) {
-        assert_true(log_header_decode(&header, medium.bytes + at));
+    for (size_t at = 0; at < SIZE; at += eds_ring_sector_size(SIZE)) {
+        assert_true(eds_ring_header_decode(&header, medium.bytes + at));
         least = header.serial < least ? header.serial : least;
         most = header.serial > most ? header.serial : most;
     }
-    assert_int_equal(most - least, SIZE / log_sector_size(SIZE) - 1);
+    assert_int_equal(most - least, SIZE / eds_ring_sector_size(SIZE) - 1);
     eds_buffer_close(buffer);
     medium_free(&medium);
 }

@@ -101,6 +101,114 @@ int main(void)
     return 0;
 }
 END
+cat >"$work/device.c" <<'END'
+#include <edgesentry/agent.h>
+#include <edgesentry/forwarder.h>
+#include <edgesentry/json.h>
+#include <stdio.h>
+#include <string.h>
+
+static uint64_t taken;
+
+static void take(struct eds_sender *sender, const struct eds_buffer_item *item,
+                 struct eds_reply *out)
+{
+    (void)sender;
+    memset(out, 0, sizeof *out);
+    out->outcome = item->entry.record.sequence == ++taken ? EDS_OUTCOME_ACCEPTED
+                                                          : EDS_OUTCOME_REJECTED;
+}
+
+int main(int argc, char **argv)
+{
+    static const uint8_t seed[EDS_SEED_SIZE] = {1};
+    struct eds_agent_config config;
+    struct eds_forwarder_config delivery;
+    struct eds_forwarder *forwarder;
+    struct eds_sender sender, *senders[1];
+    struct eds_agent *agent;
+    struct eds_buffer *buffer;
+    struct eds_signer *signer;
+    struct eds_error err;
+    unsigned i;
+
+    memset(&config, 0, sizeof config);
+    memset(&delivery, 0, sizeof delivery);
+    if (argc != 2 || eds_buffer_open(&buffer, argv[1], NULL, &err) != EDS_OK ||
+        eds_signer_from_seed(&signer, seed, &err) != EDS_OK)
+        return 1;
+    config.device_id = "door-3";
+    config.buffer = buffer;
+    config.signer = signer;
+    config.without_notes = true;
+    if (eds_agent_open(&agent, &config, &err) != EDS_OK)
+        return 2;
+    for (i = 0; i < 3; i++)
+        if (eds_agent_record(agent, "x", 1, NULL, EDS_PRIORITY_NORMAL, NULL, &err) != EDS_OK)
+            return 3;
+    sender.send = take;
+    senders[0] = &sender;
+    delivery.buffer = buffer;
+    delivery.senders = senders;
+    delivery.sender_count = 1;
+    if (eds_forwarder_start(&forwarder, &delivery, &err) != EDS_OK ||
+        !eds_forwarder_wait(forwarder, 10000))
+        return 4;
+    eds_forwarder_stop(forwarder);
+    eds_agent_close(agent);
+    eds_buffer_close(buffer);
+    eds_signer_close(signer);
+    if (taken != 3)
+        return 5;
+    printf("chain of 3 records: good\n");
+    return 0;
+}
+END
+cp "$work/device.c" "$work/device.cpp"
+cat >"$work/wrapper.cpp" <<'END'
+#include <edgesentry/edgesentry.hpp>
+#include <cstdio>
+#include <cstring>
+#include <utility>
+
+int main(int argc, char **argv)
+{
+    const uint8_t seed[EDS_SEED_SIZE] = {1};
+    eds::Signer made = eds::Signer::from_seed(seed);
+    eds::Signer signer = std::move(made);
+    eds_sender sender = {};
+
+    if (argc != 2)
+        return 1;
+    {
+        eds::Buffer buffer(argv[1]);
+        eds::Agent agent("door-3", signer, buffer);
+        eds_entry last = {};
+
+        for (int i = 0; i < 3; i++)
+            last = agent.record("x");
+        try {
+            agent.record("x", "\xff");
+            return 2;
+        } catch (const eds::Error &error) {
+            if (error.code() != EDS_ERR_INVALID_UTF8 || std::strlen(error.what()) == 0)
+                return 3;
+        }
+        agent.note("test", "a note");
+        if (last.record.sequence != agent.state().head.sequence - 1 || buffer.size() < 4)
+            return 4;
+    }
+    eds::Buffer buffer(argv[1]); // closed above, so it can be opened again
+    sender.send = [](eds_sender *, const eds_buffer_item *, eds_reply *out) {
+        *out = eds_reply{};
+        out->outcome = EDS_OUTCOME_ACCEPTED;
+    };
+    if (buffer.flush(sender).accepted < 4 || !buffer.empty())
+        return 5;
+    std::printf("chain of 3 records: good\n");
+    return 0;
+}
+END
 cp "$work/abi.c" "$work/abi.cpp"
 cp "$work/rich.c" "$work/rich.cpp"
 
@@ -116,6 +224,15 @@ languages() {
     run "$program as C++17: $*" "$work/$program"
 }
 
+# device_languages COMMAND-SUFFIX...: the same for the device's library.
+device_languages() {
+    "$cc" -std=c99 "${warnings[@]}" -o "$work/device" "$work/device.c" "$@"
+    rm -rf "$work/buffers"
+    run "device as C99: $*" "$work/device" "log:$work/buffers/one"
+    "$cxx" -std=c++17 "${warnings[@]}" -Wno-shadow -o "$work/device" "$work/device.cpp" "$@"
+    run "device as C++17: $*" "$work/device" "log:$work/buffers/two"
+}
+
 export LD_LIBRARY_PATH=$lib
 flags=(-I"$prefix/include" -L"$lib")
 languages abi "${flags[@]}" -ledgesentry_bridge
@@ -123,6 +240,15 @@ languages abi "${flags[@]}" -l:libedgesentry_bridge.a -lsodium
 languages rich "${flags[@]}" -ledgesentry
 languages rich "${flags[@]}" -l:libedgesentry.a -lsodium
 
+# shellcheck disable=SC2046 # words are wanted
+device_languages $(pkg-config --cflags --libs edgesentry-device)
+# shellcheck disable=SC2046
+"$cxx" -std=c++17 "${warnings[@]}" -Wno-shadow -o "$work/wrapper" "$work/wrapper.cpp" \
+    $(pkg-config --cflags --libs edgesentry-device)
+run "the C++ wrapper" "$work/wrapper" "log:$work/buffers/three"
+# shellcheck disable=SC2046
+device_languages -l:libedgesentry_device.a $(pkg-config --static --cflags --libs edgesentry-device |
+    sed 's/-ledgesentry_device//')
 for pair in abi:edgesentry-bridge rich:edgesentry; do
     program=${pair%%:*}
     package=${pair#*:}
@@ -133,7 +259,7 @@ for pair in abi:edgesentry-bridge rich:edgesentry; do
 done
 
 mkdir "$work/project"
-cp "$work"/{abi,rich}.{c,cpp} "$work/project/"
+cp "$work"/{abi,rich,device}.{c,cpp} "$work/project/"
 cat >"$work/project/CMakeLists.txt" <<'END'
 cmake_minimum_required(VERSION 3.16)
 project(somebody LANGUAGES C CXX)
@@ -146,6 +272,8 @@ foreach(language c cpp)
     target_link_libraries(abi_${language}${kind} edgesentry::bridge${kind})
     add_executable(rich_${language}${kind} rich.${language})
     target_link_libraries(rich_${language}${kind} edgesentry::edgesentry${kind})
+    add_executable(device_${language}${kind} device.${language})
+    target_link_libraries(device_${language}${kind} edgesentry::device${kind})
   endforeach()
 endforeach()
 END

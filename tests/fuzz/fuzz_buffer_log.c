@@ -76,11 +76,11 @@ static void mend(uint8_t *txn, size_t size)
 /* Fills sectors from serial 1 on with the input's transactions. */
 static void lay_out(const uint8_t *data, size_t size)
 {
-    uint32_t sector_size = log_sector_size(SIZE), offset = LOG_HEADER_SIZE;
+    uint32_t sector_size = eds_ring_sector_size(SIZE), offset = LOG_HEADER_SIZE;
     struct log_header header = {.serial = 1, .nonce = 7};
     static uint8_t txn[65536];
 
-    log_header_encode(medium + sector_size, &header);
+    eds_ring_header_encode(medium + sector_size, &header);
     while (size >= 2) {
         size_t txn_size = (size_t)log_get(data, 2);
 
@@ -100,16 +100,16 @@ static void lay_out(const uint8_t *data, size_t size)
                     return;
                 header.serial++;
                 offset = LOG_HEADER_SIZE;
-                log_header_encode(medium + header.serial * sector_size, &header);
+                eds_ring_header_encode(medium + header.serial * sector_size, &header);
             }
             sector = medium + header.serial * sector_size;
             room = sector_size - offset - LOG_FRAME_HEADER_SIZE;
             chunk = txn_size - done < room ? (uint32_t)(txn_size - done) : room;
             memcpy(sector + offset + LOG_FRAME_HEADER_SIZE, txn + done, chunk);
-            log_frame_encode(sector + offset, chunk,
-                             (done == 0 ? LOG_FRAME_FIRST : 0) |
-                                 (done + chunk == txn_size ? LOG_FRAME_LAST : 0),
-                             &header, offset);
+            eds_ring_frame_encode(sector + offset, chunk,
+                                  (done == 0 ? LOG_FRAME_FIRST : 0) |
+                                      (done + chunk == txn_size ? LOG_FRAME_LAST : 0),
+                                  &header, offset);
             offset += log_aligned(LOG_FRAME_HEADER_SIZE + chunk);
             done += chunk;
         }
@@ -136,8 +136,10 @@ static void use(struct eds_buffer *buffer)
     int32_t rc;
 
     eds_buffer_head(buffer, "a", &head);
-    if (head.sequence == UINT64_MAX)
+    if (head.sequence == UINT64_MAX) {
+        eds_buffer_close(buffer);
         return;
+    }
     if (eds_record_sign(&item.entry.record, "a", head.sequence + 1, 1, "payload", 7,
                         head.record_hash, "ref", seed, NULL) != EDS_OK)
         abort();
