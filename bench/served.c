@@ -37,7 +37,7 @@ static void exec_server(const struct served *server, size_t device_count, const 
              (const char *const[]){getenv("EDS"), "audit", "serve", "--addr", "127.0.0.1:0",
                                    store != NULL ? "--store" : "--data-dir",
                                    store != NULL ? store : data, "--port-file", port_file,
-                                   "--log-level", "error", NULL};
+                                   "--admin-addr", "off", "--log-level", "error", NULL};
          *word != NULL; word++)
         arguments[used++] = strdup(*word);
     for (size_t i = 0; i < device_count; i++) {

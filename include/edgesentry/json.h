@@ -104,6 +104,20 @@ size_t eds_json_answer_encode_for(char *out, size_t out_size, const char *device
 int32_t eds_json_answer_decode(struct eds_answer *out, const char *text, size_t size,
                                struct eds_error *err);
 
+/* What a batch endpoint says of one record. */
+struct eds_result {
+    struct eds_answer answer;
+    bool retry; /* it was not decided: send it again */
+};
+
+/* eds_json_results_decode reads the answer to a batch and calls take for each of
+ * its results, in their order (index from 0), also for those before a fault.
+ * Unknown fields are skipped.  EDS_OK, EDS_ERR_MALFORMED, EDS_ERR_TRUNCATED. */
+int32_t eds_json_results_decode(const char *text, size_t size,
+                                void (*take)(void *context, size_t index,
+                                             const struct eds_result *result),
+                                void *context, struct eds_error *err);
+
 /* The shape of a file of records. */
 enum eds_chain_format {
     EDS_CHAIN_ARRAY,   /* a JSON array of record objects: the original's form */

@@ -39,6 +39,11 @@ static const struct eds_option options[] = {
      .fallback = "1",
      .check = eds_check_u64,
      .help = "Send records of so many devices side by side, 1 to 64"},
+    {.name = "batch",
+     .value = "COUNT",
+     .fallback = "1",
+     .check = eds_check_u64,
+     .help = "Send up to so many records in one request, 1 to 1000"},
     {.name = "ca-file",
      .value = "FILE",
      .help = "PEM file of who vouches for an https server, instead of the system's"},
@@ -164,6 +169,8 @@ static const char *contradiction(const struct eds_args *args)
         return "--attempts: 1 to 1000 are possible";
     if (eds_args_u64(args, "connections") - 1 >= EDS_LANES_MAX)
         return "--connections: 1 to 64 are possible";
+    if (eds_args_u64(args, "batch") - 1 >= EDS_HTTP_BATCH_MAX)
+        return "--batch: 1 to 1000 are possible";
     return NULL;
 }
 
@@ -173,7 +180,9 @@ static int run(const struct eds_args *args)
     struct eds_send_lanes lanes = {
         .client = {.url = eds_args_text(args, "url"),
                    .attempt_max = (unsigned)eds_args_u64(args, "attempts"),
-                   .ca_file = eds_args_text(args, "ca-file")},
+                   .ca_file = eds_args_text(args, "ca-file"),
+                   .to_batch = eds_args_u64(args, "batch") > 1},
+        .batch_max = (size_t)eds_args_u64(args, "batch"),
         .lane_count = (size_t)eds_args_u64(args, "connections"),
         .delivered = take_delivery,
         .context = &job,

@@ -8,16 +8,26 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
+#include <time.h>
 
-#define QUEUE_SIZE 16u /* records waiting in a lane */
+#include "base/backoff.h"
+
+#define QUEUE_SIZE_MIN   16u /* records waiting in a lane */
+#define BACKOFF_MS_FIRST 100u
+#define BACKOFF_MS_MAX   10000u
 
 struct lane {
     struct job *job;
     struct eds_http_client *client;
     pthread_t thread;
     bool has_thread;
-    struct eds_parcel queue[QUEUE_SIZE];
-    size_t first, count; /* of queue, a ring */
+    struct eds_parcel *queue;
+    size_t queue_size, first, count; /* of queue, a ring */
+    char *body;                      /* a batch */
+    size_t body_room;                /* bytes */
+    unsigned fruitless_count;        /* batches in a row of which nothing was decided */
+    unsigned backoff_ms;
 };
 
 struct job {
@@ -45,39 +55,178 @@ static void fail(struct job *job, int32_t rc, const struct eds_error *err)
 static void drop_first(struct lane *lane)
 {
     free(lane->queue[lane->first].body);
-    lane->first = (lane->first + 1) % QUEUE_SIZE;
+    lane->first = (lane->first + 1) % lane->queue_size;
     lane->count--;
     pthread_cond_broadcast(&lane->job->moved);
+}
+
+static struct eds_parcel *parcel_at(struct lane *lane, size_t index)
+{
+    return &lane->queue[(lane->first + index) % lane->queue_size];
+}
+
+/* Sends the first record. */
+static int32_t send_one(struct lane *lane, struct eds_error *err)
+{
+    struct job *job = lane->job;
+    const struct eds_parcel *parcel = parcel_at(lane, 0);
+    struct eds_delivery delivery;
+    struct eds_error why;
+    int32_t rc;
+
+    pthread_mutex_unlock(&job->mutex);
+    rc = eds_http_client_send(lane->client, parcel->body, parcel->body_size, &delivery, &why);
+    pthread_mutex_lock(&job->mutex);
+    if (rc == EDS_OK)
+        job->config->delivered(job->config->context, parcel, &delivery);
+    else
+        eds_error_set(err, rc, "device=%s sequence=%" PRIu64 ": %s", parcel->device_id,
+                      parcel->sequence, why.text);
+    drop_first(lane);
+    return rc;
+}
+
+/* Puts the first count records line by line into the lane's body. */
+static int32_t fill_body(struct lane *lane, size_t count, size_t *size)
+{
+    size_t needed = 0;
+
+    for (size_t i = 0; i < count; i++)
+        needed += parcel_at(lane, i)->body_size + 1;
+    if (needed > lane->body_room) {
+        free(lane->body);
+        lane->body = malloc(needed);
+        lane->body_room = lane->body != NULL ? needed : 0;
+        if (lane->body == NULL)
+            return EDS_ERR_NO_MEMORY;
+    }
+    *size = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct eds_parcel *parcel = parcel_at(lane, i);
+
+        memcpy(lane->body + *size, parcel->body, parcel->body_size);
+        *size += parcel->body_size;
+        lane->body[(*size)++] = '\n';
+    }
+    return EDS_OK;
+}
+
+/* What became of a batch. */
+struct outcome {
+    struct lane *lane;
+    size_t count; /* records in it */
+    size_t left;  /* of those, the ones that come again, moved to the front of it */
+    struct eds_delivery delivery;
+    struct eds_parcel *again; /* count of them */
+};
+
+static void take_result(void *context, size_t index, const struct eds_result *result)
+{
+    struct outcome *outcome = context;
+    const struct eds_send_lanes *config = outcome->lane->job->config;
+    const struct eds_parcel *parcel;
+
+    if (index >= outcome->count)
+        return;
+    parcel = parcel_at(outcome->lane, index);
+    if (result->retry) {
+        outcome->again[outcome->left++] = *parcel;
+        return;
+    }
+    outcome->delivery.status = result->answer.accepted ? 202 : 422;
+    outcome->delivery.answer = result->answer;
+    config->delivered(config->context, parcel, &outcome->delivery);
+    free(parcel->body);
+}
+
+/* Takes the decided records out of the queue; the others stay, in their order,
+ * and so do those that there is no result of. */
+static void settle(struct lane *lane, struct outcome *outcome, size_t result_count)
+{
+    size_t decided, kept = outcome->left;
+
+    for (size_t i = result_count; i < outcome->count; i++)
+        outcome->again[kept++] = *parcel_at(lane, i);
+    decided = outcome->count - kept;
+    lane->first = (lane->first + decided) % lane->queue_size;
+    lane->count -= decided;
+    for (size_t i = 0; i < kept; i++)
+        *parcel_at(lane, i) = outcome->again[i];
+    lane->fruitless_count = decided > 0 ? 0 : lane->fruitless_count + 1;
+    pthread_cond_broadcast(&lane->job->moved);
+}
+
+static void count_result(void *context, size_t index, const struct eds_result *result)
+{
+    (void)result;
+    *(size_t *)context = index + 1;
+}
+
+/* A pause before a batch of which nothing was decided goes out again. */
+static void rest(struct lane *lane)
+{
+    struct timespec pause;
+
+    lane->backoff_ms = eds_backoff_next_ms(BACKOFF_MS_FIRST, BACKOFF_MS_MAX, lane->backoff_ms);
+    pause = (struct timespec){.tv_sec = lane->backoff_ms / 1000,
+                              .tv_nsec = (long)(lane->backoff_ms % 1000) * 1000000};
+    nanosleep(&pause, NULL);
+}
+
+/* Sends the first records, as many as may go together, until some are decided. */
+static int32_t send_batch(struct lane *lane, struct eds_error *err)
+{
+    struct job *job = lane->job;
+    size_t count = lane->count < job->config->batch_max ? lane->count : job->config->batch_max;
+    struct outcome outcome = {.lane = lane, .count = count};
+    size_t size, result_count = 0;
+    int32_t rc;
+
+    outcome.again = calloc(count, sizeof *outcome.again);
+    if (outcome.again == NULL || fill_body(lane, count, &size) != EDS_OK) {
+        free(outcome.again);
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory");
+    }
+    pthread_mutex_unlock(&job->mutex);
+    if (lane->fruitless_count > 0)
+        rest(lane);
+    rc = eds_http_client_send(lane->client, lane->body, size, &outcome.delivery, err);
+    pthread_mutex_lock(&job->mutex);
+    if (rc == EDS_OK && outcome.delivery.status != 202 && outcome.delivery.status != 207)
+        rc = eds_error_set(err, EDS_ERR_IO, "the batch was refused: %s",
+                           outcome.delivery.answer.error);
+    if (rc == EDS_OK) {
+        eds_http_client_results(lane->client, count_result, &result_count);
+        eds_http_client_results(lane->client, take_result, &outcome);
+        settle(lane, &outcome, result_count < count ? result_count : count);
+        if (lane->fruitless_count >= job->config->client.attempt_max)
+            rc = eds_error_set(
+                err, EDS_ERR_IO, "device=%s sequence=%" PRIu64 ": not decided in %u attempts",
+                parcel_at(lane, 0)->device_id, parcel_at(lane, 0)->sequence, lane->fruitless_count);
+    }
+    free(outcome.again);
+    return rc;
 }
 
 static void *run_lane(void *context)
 {
     struct lane *lane = context;
     struct job *job = lane->job;
-    struct eds_delivery delivery;
-    struct eds_error err, why;
 
     pthread_mutex_lock(&job->mutex);
     while (!job->broken && (lane->count > 0 || !job->at_end)) {
-        const struct eds_parcel *parcel = &lane->queue[lane->first];
+        struct eds_error err;
         int32_t rc;
 
         if (lane->count == 0) {
             pthread_cond_wait(&job->moved, &job->mutex);
             continue;
         }
-        pthread_mutex_unlock(&job->mutex);
-        rc = eds_http_client_send(lane->client, parcel->body, parcel->body_size, &delivery, &err);
-        pthread_mutex_lock(&job->mutex);
-        if (rc == EDS_OK) {
-            job->config->delivered(job->config->context, parcel, &delivery);
-        } else {
-            eds_error_set(&why, rc, "device=%s sequence=%" PRIu64 ": %s", parcel->device_id,
-                          parcel->sequence, err.text);
-            fail(job, rc, &why);
+        rc = job->config->batch_max > 1 ? send_batch(lane, &err) : send_one(lane, &err);
+        if (rc != EDS_OK) {
+            fail(job, rc, &err);
             job->broken = true;
         }
-        drop_first(lane);
     }
     while (lane->count > 0)
         drop_first(lane);
@@ -99,13 +248,13 @@ static void put(struct job *job, struct eds_parcel *parcel)
 {
     struct lane *lane = lane_of(job, parcel->device_id);
 
-    while (lane->count == QUEUE_SIZE && !job->broken)
+    while (lane->count == lane->queue_size && !job->broken)
         pthread_cond_wait(&job->moved, &job->mutex);
     if (job->broken) {
         free(parcel->body);
         return;
     }
-    lane->queue[(lane->first + lane->count++) % QUEUE_SIZE] = *parcel;
+    lane->queue[(lane->first + lane->count++) % lane->queue_size] = *parcel;
     pthread_cond_broadcast(&job->moved);
 }
 
@@ -140,6 +289,10 @@ static int32_t open_lanes(struct job *job, struct eds_error *err)
         struct lane *lane = &job->lanes[i];
 
         lane->job = job;
+        lane->queue_size = QUEUE_SIZE_MIN + 2 * job->config->batch_max;
+        lane->queue = calloc(lane->queue_size, sizeof *lane->queue);
+        if (lane->queue == NULL)
+            return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory");
         rc = eds_http_client_open(&lane->client, &job->config->client, err);
         if (rc == EDS_OK && pthread_create(&lane->thread, NULL, run_lane, lane) != 0)
             rc = eds_error_set(err, EDS_ERR_NO_MEMORY, "no thread to be had");
@@ -154,6 +307,8 @@ static void close_lanes(struct job *job)
         if (job->lanes[i].has_thread)
             pthread_join(job->lanes[i].thread, NULL);
         eds_http_client_close(job->lanes[i].client);
+        free(job->lanes[i].queue);
+        free(job->lanes[i].body);
     }
     free(job->lanes);
 }

@@ -11,6 +11,7 @@
 struct eds_send_lanes {
     struct eds_http_client_config client;
     size_t lane_count; /* connections, 1 to EDS_LANES_MAX */
+    size_t batch_max;  /* records in a request, 1 to EDS_HTTP_BATCH_MAX; above 1 with to_batch */
     /* Called for every record that the server decided on, one at a time. */
     void (*delivered)(void *context, const struct eds_parcel *parcel,
                       const struct eds_delivery *delivery);

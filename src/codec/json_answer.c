@@ -50,6 +50,74 @@ int32_t eds_json_answer_decode(struct eds_answer *out, const char *text, size_t 
     return c.rc;
 }
 
+/* true, or anything else. */
+static void take_retry(struct eds_json_cursor *c, void *object)
+{
+    struct eds_result *result = object;
+    const char *value;
+
+    eds_json_space(c);
+    value = c->at;
+    eds_json_skip(c);
+    result->retry = c->rc == EDS_OK && c->at - value == 4 && memcmp(value, "true", 4) == 0;
+}
+
+/* The answer is a result's first member. */
+static const struct eds_json_field result_fields[] = {
+    EDS_JSON_FIELD("status", take_status),
+    EDS_JSON_FIELD("error", take_error),
+    EDS_JSON_FIELD("retry", take_retry),
+};
+
+static const struct eds_json_shape result_shape = {result_fields, 3, 0x1, true};
+
+struct results_walk {
+    void (*take)(void *context, size_t index, const struct eds_result *result);
+    void *context;
+    size_t count;
+};
+
+static void take_results(struct eds_json_cursor *c, void *object)
+{
+    struct results_walk *walk = object;
+
+    if (!eds_json_take(c, '[')) {
+        eds_json_fail_expected(c, c->at, "an array");
+        return;
+    }
+    if (eds_json_take(c, ']'))
+        return;
+    do {
+        struct eds_result result = {.retry = false};
+
+        eds_json_object(c, &result_shape, &result);
+        if (c->rc == EDS_OK)
+            walk->take(walk->context, walk->count++, &result);
+    } while (c->rc == EDS_OK && eds_json_take(c, ','));
+    if (c->rc == EDS_OK && !eds_json_take(c, ']'))
+        eds_json_fail_expected(c, c->at, "',' or ']'");
+}
+
+static const struct eds_json_field results_fields[] = {
+    EDS_JSON_FIELD("results", take_results),
+};
+
+static const struct eds_json_shape results_shape = {results_fields, 1, 0x1, true};
+
+int32_t eds_json_results_decode(const char *text, size_t size,
+                                void (*take)(void *context, size_t index,
+                                             const struct eds_result *result),
+                                void *context, struct eds_error *err)
+{
+    struct results_walk walk = {take, context, 0};
+    struct eds_json_cursor c;
+
+    eds_json_begin(&c, text, size, "answer", true, err);
+    eds_json_object(&c, &results_shape, &walk);
+    eds_json_finish(&c);
+    return c.rc;
+}
+
 static void put_status(struct eds_json_writer *w, const struct eds_answer *answer)
 {
     eds_writer_name(w, "status");

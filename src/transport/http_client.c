@@ -17,7 +17,9 @@
 #include "base/backoff.h"
 
 #define INGEST_PATH        "/api/v1/ingest"
-#define ANSWER_SIZE_MAX    65536u /* bytes; of what a server says */
+#define BATCH_PATH         "/api/v1/ingest/batch"
+#define ANSWER_SIZE_MAX    65536u /* bytes; of what a server says, of one record ... */
+#define RESULT_SIZE_MAX    4096u  /* ... and of each of many */
 #define BACKOFF_MS_MAX     10000u
 #define RETRY_AFTER_MS_MAX 60000u /* a server cannot send us to sleep for a day */
 
@@ -28,8 +30,9 @@ struct eds_http_client {
     char *url_text; /* the same without user and password, for messages */
     unsigned attempt_max, backoff_ms_first;
     char curl_error[CURL_ERROR_SIZE];
-    char answer[ANSWER_SIZE_MAX];
-    size_t answer_size;
+    bool to_batch;
+    char *answer;
+    size_t answer_size, answer_room; /* bytes */
 };
 
 /* What one attempt came to. */
@@ -47,7 +50,7 @@ static size_t take_answer(char *bytes, size_t unit, size_t count, void *context)
     struct eds_http_client *client = context;
     size_t size = unit * count;
 
-    if (size > sizeof client->answer - client->answer_size)
+    if (size > client->answer_room - client->answer_size)
         return 0; /* ends the transfer with CURLE_WRITE_ERROR */
     memcpy(client->answer + client->answer_size, bytes, size);
     client->answer_size += size;
@@ -71,7 +74,7 @@ static int32_t take_url(struct eds_http_client *client, const char *url, struct 
     if (code == CURLUE_OK)
         code = curl_url_get(parts, CURLUPART_PATH, &path, 0);
     if (code == CURLUE_OK && strcmp(path, "/") == 0)
-        code = curl_url_set(parts, CURLUPART_PATH, INGEST_PATH, 0);
+        code = curl_url_set(parts, CURLUPART_PATH, client->to_batch ? BATCH_PATH : INGEST_PATH, 0);
     if (code == CURLUE_OK)
         code = curl_url_get(parts, CURLUPART_URL, &full, 0);
     if (code == CURLUE_OK) {
@@ -103,8 +106,9 @@ static int32_t add_headers(struct eds_http_client *client)
 {
     /* No "Expect: 100-continue": it costs a round trip, or a second of waiting
      * at a server that does not know it. */
-    static const char *const headers[] = {"Content-Type: application/json",
-                                          "Accept: application/json", "Expect:"};
+    const char *const headers[] = {client->to_batch ? "Content-Type: application/x-ndjson"
+                                                    : "Content-Type: application/json",
+                                   "Accept: application/json", "Expect:"};
 
     for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
         struct curl_slist *longer = curl_slist_append(client->headers, headers[i]);
@@ -158,8 +162,12 @@ int32_t eds_http_client_open(struct eds_http_client **out,
         return eds_error_set(err, rc, "out of memory for the HTTP client");
     client->attempt_max = config->attempt_max > 0 ? config->attempt_max : 8;
     client->backoff_ms_first = config->backoff_ms_first > 0 ? config->backoff_ms_first : 100;
+    client->to_batch = config->to_batch;
+    client->answer_room =
+        ANSWER_SIZE_MAX + (config->to_batch ? EDS_HTTP_BATCH_MAX * RESULT_SIZE_MAX : 0);
+    client->answer = malloc(client->answer_room);
     client->easy = curl_easy_init();
-    if (client->easy == NULL || add_headers(client) != EDS_OK) {
+    if (client->answer == NULL || client->easy == NULL || add_headers(client) != EDS_OK) {
         eds_error_set(err, rc, "out of memory for the HTTP client");
         goto out;
     }
@@ -182,6 +190,7 @@ void eds_http_client_close(struct eds_http_client *client)
     curl_slist_free_all(client->headers);
     free(client->url);
     free(client->url_text);
+    free(client->answer);
     free(client);
 }
 
@@ -225,6 +234,23 @@ static void explain_refusal(struct eds_delivery *out)
              out->status, hint);
 }
 
+static void count_result(void *context, size_t index, const struct eds_result *result)
+{
+    (void)result;
+    *(size_t *)context = index + 1;
+}
+
+/* Whether the answer has results, all of them whole. */
+static bool has_results(const struct eds_http_client *client, unsigned status)
+{
+    size_t count = 0;
+
+    return client->to_batch && (status == 202 || status == 207) &&
+           eds_json_results_decode(client->answer, client->answer_size, count_result, &count,
+                                   NULL) == EDS_OK &&
+           count > 0;
+}
+
 static enum outcome judge_answer(struct eds_http_client *client, struct eds_delivery *out,
                                  struct eds_error *err)
 {
@@ -233,7 +259,8 @@ static enum outcome judge_answer(struct eds_http_client *client, struct eds_deli
     bool is_answer = eds_json_answer_decode(&out->answer, client->answer, client->answer_size,
                                             &unreadable) == EDS_OK;
 
-    if (out->status == 202 && is_answer && out->answer.accepted)
+    if (has_results(client, out->status) ||
+        (!client->to_batch && out->status == 202 && is_answer && out->answer.accepted))
         return DECIDED;
     if (is_answer && out->answer.accepted) /* an "accepted" under another status is none */
         is_answer = false;
@@ -284,8 +311,8 @@ static enum outcome judge_failure(struct eds_http_client *client, CURLcode code,
         return TRY_AGAIN;
     case CURLE_WRITE_ERROR:
         eds_error_set(err, EDS_ERR_IO,
-                      "%s answered more than %u bytes; is this the URL of an ingest server?",
-                      client->url_text, ANSWER_SIZE_MAX);
+                      "%s answered more than %zu bytes; is this the URL of an ingest server?",
+                      client->url_text, client->answer_room);
         return TRY_AGAIN;
     default:
         eds_error_set(err, EDS_ERR_IO, "no verdict from %s: %s; the record may be sent again",
@@ -334,4 +361,12 @@ int32_t eds_http_client_send(struct eds_http_client *client, const char *body, s
     if (out->attempts > 1)
         return eds_error_set(err, reason.code, "%s (%u attempts)", reason.text, out->attempts);
     return eds_error_set(err, reason.code, "%s", reason.text);
+}
+
+void eds_http_client_results(const struct eds_http_client *client,
+                             void (*take)(void *context, size_t index,
+                                          const struct eds_result *result),
+                             void *context)
+{
+    (void)eds_json_results_decode(client->answer, client->answer_size, take, context, NULL);
 }

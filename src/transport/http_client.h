@@ -12,7 +12,10 @@ struct eds_http_client_config {
     unsigned backoff_ms_first; /* 0: 100; decorrelated jitter, at most 10 s */
     unsigned timeout_ms;       /* per attempt; 0: 30000 */
     const char *ca_file;       /* NULL: the system's */
+    bool to_batch;             /* bodies are envelopes line by line, for the batch endpoint */
 };
+
+#define EDS_HTTP_BATCH_MAX 1000u /* envelopes in a body: so many results are read */
 
 /* What a server said of one record. */
 struct eds_delivery {
@@ -33,5 +36,12 @@ void eds_http_client_close(struct eds_http_client *client);
  * never did (*err has the last reason); EDS_ERR_NO_MEMORY. */
 int32_t eds_http_client_send(struct eds_http_client *client, const char *body, size_t body_size,
                              struct eds_delivery *out, struct eds_error *err);
+
+/* eds_http_client_results reads, after EDS_OK with to_batch and status 202 or 207,
+ * what the server said of each envelope, as eds_json_results_decode. */
+void eds_http_client_results(const struct eds_http_client *client,
+                             void (*take)(void *context, size_t index,
+                                          const struct eds_result *result),
+                             void *context);
 
 #endif

@@ -182,12 +182,52 @@ static void test_cut_is_final(void **state)
     }
 }
 
+/* Writes "a" for accepted, "r" for rejected, "R" for one to be sent again. */
+static void note_result(void *context, size_t index, const struct eds_result *result)
+{
+    ((char *)context)[index] = result->answer.accepted ? 'a' : result->retry ? 'R' : 'r';
+}
+
+static void test_results(void **state)
+{
+    static const struct {
+        const char *text, *results;
+        int32_t rc;
+    } rows[] = {
+        {"{\"results\":[]}", "", EDS_OK},
+        {"{\"accepted\":1,\"results\":[{\"status\":\"accepted\"}],\"more\":[{}]}", "a", EDS_OK},
+        {"{\"results\" : [ {\"status\":\"rejected\",\"error\":\"\\\",\\\"retry\\\":true}\"} ,"
+         " {\"retry\":true,\"status\":\"rejected\"}, {\"status\":\"rejected\",\"retry\":false},"
+         " {\"status\":\"rejected\",\"retry\":\"true\"}]}",
+         "rRrr", EDS_OK},
+        {"{\"results\":[{\"status\":\"accepted\"},{\"status\":\"later\"}]}", "a",
+         EDS_ERR_MALFORMED},
+        {"{\"results\":[{\"status\":\"accepted\"} {\"status\":\"accepted\"}]}", "a",
+         EDS_ERR_MALFORMED},
+        {"{\"results\":[{\"status\":\"accepted\"},]}", "a", EDS_ERR_MALFORMED},
+        {"{\"results\":[{\"status\":\"accepted\"},", "a", EDS_ERR_TRUNCATED},
+        {"{\"results\":{}}", "", EDS_ERR_MALFORMED},
+        {"{\"accepted\":0}", "", EDS_ERR_MALFORMED},
+        {"{\"results\":[]}}", "", EDS_ERR_MALFORMED},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char results[8] = "";
+
+        assert_int_equal(
+            eds_json_results_decode(rows[i].text, strlen(rows[i].text), note_result, results, NULL),
+            rows[i].rc);
+        assert_string_equal(results, rows[i].results);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_spelling),     cmocka_unit_test(test_decode),
         cmocka_unit_test(test_depth),        cmocka_unit_test(test_long_error),
-        cmocka_unit_test(test_cut_is_final),
+        cmocka_unit_test(test_cut_is_final), cmocka_unit_test(test_results),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
