@@ -31,6 +31,6 @@ const struct eds_command eds_command_device = {
 
 const struct eds_command eds_command_operator = {
     .name = "operator",
-    .summary = "Register the people who may sign for gaps in chains",
+    .summary = "Register operators and their keys, which no device may have",
     .children = operator_children,
 };

@@ -151,7 +151,7 @@ static const struct eds_option operator_options[] = {
 };
 
 static const struct eds_example operator_examples[] = {
-    {"Somebody who may close gaps in chains",
+    {"Somebody whose key is kept apart from those of devices",
      "eds audit operator add alice --public-key-hex "
      "ed4928c628d1c2c6eae90338905995612959273a5c63f93636c14614ac8737d1"},
     {NULL, NULL},
@@ -159,7 +159,8 @@ static const struct eds_example operator_examples[] = {
 
 const struct eds_command eds_operator_add = {
     .name = "add",
-    .summary = "Register an operator and the key for signing gap records",
+    .summary = "Register an operator and a key",
+    .description = "A key serves one role: what is an operator's can be no device's.",
     .options = operator_options,
     .positional = "name",
     .examples = operator_examples,

@@ -148,7 +148,7 @@ static const struct eds_option operator_options[] = {
 };
 
 static const struct eds_example operator_examples[] = {
-    {"Who may sign for gaps", "eds audit operator list"},
+    {"Who is registered", "eds audit operator list"},
     {NULL, NULL},
 };
 

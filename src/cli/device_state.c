@@ -267,8 +267,8 @@ static const struct eds_example operator_examples[] = {
 
 const struct eds_command eds_operator_revoke = {
     .name = "revoke",
-    .summary = "Let an operator sign for no more gaps",
-    .description = "What was signed before stays good.",
+    .summary = "Trust an operator's keys no longer",
+    .description = "For good. The name and its keys stay registered, and free for nobody else.",
     .options = operator_options,
     .positional = "name",
     .examples = operator_examples,
