@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/features.h"
 #include "bench.h"
 
 #define SCRIPT "tests/support/postgres.sh"
