@@ -3,7 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/features.h"
 #include "base/wipe.h"
+#if EDS_TRANSPORT_HTTP
+#include "cli/admin.h"
+#endif
 #include "cli/commands.h"
 #include "cli/file.h"
 #include "cli/objects_arg.h"
@@ -109,6 +113,9 @@ static const struct eds_option options[] = {
     EDS_OPTION_STORE,
     EDS_OPTION_OBJECTS,
     EDS_OPTIONS_SERVICE_LOG,
+#if EDS_TRANSPORT_HTTP
+    EDS_OPTIONS_ADMIN,
+#endif
     EDS_OPTION_SERVICE_JSON,
     EDS_OPTIONS_END,
 };
@@ -191,14 +198,24 @@ static int serve(const struct eds_args *args, const char *password)
 {
     struct eds_service service = {.registry = NULL};
     struct eds_mqtt_subscriber *subscriber = NULL;
+#if EDS_TRANSPORT_HTTP
+    struct eds_admin admin = {.listener = NULL};
+#endif
     struct eds_error err;
     sigset_t ending;
     int32_t rc;
 
     eds_service_begin(args, &ending);
     rc = start(&service, &subscriber, args, password, &err);
+#if EDS_TRANSPORT_HTTP
+    if (rc == EDS_OK)
+        rc = eds_admin_open(&admin, args, &service, NULL, &err);
+#endif
     if (rc == EDS_OK)
         eds_service_await(&service, &ending);
+#if EDS_TRANSPORT_HTTP
+    eds_admin_close(&admin);
+#endif
     if (subscriber != NULL)
         eds_mqtt_subscriber_stop(subscriber, NULL);
     eds_service_close(&service);

@@ -236,6 +236,26 @@ def addresses(folder):
         assert process.returncode == 0 and b"event=admin_unavailable" in log, log
 
 
+def over_mqtt(folder):
+    """A server that speaks MQTT has the listener as well, also while its broker is away."""
+    if eds("serve-mqtt", "--help").returncode != 0:
+        return
+    port_file = folder / "admin"
+    process = subprocess.Popen(
+        [EDS, "serve-mqtt", "--broker", "127.0.0.1", "--port", "1", "--store", "memory:",
+         Device("lift-01", 1).argument(), "--admin-addr", "127.0.0.1:0", "--admin-port-file",
+         str(port_file)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 30
+    while not port_file.exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    admin = Admin(folder)
+    assert admin.metrics()["edgesentry_devices", "active"] == 1
+    assert admin.ask("/readyz")[0].status == 200
+    process.send_signal(signal.SIGTERM)
+    out, log = process.communicate(timeout=30)
+    assert process.returncode == 0, (out, log)
+
+
 def deployed(samples):
     """Alert rules and dashboard ask for nothing that is not there."""
     names = {name for name, _ in samples}
@@ -266,12 +286,13 @@ def deployed(samples):
 def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        for part in ("counting", "readiness", "addresses", "tracing"):
+        for part in ("counting", "readiness", "addresses", "tracing", "over_mqtt"):
             (folder / part).mkdir()
         samples = counting(folder / "counting")
         readiness(folder / "readiness")
         addresses(folder / "addresses")
         tracing(folder / "tracing")
+        over_mqtt(folder / "over_mqtt")
         deployed(samples)
     print("metrics, readiness, alert rules and dashboard agree")
 
