@@ -1,13 +1,16 @@
-/* table_slabs.c - see table_slabs.h.  Tables that nobody has form a list: each begins
- * with the address of the next. */
+/* table_slabs.c - see table_slabs.h. */
 #include "registry/table_slabs.h"
 
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 
 #define TABLES_PER_SLAB (EDS_SLAB_SIZE / sizeof(struct eds_verifier_table))
+
+/* Tables that nobody has form a list in their own memory. */
+struct eds_unused_table {
+    struct eds_unused_table *next;
+};
 
 bool eds_table_slabs_init(struct eds_table_slabs *slabs, size_t table_max)
 {
@@ -30,8 +33,10 @@ void eds_table_slabs_free(struct eds_table_slabs *slabs)
 
 static void push(struct eds_table_slabs *slabs, struct eds_verifier_table *table)
 {
-    memcpy(table, &slabs->unused, sizeof slabs->unused);
-    slabs->unused = table;
+    struct eds_unused_table *unused = (struct eds_unused_table *)(void *)table;
+
+    unused->next = slabs->unused;
+    slabs->unused = unused;
 }
 
 /* One slab more, if there may be one and there is memory. */
@@ -55,16 +60,16 @@ static void grow(struct eds_table_slabs *slabs)
 
 struct eds_verifier_table *eds_table_slabs_take(struct eds_table_slabs *slabs)
 {
-    struct eds_verifier_table *table;
+    struct eds_unused_table *taken;
 
     pthread_mutex_lock(&slabs->lock);
     if (slabs->unused == NULL)
         grow(slabs);
-    table = slabs->unused;
-    if (table != NULL)
-        memcpy(&slabs->unused, table, sizeof slabs->unused);
+    taken = slabs->unused;
+    if (taken != NULL)
+        slabs->unused = taken->next;
     pthread_mutex_unlock(&slabs->lock);
-    return table;
+    return (struct eds_verifier_table *)(void *)taken;
 }
 
 void eds_table_slabs_give(struct eds_table_slabs *slabs, struct eds_verifier_table *table)

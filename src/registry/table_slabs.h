@@ -15,10 +15,12 @@
 
 #define EDS_SLAB_SIZE (2u << 20) /* bytes: a huge page of x86-64 and of most ARM */
 
+struct eds_unused_table;
+
 struct eds_table_slabs {
     pthread_mutex_t lock;
-    struct eds_verifier_table *unused; /* given back, or not taken yet; see the .c file */
-    void **slabs;                      /* slab_max of them, slab_count are there */
+    struct eds_unused_table *unused; /* given back, or not taken yet; see the .c file */
+    void **slabs;                    /* slab_max of them, slab_count are there */
     size_t slab_count, slab_max;
 };
 
