@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/features.h"
 #include "bench.h"
 #include "edgesentry/agent.h"
 #include "edgesentry/attest.h"

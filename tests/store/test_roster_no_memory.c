@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/features.h"
 #include "store/roster_sample.h"
 #include "support/alloc.h"
 #include "support/temp_dir.h"
