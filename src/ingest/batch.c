@@ -292,6 +292,9 @@ static enum eds_verdict decide_quarantined(struct eds_batch *batch, struct eds_b
     }
     if (device->failed)
         return store_failed(s);
+    if (entry->record.sequence == 0) /* no release could ever take it in */
+        return eds_gate_check_head(&device->head, entry, s->record_hash, now.attest_required, NULL,
+                                   s->message);
     if (rc == EDS_OK && memcmp(hash, s->record_hash, sizeof hash) == 0) /* accepted before */
         return eds_gate_check_head(&device->head, entry, s->record_hash, false, hash, s->message);
     kept = &batch->quarantined[batch->quarantined_count++];
