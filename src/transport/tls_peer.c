@@ -25,7 +25,7 @@ void tls_peer_destroy(struct tls_peer *peer)
 static int32_t refuse(struct tls_refusal *refusal, gnutls_alert_description_t alert,
                       const char *words)
 {
-    refusal->alert = alert;
+    refusal->alert = (int)alert;
     return eds_error_set(&refusal->why, EDS_ERR_REFUSED, "%s", words);
 }
 
