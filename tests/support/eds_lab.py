@@ -3,6 +3,7 @@ a client that counts what was acknowledged.
 
 Records are made by the C ABI (libedgesentry_bridge.so), so that a test can make
 thousands of them."""
+import atexit
 import ctypes
 import json
 import os
@@ -100,6 +101,7 @@ class Server:
             words += ["--data-dir", str(directory / "data")]
         self.process = subprocess.Popen([*words, *devices, *more], stdout=subprocess.PIPE,
                                         stderr=self.log)
+        atexit.register(self.process.kill)  # a test that fails leaves no server behind
         patience = time.monotonic() + 20
         while not port_file.exists():
             if self.process.poll() is not None or time.monotonic() > patience:
