@@ -22,12 +22,13 @@
 #include <stdint.h>
 
 /* libsodium's archive has functions of these names: for the linker ours differ. */
-#define fe25519_from_bytes eds_fe25519_from_bytes
-#define fe25519_invert     eds_fe25519_invert
-#define fe25519_is_zero    eds_fe25519_is_zero
-#define fe25519_sqrt_ratio eds_fe25519_sqrt_ratio
-#define fe25519_to_bytes   eds_fe25519_to_bytes
-#define fe25519_to_words   eds_fe25519_to_words
+#define fe25519_from_bytes      eds_fe25519_from_bytes
+#define fe25519_invert          eds_fe25519_invert
+#define fe25519_invert_by_power eds_fe25519_invert_by_power
+#define fe25519_is_zero         eds_fe25519_is_zero
+#define fe25519_sqrt_ratio      eds_fe25519_sqrt_ratio
+#define fe25519_to_bytes        eds_fe25519_to_bytes
+#define fe25519_to_words        eds_fe25519_to_words
 
 __extension__ typedef unsigned __int128 fe25519_uint128;
 
