@@ -69,7 +69,7 @@ int32_t tls_verify_client(const struct tls_keys *keys, gnutls_x509_crt_t *chain,
     while (fault->status != 0 && (status & fault->status) == 0)
         fault++;
     describe(certificate, sizeof certificate, chain[0]);
-    refusal->alert = fault->alert;
+    refusal->alert = (int)fault->alert;
     return eds_error_set(&refusal->why, EDS_ERR_REFUSED, "client certificate %s (%s)", fault->words,
                          certificate);
 }

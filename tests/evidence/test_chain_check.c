@@ -556,7 +556,7 @@ static void test_long_chain(void **state)
 {
     static struct endless endless;
     struct eds_chain_check check = {
-        .rules = {EDS_STRENGTH_LINKS, NULL, 0}, .progress = count_endless, .context = &endless};
+        .rules = {.strength = EDS_STRENGTH_LINKS}, .progress = count_endless, .context = &endless};
     struct eds_chain_summary summary;
     struct eds_chain_finding finding;
     struct eds_chain_reader reader;

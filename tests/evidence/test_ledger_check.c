@@ -468,7 +468,7 @@ static void test_edits(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof edits / sizeof edits[0]; i++) {
         char findings[FINDINGS_SIZE] = "";
-        struct bent bent = {.ledger = {&bent_ops}, .good = good, .edit = &edits[i]};
+        struct bent bent = {.ledger = {.ops = &bent_ops}, .good = good, .edit = &edits[i]};
         struct eds_ledger_check check = {
             .ledger = &bent.ledger, .keys = give_keys, .found = found, .context = findings};
         struct eds_ledger_summary summary;
@@ -513,7 +513,7 @@ static void test_store_failure(void **state)
 {
     static const struct edit failing = {"fail_object", .object = fail_object};
     struct eds_ledger *good = fixture_open();
-    struct bent bent = {.ledger = {&bent_ops}, .good = good, .edit = &failing};
+    struct bent bent = {.ledger = {.ops = &bent_ops}, .good = good, .edit = &failing};
     struct eds_ledger_check check = {.ledger = &bent.ledger};
     struct eds_ledger_summary summary;
 

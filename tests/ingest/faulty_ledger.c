@@ -123,7 +123,7 @@ static const struct eds_ledger_ops faulty_ops = {
 void faulty_make(struct faulty_ledger *ledger, struct eds_ledger *inner)
 {
     *ledger = (struct faulty_ledger){
-        .base = {&faulty_ops},
+        .base = {.ops = &faulty_ops},
         .inner = inner,
         .lock = PTHREAD_MUTEX_INITIALIZER,
         .moved = PTHREAD_COND_INITIALIZER,
