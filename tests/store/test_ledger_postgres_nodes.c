@@ -55,7 +55,9 @@ static int32_t plan(struct node *node, struct eds_ledger *ledger, struct batch *
         memcpy(chain.record_hash, head.record_hash, EDS_HASH_SIZE);
         while (record_count-- > 0)
             batch_append(batch, &chain);
-        batch_operation(batch, EDS_DECISION_ACCEPTED, id, i, "accepted");
+        batch_operation(batch, EDS_DECISION_ACCEPTED, /* the batch's copy: it is committed later */
+                        (const char *)batch_last_append(batch)->entry->record.device_id, i,
+                        "accepted");
     }
     return EDS_OK;
 }
