@@ -18,7 +18,7 @@ packages_of() {
             "libcurl4-gnutls-dev|libcurl4-openssl-dev"
         ;;
     test)
-        echo "$(packages_of build) g++ libcmocka-dev libjansson-dev python3 sqlite3 openssl curl" \
+        echo "$(packages_of build) g++ libcmocka-dev libjansson-dev zlib1g-dev python3 sqlite3 openssl curl" \
             "postgresql mosquitto mosquitto-clients softhsm2"
         ;;
     check) echo "$(packages_of test) clang clang-format clang-tidy cppcheck shellcheck git prometheus" ;;

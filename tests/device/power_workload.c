@@ -101,11 +101,22 @@ static void receive(struct power_world *world, const struct eds_buffer_item *ite
         device->acknowledged = sequence;
 }
 
+/* The next item, or NULL; a store that cannot be read is a failure as well. */
+static struct eds_buffer_item *next(struct power_world *world, struct eds_buffer *buffer, bool dead)
+{
+    struct eds_buffer_item *item = NULL;
+    int32_t rc = eds_buffer_next(buffer, NULL, 0, dead, &item, NULL);
+
+    if (rc != EDS_OK && rc != EDS_ERR_NOT_FOUND)
+        world->failures++;
+    return rc == EDS_OK ? item : NULL;
+}
+
 static bool deliver(struct power_world *world, struct eds_buffer *buffer)
 {
-    struct eds_buffer_item *item;
+    struct eds_buffer_item *item = next(world, buffer, false);
 
-    if (eds_buffer_next(buffer, NULL, 0, false, &item, NULL) != EDS_OK)
+    if (item == NULL)
         return false;
     receive(world, item);
     if (eds_buffer_settle(buffer, item, EDS_SETTLE_REMOVE, NULL, NULL) != EDS_OK)
@@ -117,10 +128,10 @@ static bool deliver(struct power_world *world, struct eds_buffer *buffer)
 /* To the dead and back again. */
 static void bury(struct power_world *world, struct eds_buffer *buffer)
 {
-    struct eds_buffer_item *item;
     bool dead = dice_below(world->dice, 2) == 0;
+    struct eds_buffer_item *item = next(world, buffer, dead);
 
-    if (eds_buffer_next(buffer, NULL, 0, dead, &item, NULL) != EDS_OK)
+    if (item == NULL)
         return;
     if (eds_buffer_settle(buffer, item, dead ? EDS_SETTLE_REVIVE : EDS_SETTLE_BURY, "why not",
                           NULL) != EDS_OK)
@@ -128,16 +139,18 @@ static void bury(struct power_world *world, struct eds_buffer *buffer)
     free(item);
 }
 
-static void revive_all(struct eds_buffer *buffer)
+static void revive_all(struct power_world *world, struct eds_buffer *buffer)
 {
     struct eds_buffer_item *item;
 
-    while (eds_buffer_next(buffer, NULL, 0, true, &item, NULL) == EDS_OK) {
+    while ((item = next(world, buffer, true)) != NULL) {
         int32_t rc = eds_buffer_settle(buffer, item, EDS_SETTLE_REVIVE, NULL, NULL);
 
         free(item);
-        if (rc != EDS_OK)
+        if (rc != EDS_OK) {
+            world->failures++;
             return;
+        }
     }
 }
 
@@ -153,7 +166,7 @@ void power_steps(struct power_world *world, struct eds_buffer *buffer, unsigned 
         } else {
             struct eds_buffer_counts counts;
 
-            revive_all(buffer);
+            revive_all(world, buffer);
             eds_buffer_counts(buffer, &counts);
             if (counts.dead == 0) /* else the chain would go on without it */
                 (void)deliver(world, buffer);
@@ -230,7 +243,7 @@ void power_check(struct power_world *world, struct eds_buffer *buffer)
 
 void power_drain(struct power_world *world, struct eds_buffer *buffer)
 {
-    revive_all(buffer);
+    revive_all(world, buffer);
     while (deliver(world, buffer))
         continue;
     assert_true(eds_buffer_is_empty(buffer));

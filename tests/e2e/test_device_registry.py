@@ -171,8 +171,11 @@ def quarantine(fleet):
     apart = 0
     for _ in range(3):
         device_command(fleet.url, "quarantine", "suspect", "--reason", "looks odd")
-        time.sleep(0.6)
-        shown = json.loads(device_command(fleet.url, "show", "suspect", "--json"))
+        deadline = time.monotonic() + 30
+        shown = {"quarantined_records": 0}
+        while shown["quarantined_records"] == 0 and time.monotonic() < deadline:
+            time.sleep(0.3)
+            shown = json.loads(device_command(fleet.url, "show", "suspect", "--json"))
         assert shown["state"] == "quarantined" and shown["quarantined_records"] > 0, shown
         apart += shown["quarantined_records"]
         released = json.loads(device_command(fleet.url, "release", "suspect", "--json"))

@@ -133,7 +133,7 @@ def test_gateway_dies(place, url, s3):
         for sender in senders:
             sender.result()
         log = pathlib.Path("unused.log").read_text()
-    assert "event=store_failed call=put" in log, "the gateway's deaths were not noticed"
+    assert "event=raw_data_store_write_failed call=put" in log, "the gateway's deaths were not noticed"
     assert sql(place, "SELECT count(*), count(DISTINCT (device_id, sequence)) FROM audit_records"
                ) == [f"{count}|{count}"]
     accepted = sql(place, "SELECT count(*) FROM operation_logs WHERE decision = 'Accepted'")
