@@ -137,6 +137,8 @@ static int32_t release(struct eds_device_job *job, const char *id, struct eds_en
             rc = eds_release_records(job->ledger, it, job->now_ms, report, err);
         if (rc == EDS_OK)
             rc = eds_lifecycle_move(it, EDS_DEVICE_ACTIVE, job->now_ms, err);
+        if (i >= PATIENCE)
+            it->quarantine_arrived = EDS_ARRIVED_ANY;
         if (rc == EDS_OK)
             rc = roster->change(job->ledger, &change, 1, job->now_ms, err);
     }

@@ -100,7 +100,7 @@ static int32_t check_one(const struct memory_ledger *memory, const struct eds_en
         return eds_error_set(err, EDS_ERR_HEAD_MOVED, "%s %s was changed meanwhile",
                              eds_role_name(it->role), it->id);
     if (known && memory->enrolments[it->role][place]->state == EDS_DEVICE_QUARANTINED &&
-        it->state == EDS_DEVICE_ACTIVE &&
+        it->state == EDS_DEVICE_ACTIVE && it->quarantine_arrived != EDS_ARRIVED_ANY &&
         memory->enrolments[it->role][place]->quarantine_arrived != it->quarantine_arrived)
         return eds_error_set(err, EDS_ERR_HEAD_MOVED, "%s %s has sent records meanwhile",
                              eds_role_name(it->role), it->id);

@@ -95,8 +95,8 @@ static int32_t put_rows(struct changing *c, bool are_new)
         " $8::text[], $9::bigint[], $10::bigint[])"
         " AS n(role, id, state, attest, site, cohort, firmware, was, arrived)"
         " WHERE r.role = n.role AND r.id = n.id AND r.revision = n.was"
-        " AND (r.state <> 'quarantined' OR n.state <> 'active' OR r.quarantine_arrived = "
-        "n.arrived)";
+        " AND (r.state <> 'quarantined' OR n.state <> 'active' OR n.arrived = -1"
+        " OR r.quarantine_arrived = n.arrived)";
     struct postgres_params params = {0};
     size_t sent = 0, written = 0;
     const char *last = "";

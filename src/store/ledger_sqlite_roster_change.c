@@ -13,7 +13,8 @@ static const char *const texts[STATEMENT_COUNT] = {
             " revision) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
     [REPLACE] = "UPDATE registry SET state = ?3, attest_required = ?4, site = ?5, cohort = ?6,"
                 " firmware = ?7, revision = ?8 WHERE role = ?1 AND id = ?2 AND revision = ?9"
-                " AND (state <> 'quarantined' OR ?3 <> 'active' OR quarantine_arrived = ?10)",
+                " AND (state <> 'quarantined' OR ?3 <> 'active' OR ?10 = -1"
+                " OR quarantine_arrived = ?10)",
     [KEY] = "INSERT INTO registry_keys(role, id, key_number, public_key, not_before_ms,"
             " not_after_ms, not_after_sequence, revoked) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)"
             " ON CONFLICT(public_key) DO UPDATE SET not_before_ms = ?5, not_after_ms = ?6,"

@@ -38,7 +38,8 @@ struct eds_roster_ops {
      * log each (decision EDS_DECISION_CHANGED, sequence 0).
      * EDS_ERR_HEAD_MOVED: one has another revision by now, or is there already
      * where it was to be new, or it was to leave quarantine for active and more
-     * records have come since it was read; read it again and decide again.
+     * records have come since it was read (unless its quarantine_arrived says
+     * EDS_ARRIVED_ANY); read it again and decide again.
      * EDS_ERR_EXISTS: a key belongs to another device or role; *err names key
      * and owner.  EDS_ERR_USAGE: what no command lets through (two changes of
      * one device, no keys at all). */
