@@ -167,20 +167,23 @@ static int32_t take(struct releasing *r, struct eds_quarantined *it)
     return rc;
 }
 
+/* Takes what had come when the device was read, and not what comes meanwhile: a
+ * device can send faster than its records move. */
 static int32_t walk(struct releasing *r)
 {
+    uint64_t left = r->device->quarantine_arrived - r->device->quarantine_left;
     struct eds_quarantine_place place = {0, 0};
     struct eds_quarantined it;
     int32_t rc = r->ledger->ops->head(r->ledger, r->device->id, &r->head, r->err);
 
     r->report->left = 0;
     r->report->first_left[0] = '\0';
-    while (rc == EDS_OK) {
+    for (; rc == EDS_OK && left > 0; left--) {
         rc = r->ledger->quarantine->next(r->ledger, r->device->id, &place, &it, r->err);
         if (rc == EDS_OK)
             rc = take(r, &it);
     }
-    if (rc == EDS_ERR_NOT_FOUND)
+    if (rc == EDS_OK || rc == EDS_ERR_NOT_FOUND)
         rc = commit_group(r);
     drop_group(r);
     return rc;
