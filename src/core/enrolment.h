@@ -36,10 +36,9 @@ struct eds_enrolled_key {
     bool revoked;
 };
 
-#define EDS_ENROLMENT_KEYS_MAX   64u /* of one device, ended ones included */
-#define EDS_ENROLMENT_LABEL_SIZE 64u /* bytes, NUL included */
-#define EDS_ARRIVED_ANY          UINT64_MAX /* of quarantine_arrived in a change: how many does not matter \
-                                             */
+#define EDS_ENROLMENT_KEYS_MAX   64u        /* of one device, ended ones included */
+#define EDS_ENROLMENT_LABEL_SIZE 64u        /* bytes, NUL included */
+#define EDS_ARRIVED_ANY          UINT64_MAX /* of quarantine_arrived in a change */
 
 struct eds_enrolment {
     enum eds_role role;

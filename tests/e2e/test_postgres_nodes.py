@@ -4,7 +4,7 @@ is killed (-9) again and again, and another takes its place.  In the end every
 record is stored, in order, once, and so is its line in the operation log.
 
 EDS_NODES_DEVICES, EDS_NODES_RECORDS and EDS_NODES_KILL_S make it longer (24
-devices, 1500 records in all, a kill every 0.5 s)."""
+devices, 1500 records in all, a kill every 0.15 s)."""
 import collections
 import os
 import pathlib
@@ -22,7 +22,7 @@ from postgres_lab import database  # noqa: E402
 
 DEVICES = int(os.environ.get("EDS_NODES_DEVICES", "24"))
 RECORDS = int(os.environ.get("EDS_NODES_RECORDS", "1500"))
-KILL_S = float(os.environ.get("EDS_NODES_KILL_S", "0.5"))
+KILL_S = float(os.environ.get("EDS_NODES_KILL_S", "0.15"))
 NODES = 3
 SENDERS = 12
 PATIENCE_S = 60
