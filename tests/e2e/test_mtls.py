@@ -90,7 +90,7 @@ def bad_fifty(folder):
     server = start(folder, [lift, robot], lifts.ca, "--client-crl", str(crl))
     body = lift.next()
     assert outcome(folder, server.port, not_a_ca, body)[0] == 202  # what they are edits of
-    refused = 0
+    refused = unheard = 0
     body = lift.next()
     for words, alert, pairs in kinds:
         for number, pair in enumerate(pairs):
@@ -102,7 +102,10 @@ def bad_fifty(folder):
             lines = log_of(folder)[before:].splitlines()
             assert len(lines) == 1 and "event=client_certificate_refused" in lines[0], lines
             assert re.search(words, lines[0]), (words, lines[0])
-            assert re.search(alert, got.replace("_", " "), re.I), (alert, got)
+            if re.search("EOF|reset", got, re.I):
+                unheard += 1  # the connection's end may overtake its alert
+            else:
+                assert re.search(alert, got.replace("_", " "), re.I), (alert, got)
             refused += 1
     # Another device's certificate, good in itself: the check of protocol step 3.
     for number, san in enumerate(["", "DNS:robot-07", "URI:urn:edgesentry:device:robot-07",
@@ -116,7 +119,7 @@ def bad_fifty(folder):
             "ingest verification failed: auth/device mismatch: "
             f"cert_identity={name} device_id=lift-01"), (san, answer)
         refused += 1
-    assert refused == 50, refused
+    assert refused == 50 and unheard <= 5, (refused, unheard)
     got = outcome(folder, server.port, None, body)
     assert isinstance(got, str) and re.search("required", got, re.I), got
     assert "a client certificate is required" in log_of(folder)
