@@ -180,8 +180,12 @@ static int32_t take_record(struct eds_chain_reader *reader, struct eds_entry *ou
         if (c.rc == EDS_ERR_TRUNCATED && size == EDS_JSON_ENTRY_TEXT_MAX)
             return fail_too_large(reader, err);
     } while (c.rc == EDS_ERR_TRUNCATED && read_brace(reader, err));
-    if (reader->rc != EDS_OK)
-        return reader->rc;
+    if (reader->rc != EDS_OK) { /* what came before may be wrong by itself */
+        c = walk_record(reader, size_left(reader), NULL);
+        eds_json_take_entry(&c, out);
+        if (c.rc == EDS_ERR_TRUNCATED)
+            return reader->rc;
+    }
     c = walk_record(reader, size_left(reader), err); /* once more, for the words */
     eds_json_take_entry(&c, out);
     return c.rc;

@@ -37,6 +37,7 @@ struct helper {
 struct eds_ingest {
     struct eds_checks checks;
     size_t batch_max, batch_size_max;
+    uint64_t quick_ns;
     struct eds_queue queue;
     struct eds_uploads *uploads; /* NULL: payloads go into the ledger */
     struct eds_books books;
@@ -201,6 +202,7 @@ static int32_t make(struct eds_ingest *ingest, const struct eds_ingest_config *c
 
     ingest->batch_max = given_or(config->batch_max, BATCH_MAX);
     ingest->batch_size_max = given_or(config->batch_size_max, BATCH_SIZE_MAX);
+    ingest->quick_ns = config->quick_ns > 0 ? config->quick_ns : QUICK_NS;
     if (ingest->batch_max > COUNT_LIMIT || config->heads_max > COUNT_LIMIT ||
         config->key_tables_max > COUNT_LIMIT)
         return EDS_ERR_USAGE;
@@ -322,7 +324,7 @@ bool eds_ingest_submit_here(struct eds_ingest *ingest, struct eds_submission *su
 {
     if (ingest->uploads != NULL || !eds_queue_enter(&ingest->queue))
         return false;
-    if (ingest->batch.count > 1 || ingest->batch.commit_ns > QUICK_NS) {
+    if (ingest->batch.count > 1 || ingest->batch.commit_ns > ingest->quick_ns) {
         eds_queue_leave(&ingest->queue, false);
         return false;
     }

@@ -62,6 +62,7 @@ struct eds_ingest_config {
     size_t heads_max;                      /* heads kept in memory; 0: 65536 */
     size_t key_tables_max;                 /* keys verified by table, 86 KiB each; 0: 512 */
     unsigned thread_count;                 /* that may check at once; 0: one per core */
+    uint64_t quick_ns;                     /* a commit that a caller may wait for; 0: 5 ms */
     unsigned rejections_logged_per_second; /* rows; the rest is summed up; 0: 1000 */
     unsigned rejections_logged_per_source; /* a second; 0: 100 */
     struct eds_rate rate_per_source;       /* requests let in by eds_ingest_admit */

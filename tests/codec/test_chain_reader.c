@@ -335,6 +335,26 @@ static void test_read_errors(void **state)
     }
 }
 
+/* What is wrong already is told, and not that reading failed behind it, however
+ * little of it was read at a time. */
+static void test_fault_before_read_error(void **state)
+{
+    static char buf[2 * EDS_JSON_ENTRY_TEXT_MAX];
+    size_t size = write_file(file, sizeof file, 1, EDS_JSON_COMPACT, "[", ",", "]");
+    size_t colon = (size_t)(strchr(file, ':') - file);
+
+    (void)state;
+    file[colon] = ';';
+    for (size_t piece = 1; piece < 64; piece++) {
+        struct source source = {file, size, 0, piece, colon + 20, false};
+        struct eds_chain_reader reader;
+        struct eds_entry entry;
+
+        eds_chain_reader_init(&reader, EDS_CHAIN_ARRAY, read_source, &source, buf, sizeof buf);
+        assert_int_equal(eds_chain_reader_next(&reader, &entry, NULL), EDS_ERR_MALFORMED);
+    }
+}
+
 static void test_compact(void **state)
 {
     size_t ends[40], size = 0, used;
@@ -398,10 +418,15 @@ static void test_random_damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good_files), cmocka_unit_test(test_long_file),
-        cmocka_unit_test(test_prefixes),   cmocka_unit_test(test_bad_files),
-        cmocka_unit_test(test_limit),      cmocka_unit_test(test_read_errors),
-        cmocka_unit_test(test_compact),    cmocka_unit_test(test_random_damage),
+        cmocka_unit_test(test_good_files),
+        cmocka_unit_test(test_long_file),
+        cmocka_unit_test(test_prefixes),
+        cmocka_unit_test(test_bad_files),
+        cmocka_unit_test(test_limit),
+        cmocka_unit_test(test_read_errors),
+        cmocka_unit_test(test_fault_before_read_error),
+        cmocka_unit_test(test_compact),
+        cmocka_unit_test(test_random_damage),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
