@@ -207,7 +207,7 @@ def stop_under_load(folder, broker):
     server = MqttServer(folder, broker.port, words)
     client = Client(broker.port, "stop-client")
     client.subscribe("edgesentry/ingest/response")
-    count, answered = 1500, {}
+    count, answered = 1500, {device.name: set() for device in devices}
     for _ in range(count):
         for device in devices:
             client.publish("edgesentry/ingest", device.next())
@@ -217,18 +217,18 @@ def stop_under_load(folder, broker):
     for name, sequence in stored(folder):
         assert sequence == kept.get(name, 0) + 1
         kept[name] = sequence
-    for _ in range(sum(kept.values())):  # the broker may be slow to hand them on
+    # Answers of both qualities of service come: one may overtake another.
+    while any(len(answered[name]) < kept[name] for name in kept):  # the broker may be slow
         answer = answer_of(client)[1]
         assert answer["status"] == "accepted", answer
-        answered[answer["device_id"]] = answer["sequence"]
+        answered[answer["device_id"]].add(answer["sequence"])
     assert drain(client) == []
-    assert kept == answered, (kept, answered)
+    assert {name: max(seen) for name, seen in answered.items() if seen} == kept, (kept, answered)
     server = MqttServer(folder, broker.port, words)
-    while min(answered.get(device.name, 0) for device in devices) < count:
+    while min(map(len, answered.values())) < count:
         answer = answer_of(client)[1]
-        assert (answer["status"], answer["sequence"]) == \
-            ("accepted", answered.get(answer["device_id"], 0) + 1), answer
-        answered[answer["device_id"]] = answer["sequence"]
+        assert answer["status"] == "accepted", answer
+        answered[answer["device_id"]].add(answer["sequence"])
     client.close()
     ended_well(server)
     assert len(stored(folder)) == 4 * count
