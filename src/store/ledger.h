@@ -92,11 +92,20 @@ static inline uint64_t eds_commit_ingested_ms(const struct eds_commit *commit, s
     return commit->ingested_ms != NULL ? commit->ingested_ms[append] : commit->now_ms;
 }
 
+/* What a reference stands for. */
+struct eds_stored_object {
+    bool is_there; /* else the reference is free, and nothing below counts */
+    uint8_t payload_hash[EDS_HASH_SIZE];
+    const void *payload; /* NULL: not kept in the ledger; else not NULL, though it be empty */
+    size_t payload_size; /* bytes */
+};
+
 /* A stored record as a scan gives it; pointers hold during the call. */
 struct eds_stored {
     const struct eds_entry *entry;
     uint8_t record_hash[EDS_HASH_SIZE]; /* as stored: compare with eds_record_digest */
     uint64_t ingested_ms;
+    const struct eds_stored_object *object; /* of scan_whole; else NULL */
 };
 
 struct eds_ledger_counts {
@@ -151,6 +160,12 @@ struct eds_ledger_ops {
     int32_t (*scan)(struct eds_ledger *, const char *device_id,
                     int32_t (*visit)(void *context, const struct eds_stored *), void *context,
                     struct eds_error *);
+
+    /* The same, and each record comes with what its reference stands for, as object
+     * and payload would say it one by one. */
+    int32_t (*scan_whole)(struct eds_ledger *, const char *device_id,
+                          int32_t (*visit)(void *context, const struct eds_stored *), void *context,
+                          struct eds_error *);
 
     /* Calls visit for every head, in byte order of the id. */
     int32_t (*heads)(struct eds_ledger *,

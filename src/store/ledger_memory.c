@@ -124,6 +124,7 @@ static const struct eds_ledger_ops memory_ops = {
     .object = memory_object,
     .payload = memory_payload,
     .scan = eds_memory_scan,
+    .scan_whole = eds_memory_scan_whole,
     .heads = eds_memory_heads,
     .operations = eds_memory_operations,
     .conflicts = eds_memory_conflicts,

@@ -119,6 +119,9 @@ int32_t eds_memory_commit(struct eds_ledger *ledger, const struct eds_commit *co
 int32_t eds_memory_scan(struct eds_ledger *ledger, const char *device_id,
                         int32_t (*visit)(void *context, const struct eds_stored *), void *context,
                         struct eds_error *err);
+int32_t eds_memory_scan_whole(struct eds_ledger *ledger, const char *device_id,
+                              int32_t (*visit)(void *context, const struct eds_stored *),
+                              void *context, struct eds_error *err);
 int32_t eds_memory_heads(struct eds_ledger *ledger,
                          int32_t (*visit)(void *context, const char *device_id,
                                           const struct eds_head *),

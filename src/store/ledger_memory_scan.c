@@ -22,6 +22,33 @@ static int32_t visit_record(const char *device_id, const struct memory_record *r
     return visit(context, &stored);
 }
 
+/* Stands before a visit, and says what the record's reference stands for. */
+struct whole {
+    const struct memory_ledger *memory;
+    int32_t (*visit)(void *context, const struct eds_stored *);
+    void *context;
+};
+
+static int32_t visit_whole(void *context, const struct eds_stored *stored)
+{
+    const struct whole *whole = context;
+    struct eds_stored_object object = {.is_there = false};
+    struct eds_stored copy = *stored;
+    size_t index = eds_key_table_find(&whole->memory->object_refs,
+                                      (const char *)stored->entry->record.object_ref);
+
+    if (index != EDS_KEY_ABSENT) {
+        const struct memory_object *kept = &whole->memory->objects[index];
+
+        object.is_there = true;
+        memcpy(object.payload_hash, kept->payload_hash, EDS_HASH_SIZE);
+        object.payload = kept->payload;
+        object.payload_size = kept->payload_size;
+    }
+    copy.object = &object;
+    return whole->visit(whole->context, &copy);
+}
+
 static int32_t scan_device(const struct memory_device *device,
                            int32_t (*visit)(void *context, const struct eds_stored *),
                            void *context)
@@ -78,6 +105,15 @@ int32_t eds_memory_scan(struct eds_ledger *ledger, const char *device_id,
         rc = scan_device(sorted[i], visit, context);
     free(sorted);
     return rc;
+}
+
+int32_t eds_memory_scan_whole(struct eds_ledger *ledger, const char *device_id,
+                              int32_t (*visit)(void *context, const struct eds_stored *),
+                              void *context, struct eds_error *err)
+{
+    struct whole whole = {(struct memory_ledger *)ledger, visit, context};
+
+    return eds_memory_scan(ledger, device_id, visit_whole, &whole, err);
 }
 
 int32_t eds_memory_heads(struct eds_ledger *ledger,

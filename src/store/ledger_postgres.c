@@ -112,6 +112,7 @@ static const struct eds_ledger_ops postgres_ops = {
     .object = eds_postgres_object,
     .payload = eds_postgres_payload,
     .scan = eds_postgres_scan,
+    .scan_whole = eds_postgres_scan_whole,
     .heads = eds_postgres_heads,
     .operations = eds_postgres_operations,
     .conflicts = eds_postgres_conflicts,

@@ -35,6 +35,8 @@ enum postgres_statement {
     POSTGRES_STATEMENT_ROSTER_VERSION,
     POSTGRES_STATEMENT_SCAN_ALL,
     POSTGRES_STATEMENT_SCAN_DEVICE,
+    POSTGRES_STATEMENT_SCAN_WHOLE_ALL,
+    POSTGRES_STATEMENT_SCAN_WHOLE_DEVICE,
     POSTGRES_STATEMENT_SCAN_HEADS,
     POSTGRES_STATEMENT_SCAN_OPERATIONS,
     POSTGRES_STATEMENT_SCAN_CONFLICTS,
@@ -93,6 +95,13 @@ struct postgres_ledger {
     enum postgres_mode mode;
     bool is_down; /* the last wait for a connection was in vain */
 
+    /* A scan's next slice, asked for while its visitor is busy with the last one. */
+    struct {
+        const void *scan; /* whose it is; NULL: nobody's */
+        bool is_sent;     /* the connection is not free before it is read */
+        PGresult *result; /* read */
+    } ahead;
+
     /* How a commit is told from others, see ledger_postgres_connect.c. */
     uint8_t writer_id[POSTGRES_WRITER_SIZE];
     uint64_t commit_number; /* of the last attempt */
@@ -142,7 +151,11 @@ bool eds_postgres_has_state(const PGresult *result, const char *sqlstate);
 
 /* ledger_postgres_query.c: one prepared statement, its parameters and answer.
  * query is for reading: it is sent again once if the connection is lost.
- * execute sends just once.  EDS_OK and *out, which the caller clears. */
+ * execute sends just once.  EDS_OK and *out, which the caller clears.
+ *
+ * send_ahead asks without waiting, unless another scan does already; whoever uses
+ * the connection before the answer is taken reads it first (ready does it).
+ * take_ahead gives the good answer that a scan asked for, or NULL. */
 void eds_postgres_add_text(struct postgres_params *params, const char *text);
 void eds_postgres_add_bytes(struct postgres_params *params, const void *bytes, size_t size);
 void eds_postgres_add_u64(struct postgres_params *params, uint64_t number);
@@ -157,6 +170,10 @@ int32_t eds_postgres_query(struct postgres_ledger *postgres, enum postgres_state
 
 /* The same for statements that are not worth preparing: once sends just once,
  * ask is for reading. */
+void eds_postgres_send_ahead(struct postgres_ledger *postgres, const void *scan,
+                             enum postgres_statement which, const struct postgres_params *params);
+void eds_postgres_read_ahead(struct postgres_ledger *postgres);
+PGresult *eds_postgres_take_ahead(struct postgres_ledger *postgres, const void *scan);
 int32_t eds_postgres_once(struct postgres_ledger *postgres, const char *sql,
                           const struct postgres_params *params, PGresult **out,
                           struct eds_error *err);
@@ -253,6 +270,9 @@ int32_t eds_postgres_counts(struct eds_ledger *ledger, struct eds_ledger_counts 
 int32_t eds_postgres_scan(struct eds_ledger *ledger, const char *device_id,
                           int32_t (*visit)(void *context, const struct eds_stored *), void *context,
                           struct eds_error *err);
+int32_t eds_postgres_scan_whole(struct eds_ledger *ledger, const char *device_id,
+                                int32_t (*visit)(void *context, const struct eds_stored *),
+                                void *context, struct eds_error *err);
 int32_t eds_postgres_heads(struct eds_ledger *ledger,
                            int32_t (*visit)(void *context, const char *device_id,
                                             const struct eds_head *),

@@ -134,6 +134,7 @@ void eds_postgres_disconnect(struct postgres_ledger *postgres)
 {
     PQfinish(postgres->connection); /* NULL is fine */
     postgres->connection = NULL;
+    postgres->ahead.is_sent = false; /* an answer that was read stays good */
 }
 
 /* FATAL and PANIC end the connection, whether libpq has seen that yet or not. */
@@ -160,6 +161,7 @@ int32_t eds_postgres_ready(struct postgres_ledger *postgres, struct eds_error *e
     long retry_ms = RETRY_FIRST_MS;
     int32_t rc;
 
+    eds_postgres_read_ahead(postgres);
     if (postgres->connection != NULL && PQstatus(postgres->connection) == CONNECTION_OK)
         return EDS_OK;
     for (;;) {

@@ -113,3 +113,42 @@ int32_t eds_postgres_query(struct postgres_ledger *postgres, enum postgres_state
     rc = eds_postgres_ready(postgres, err);
     return rc == EDS_OK ? eds_postgres_execute(postgres, which, params, out, err) : rc;
 }
+
+void eds_postgres_send_ahead(struct postgres_ledger *postgres, const void *scan,
+                             enum postgres_statement which, const struct postgres_params *params)
+{
+    if (postgres->ahead.scan != NULL || postgres->connection == NULL ||
+        PQsendQueryPrepared(postgres->connection, eds_postgres_statement_name(which), params->count,
+                            params->values, params->sizes, params->formats, 1) == 0)
+        return;
+    postgres->ahead.scan = scan;
+    postgres->ahead.is_sent = true;
+}
+
+void eds_postgres_read_ahead(struct postgres_ledger *postgres)
+{
+    PGresult *more;
+
+    if (!postgres->ahead.is_sent)
+        return;
+    postgres->ahead.is_sent = false;
+    postgres->ahead.result = PQgetResult(postgres->connection);
+    while ((more = PQgetResult(postgres->connection)) != NULL)
+        PQclear(more);
+}
+
+PGresult *eds_postgres_take_ahead(struct postgres_ledger *postgres, const void *scan)
+{
+    PGresult *result;
+
+    if (postgres->ahead.scan != scan)
+        return NULL;
+    eds_postgres_read_ahead(postgres);
+    result = postgres->ahead.result;
+    postgres->ahead.scan = NULL;
+    postgres->ahead.result = NULL;
+    if (PQresultStatus(result) == PGRES_TUPLES_OK)
+        return result;
+    PQclear(result); /* it is asked again, and fails again or not */
+    return NULL;
+}

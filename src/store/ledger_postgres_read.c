@@ -124,6 +124,7 @@ int32_t eds_postgres_read_record(struct postgres_row *out, const PGresult *resul
     if (bad != NULL)
         return eds_postgres_damaged(postgres, err, table, id, bad);
     stored->entry = &out->entry;
+    stored->object = NULL;
     return EDS_OK;
 }
 

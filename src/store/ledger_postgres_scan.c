@@ -8,12 +8,14 @@
  * was there when the scan began is seen, each device's records without a gap. */
 #include "store/ledger_postgres.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/utf8.h"
 
-#define SLICE_ROWS 256                          /* as in the statements */
-#define BEFORE_ALL UINT64_C(0x8000000000000000) /* the lowest BIGINT */
+#define SLICE_ROWS          512 /* as in the statements */
+#define RECORD_COLUMN_COUNT 13
+#define BEFORE_ALL          UINT64_C(0x8000000000000000) /* the lowest BIGINT */
 
 struct scan {
     struct postgres_ledger *postgres;
@@ -23,7 +25,8 @@ struct scan {
 
     /* The last row visited. */
     char device_id[EDS_DEVICE_ID_SIZE];
-    uint64_t number; /* its sequence, its id, or that there was one */
+    uint64_t number;                  /* its sequence, its id, or that there was one */
+    int device_column, number_column; /* of the two, if the next slice is asked for early */
 
     int32_t (*visit_row)(struct scan *, const PGresult *, int row);
     int32_t (*visit_stored)(void *context, const struct eds_stored *);
@@ -32,25 +35,53 @@ struct scan {
     void *context;
 };
 
+/* Asks for what follows the last row of a slice, if that can be read. */
+static void ask_ahead(struct scan *scan, const PGresult *result, int row)
+{
+    struct postgres_params params = {0};
+    const char *device_id =
+        eds_postgres_column_text(result, row, scan->device_column, EDS_DEVICE_ID_SIZE);
+    uint64_t number;
+
+    if (scan->number_column == 0 || device_id == NULL ||
+        !eds_postgres_column_u64(&number, result, row, scan->number_column))
+        return;
+    eds_postgres_add_text(&params, device_id);
+    eds_postgres_add_u64(&params, number);
+    eds_postgres_send_ahead(scan->postgres, scan, scan->which, &params);
+}
+
+static int32_t next_slice(struct scan *scan, PGresult **out)
+{
+    struct postgres_params params = {0};
+
+    *out = eds_postgres_take_ahead(scan->postgres, scan);
+    if (*out != NULL)
+        return EDS_OK;
+    eds_postgres_add_text(&params, scan->device_id);
+    eds_postgres_add_u64(&params, scan->number);
+    return eds_postgres_query(scan->postgres, scan->which, &params, out, scan->err);
+}
+
 static int32_t run(struct scan *scan)
 {
     int row_count = SLICE_ROWS;
     int32_t rc = EDS_OK;
 
     while (rc == EDS_OK && row_count == SLICE_ROWS) {
-        struct postgres_params params = {0};
         PGresult *result = NULL;
 
-        eds_postgres_add_text(&params, scan->device_id);
-        eds_postgres_add_u64(&params, scan->number);
-        rc = eds_postgres_query(scan->postgres, scan->which, &params, &result, scan->err);
+        rc = next_slice(scan, &result);
         if (rc != EDS_OK)
             return rc;
         row_count = PQntuples(result);
+        if (row_count == SLICE_ROWS)
+            ask_ahead(scan, result, row_count - 1);
         for (int row = 0; rc == EDS_OK && row < row_count; row++)
             rc = scan->visit_row(scan, result, row);
         PQclear(result);
     }
+    PQclear(eds_postgres_take_ahead(scan->postgres, scan)); /* of a scan that ended early */
     return rc;
 }
 
@@ -65,6 +96,57 @@ static int32_t visit_record(struct scan *scan, const PGresult *result, int row)
     memcpy(scan->device_id, record.entry.record.device_id, sizeof scan->device_id);
     scan->number = record.entry.record.sequence;
     return scan->visit_stored(scan->context, &record.stored);
+}
+
+/* The object's columns stand behind the record's. */
+static int32_t read_object(struct eds_stored_object *out, void **fetched, struct scan *scan,
+                           const PGresult *result, int row, const char *object_ref)
+{
+    uint8_t is_kept = 0;
+    int32_t rc;
+
+    if (PQgetisnull(result, row, RECORD_COLUMN_COUNT))
+        return EDS_OK;
+    out->is_there = true;
+    if (!eds_postgres_column_bytes(out->payload_hash, EDS_HASH_SIZE, result, row,
+                                   RECORD_COLUMN_COUNT))
+        return eds_error_set(scan->err, EDS_ERR_MALFORMED,
+                             "damaged ledger in PostgreSQL %s: raw_objects of %s has no valid "
+                             "payload_hash",
+                             scan->postgres->place, object_ref);
+    if (!PQgetisnull(result, row, RECORD_COLUMN_COUNT + 1)) {
+        out->payload = PQgetvalue(result, row, RECORD_COLUMN_COUNT + 1);
+        out->payload_size = (size_t)PQgetlength(result, row, RECORD_COLUMN_COUNT + 1);
+        return EDS_OK;
+    }
+    (void)eds_postgres_column_bytes(&is_kept, 1, result, row, RECORD_COLUMN_COUNT + 2);
+    if (is_kept == 0)
+        return EDS_OK;
+    rc = eds_postgres_payload(&scan->postgres->ledger, object_ref, fetched, &out->payload_size,
+                              scan->err);
+    out->payload = rc == EDS_OK ? *fetched : NULL;
+    return rc == EDS_ERR_NOT_FOUND ? EDS_OK : rc;
+}
+
+static int32_t visit_whole(struct scan *scan, const PGresult *result, int row)
+{
+    struct eds_stored_object object = {.is_there = false};
+    struct postgres_row record;
+    void *fetched = NULL;
+    int32_t rc =
+        eds_postgres_read_record(&record, result, row, scan->postgres, scan->table, scan->err);
+
+    if (rc == EDS_OK)
+        rc = read_object(&object, &fetched, scan, result, row,
+                         (const char *)record.entry.record.object_ref);
+    if (rc == EDS_OK) {
+        memcpy(scan->device_id, record.entry.record.device_id, sizeof scan->device_id);
+        scan->number = record.entry.record.sequence;
+        record.stored.object = &object;
+        rc = scan->visit_stored(scan->context, &record.stored);
+    }
+    free(fetched);
+    return rc;
 }
 
 static int32_t visit_conflict(struct scan *scan, const PGresult *result, int row)
@@ -121,6 +203,24 @@ static int32_t visit_operation(struct scan *scan, const PGresult *result, int ro
     return scan->visit_operation(scan->context, &operation, created_ms);
 }
 
+static int32_t scan_records(struct scan *scan, const char *device_id,
+                            enum postgres_statement of_all, enum postgres_statement of_device)
+{
+    scan->table = "audit_records";
+    scan->number = BEFORE_ALL;
+    scan->device_column = 1;
+    scan->number_column = 2;
+    scan->which = of_all;
+    if (device_id == NULL)
+        return run(scan);
+    if (strlen(device_id) >= sizeof scan->device_id ||
+        !eds_utf8_valid(device_id, strlen(device_id)))
+        return EDS_OK; /* no record can have it */
+    strcpy(scan->device_id, device_id);
+    scan->which = of_device;
+    return run(scan);
+}
+
 int32_t eds_postgres_scan(struct eds_ledger *ledger, const char *device_id,
                           int32_t (*visit)(void *context, const struct eds_stored *), void *context,
                           struct eds_error *err)
@@ -128,21 +228,29 @@ int32_t eds_postgres_scan(struct eds_ledger *ledger, const char *device_id,
     struct scan scan = {
         .postgres = (struct postgres_ledger *)ledger,
         .err = err,
-        .which = POSTGRES_STATEMENT_SCAN_ALL,
-        .table = "audit_records",
-        .number = BEFORE_ALL,
         .visit_row = visit_record,
         .visit_stored = visit,
         .context = context,
     };
 
-    if (device_id == NULL)
-        return run(&scan);
-    if (strlen(device_id) >= sizeof scan.device_id || !eds_utf8_valid(device_id, strlen(device_id)))
-        return EDS_OK; /* no record can have it */
-    strcpy(scan.device_id, device_id);
-    scan.which = POSTGRES_STATEMENT_SCAN_DEVICE;
-    return run(&scan);
+    return scan_records(&scan, device_id, POSTGRES_STATEMENT_SCAN_ALL,
+                        POSTGRES_STATEMENT_SCAN_DEVICE);
+}
+
+int32_t eds_postgres_scan_whole(struct eds_ledger *ledger, const char *device_id,
+                                int32_t (*visit)(void *context, const struct eds_stored *),
+                                void *context, struct eds_error *err)
+{
+    struct scan scan = {
+        .postgres = (struct postgres_ledger *)ledger,
+        .err = err,
+        .visit_row = visit_whole,
+        .visit_stored = visit,
+        .context = context,
+    };
+
+    return scan_records(&scan, device_id, POSTGRES_STATEMENT_SCAN_WHOLE_ALL,
+                        POSTGRES_STATEMENT_SCAN_WHOLE_DEVICE);
 }
 
 int32_t eds_postgres_heads(struct eds_ledger *ledger,

@@ -4,8 +4,16 @@
 #include <stdio.h>
 
 /* SLICE is the most rows that a scan reads at once. */
-#define SLICE  "256"
+#define SLICE  "512"
 #define RECORD "SELECT " EDS_POSTGRES_RECORD_COLUMNS " FROM "
+
+/* Large payloads are asked for one by one, so that a slice has a bounded size. */
+#define WHOLE                                                                                      \
+    "SELECT r.*, o.payload_hash, CASE WHEN octet_length(o.payload) <= 32768 THEN o.payload END,"   \
+    " octet_length(o.payload) IS NOT NULL FROM ("
+#define WITH_OBJECTS                                                                               \
+    ") AS r LEFT JOIN raw_objects AS o ON o.object_ref = r.object_ref"                             \
+    " ORDER BY r.device_id, r.sequence"
 
 static const struct {
     const char *name, *text;
@@ -137,6 +145,14 @@ static const struct {
     [POSTGRES_STATEMENT_SCAN_DEVICE] =
         {"scan_device", RECORD "audit_records WHERE device_id = $1::text AND sequence > $2::bigint"
                                " ORDER BY sequence LIMIT " SLICE},
+    [POSTGRES_STATEMENT_SCAN_WHOLE_ALL] =
+        {"scan_whole_all",
+         WHOLE RECORD "audit_records WHERE (device_id, sequence) > ($1::text, $2::bigint)"
+                      " ORDER BY device_id, sequence LIMIT " SLICE WITH_OBJECTS},
+    [POSTGRES_STATEMENT_SCAN_WHOLE_DEVICE] =
+        {"scan_whole_device",
+         WHOLE RECORD "audit_records WHERE device_id = $1::text AND sequence > $2::bigint"
+                      " ORDER BY sequence LIMIT " SLICE WITH_OBJECTS},
     [POSTGRES_STATEMENT_SCAN_HEADS] =
         {"scan_heads",
          "SELECT device_id, sequence, record_hash, attested, conflict_count FROM chain_heads"

@@ -34,6 +34,7 @@ static const struct eds_ledger_ops sqlite_ops = {
     .object = eds_sqlite_object,
     .payload = eds_sqlite_payload,
     .scan = eds_sqlite_scan,
+    .scan_whole = eds_sqlite_scan_whole,
     .heads = eds_sqlite_heads,
     .operations = eds_sqlite_operations,
     .conflicts = eds_sqlite_conflicts,

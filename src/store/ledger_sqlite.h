@@ -115,6 +115,22 @@ struct sqlite_row {
 int32_t eds_sqlite_read_record(struct sqlite_row *out, sqlite3_stmt *statement,
                                const struct sqlite_ledger *sqlite, const char *table,
                                struct eds_error *err);
+
+/* ledger_sqlite_scan_object.c: what the reference of a row stands for, from the
+ * columns id, payload_hash and payload of raw_objects from column on, or, where they
+ * are NULL, from wherever else it may be.  Payloads lie one behind the other. */
+struct sqlite_payloads {
+    uint8_t *bytes; /* ours; it moves when it grows */
+    size_t size, capacity;
+};
+struct sqlite_object_row {
+    struct eds_stored_object object; /* payload is not set yet, but that it is kept: is_kept */
+    bool is_kept;
+    size_t payload_at; /* in the payloads' bytes */
+};
+int32_t eds_sqlite_read_object(struct sqlite_object_row *out, struct sqlite_payloads *payloads,
+                               sqlite3_stmt *statement, int column, const char *object_ref,
+                               struct sqlite_ledger *sqlite, struct eds_error *err);
 #define EDS_SQLITE_HEAD_COLUMNS "sequence, record_hash, attested, conflict_count, rowid"
 int32_t eds_sqlite_read_head(struct eds_head *out, sqlite3_stmt *statement, int column,
                              const struct sqlite_ledger *sqlite, struct eds_error *err);
@@ -160,6 +176,9 @@ int32_t eds_sqlite_counts(struct eds_ledger *ledger, struct eds_ledger_counts *o
 int32_t eds_sqlite_scan(struct eds_ledger *ledger, const char *device_id,
                         int32_t (*visit)(void *context, const struct eds_stored *), void *context,
                         struct eds_error *err);
+int32_t eds_sqlite_scan_whole(struct eds_ledger *ledger, const char *device_id,
+                              int32_t (*visit)(void *context, const struct eds_stored *),
+                              void *context, struct eds_error *err);
 int32_t eds_sqlite_heads(struct eds_ledger *ledger,
                          int32_t (*visit)(void *context, const char *device_id,
                                           const struct eds_head *),

@@ -104,6 +104,7 @@ int32_t eds_sqlite_read_record(struct sqlite_row *out, sqlite3_stmt *statement,
     if (bad != NULL)
         return eds_sqlite_damaged(sqlite, err, table, sqlite3_column_int64(statement, 0), bad);
     stored->entry = &out->entry;
+    stored->object = NULL;
     return EDS_OK;
 }
 

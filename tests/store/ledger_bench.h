@@ -63,5 +63,6 @@ void test_operation_log(void **state);
 void test_visit_ends_scan(void **state);
 void test_visit_may_read(void **state);
 void test_many_rows(void **state);
+void test_scan_whole(void **state);
 
 #endif

@@ -64,6 +64,7 @@ int ledger_conformance_run(const char *name, struct eds_ledger *(*open)(void), v
         BENCH_TEST(test_visit_ends_scan),
         BENCH_TEST(test_visit_may_read),
         BENCH_TEST(test_many_rows),
+        BENCH_TEST(test_scan_whole),
     };
 
     open_empty = open;

@@ -50,7 +50,7 @@ void test_visit_ends_scan(void **state)
         batch_operation(bench->batch, EDS_DECISION_ACCEPTED, "lift-01", 1 + i, "x");
     }
     bench_commit(bench);
-    for (unsigned which = 0; which < 5; which++) {
+    for (unsigned which = 0; which < 6; which++) {
         struct seen seen = {.stop_at = 2, .stop_with = which % 2 == 0 ? 42 : EDS_ERR_BUSY};
         int32_t rc = EDS_OK;
 
@@ -62,6 +62,8 @@ void test_visit_ends_scan(void **state)
             rc = bench->ops->heads(bench->ledger, see_head, &seen, &bench->err);
         else if (which == 3)
             rc = bench->ops->operations(bench->ledger, see_operation, &seen, &bench->err);
+        else if (which == 4)
+            rc = bench->ops->scan_whole(bench->ledger, "lift-01", see_stored, &seen, &bench->err);
         else
             rc = bench->ops->conflicts(bench->ledger, see_stored, &seen, &bench->err);
         assert_int_equal(rc, seen.stop_with);
