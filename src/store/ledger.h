@@ -21,9 +21,11 @@
 struct eds_ledger;
 struct eds_roster_ops;
 struct eds_quarantine_ops;
+struct eds_gap_ops;
 
-/* A device's last accepted record.  A device never seen has sequence 0 and the
- * zero hash: just what its first record must follow. */
+/* A device's last accepted record, or the end of a gap closed behind it
+ * (store/gaps.h): what the next record must follow.  A device never seen has
+ * sequence 0 and the zero hash: just what its first record must follow. */
 struct eds_head {
     uint64_t sequence;
     uint8_t record_hash[EDS_HASH_SIZE];
@@ -35,7 +37,8 @@ enum eds_decision {
     EDS_DECISION_ACCEPTED,
     EDS_DECISION_REJECTED,
     EDS_DECISION_QUARANTINED, /* kept apart (store/quarantine.h) */
-    EDS_DECISION_CHANGED,     /* no record's: the registry was changed (store/roster.h) */
+    EDS_DECISION_CHANGED,     /* no record's: the registry was changed (store/roster.h), or
+                                 a gap closed (store/gaps.h) */
 };
 
 /* The words of the table for decisions ("Accepted").  parse returns false for any
@@ -198,6 +201,7 @@ struct eds_ledger {
     const struct eds_ledger_ops *ops;
     const struct eds_roster_ops *roster;         /* store/roster.h */
     const struct eds_quarantine_ops *quarantine; /* store/quarantine.h */
+    const struct eds_gap_ops *gaps;              /* store/gaps.h */
     uint32_t schema_version; /* of the tables, as open left them; 0: there are none */
 };
 

@@ -6,6 +6,7 @@
 #define EDS_STORE_LEDGER_MEMORY_H
 
 #include "store/commit_plan.h"
+#include "store/gaps.h"
 #include "store/key_table.h"
 #include "store/ledger.h"
 #include "store/quarantine.h"
@@ -31,12 +32,20 @@ struct memory_conflict {
     struct memory_conflict *older; /* of the same device */
 };
 
+struct memory_gap {
+    uint64_t id;
+    struct memory_gap *next; /* of the same device */
+    struct eds_gap gap;
+};
+
 struct memory_device {
     char *id;
     struct eds_head head;
-    struct memory_record **records; /* sequence n at n - 1 */
-    size_t record_count;            /* head.sequence, or more inside a commit */
+    struct memory_record **records; /* in the order of sequences */
+    size_t record_count;            /* kept_count, or more inside a commit */
+    size_t kept_count;
     size_t record_capacity;
+    struct memory_gap *gaps; /* oldest first */
     struct memory_conflict *conflict_last;
 };
 
@@ -84,6 +93,7 @@ struct memory_ledger {
     struct eds_quarantined **quarantined; /* by id - 1; NULL: taken out */
     size_t quarantined_count, quarantined_capacity;
 
+    uint64_t gap_count;
     uint64_t record_count, accepted_count, kept_apart_count, changed_count;
     uint64_t commit_number; /* of the commit that runs or ran last */
 };
@@ -91,6 +101,11 @@ struct memory_ledger {
 extern const struct eds_roster_ops eds_memory_roster_ops;
 
 extern const struct eds_quarantine_ops eds_memory_quarantine_ops;
+
+extern const struct eds_gap_ops eds_memory_gap_ops;
+
+/* ledger_memory_gaps.c: frees a device's gaps. */
+void eds_memory_gaps_free(struct memory_device *device);
 
 /* ledger_memory_quarantine.c: the records of a commit to be kept apart, with what
  * must be undone if it fails; and frees all. */
@@ -103,9 +118,15 @@ void eds_memory_quarantine_free(struct memory_ledger *memory);
 struct eds_enrolment *eds_memory_device(struct memory_ledger *memory, const char *id);
 void eds_memory_roster_free(struct memory_ledger *memory);
 
-/* ledger_memory_commit.c: a line of the operation log, alone or not at all; and
- * a list with room for one more element (the same one, a longer one in its
- * place, or NULL and the list as it was). */
+/* ledger_memory_commit.c: a device, or NULL; one more, without a record, or not
+ * (EDS_ERR_NO_MEMORY); and the newest ones taken out again, down to count. */
+struct memory_device *eds_memory_device_of(struct memory_ledger *memory, const char *id);
+int32_t eds_memory_add_device(struct memory_ledger *memory, const char *id);
+void eds_memory_cut_devices(struct memory_ledger *memory, size_t count);
+
+/* A line of the operation log, alone or not at all; and a list with room for one
+ * more element (the same one, a longer one in its place, or NULL and the list as it
+ * was). */
 int32_t eds_memory_add_operation(struct memory_ledger *memory,
                                  const struct eds_operation *operation, uint64_t now_ms,
                                  struct eds_error *err);

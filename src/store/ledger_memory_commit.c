@@ -82,14 +82,14 @@ static int32_t check_heads(const struct memory_ledger *memory, struct eds_error 
     return EDS_OK;
 }
 
-static struct memory_device *device_of(struct memory_ledger *memory, const char *id)
+struct memory_device *eds_memory_device_of(struct memory_ledger *memory, const char *id)
 {
     size_t index = eds_key_table_find(&memory->device_ids, id);
 
     return index == EDS_KEY_ABSENT ? NULL : &memory->devices[index];
 }
 
-static int32_t add_device(struct memory_ledger *memory, const char *id)
+int32_t eds_memory_add_device(struct memory_ledger *memory, const char *id)
 {
     size_t count = memory->device_ids.count;
     struct memory_device *devices =
@@ -108,10 +108,24 @@ static int32_t add_device(struct memory_ledger *memory, const char *id)
     return EDS_OK;
 }
 
+/* Those that have neither records nor gaps. */
+void eds_memory_cut_devices(struct memory_ledger *memory, size_t count)
+{
+    while (memory->device_ids.count > count) {
+        assert(memory->devices != NULL); /* there is a device in it */
+        struct memory_device *device = &memory->devices[memory->device_ids.count - 1];
+
+        eds_key_table_pop(&memory->device_ids);
+        free(device->records);
+        free(device->id);
+    }
+}
+
 static int32_t add_record(struct memory_ledger *memory, const struct eds_append *append,
                           uint64_t now_ms)
 {
-    struct memory_device *device = device_of(memory, (const char *)append->entry->record.device_id);
+    struct memory_device *device =
+        eds_memory_device_of(memory, (const char *)append->entry->record.device_id);
     struct memory_record **records = eds_memory_grown(device->records, &device->record_capacity,
                                                       device->record_count, sizeof *records);
 
@@ -170,8 +184,8 @@ static int32_t add_appends(struct memory_ledger *memory, const struct eds_commit
                            struct eds_error *err)
 {
     for (size_t i = 0; i < memory->plan.devices.count; i++)
-        if (device_of(memory, memory->plan.moves[i].device_id) == NULL &&
-            add_device(memory, memory->plan.moves[i].device_id) != EDS_OK)
+        if (eds_memory_device_of(memory, memory->plan.moves[i].device_id) == NULL &&
+            eds_memory_add_device(memory, memory->plan.moves[i].device_id) != EDS_OK)
             return no_memory(err);
     for (size_t i = 0; i < commit->append_count; i++) {
         int32_t rc = add_record(memory, &commit->appends[i], eds_commit_ingested_ms(commit, i));
@@ -203,7 +217,7 @@ static int32_t add_conflict(struct memory_ledger *memory, const struct eds_confl
                             uint64_t now_ms, struct eds_error *err)
 {
     const char *device_id = (const char *)conflict->entry->record.device_id;
-    struct memory_device *device = device_of(memory, device_id);
+    struct memory_device *device = eds_memory_device_of(memory, device_id);
     struct memory_conflict **conflicts, *kept;
 
     if (device == NULL)
@@ -333,28 +347,24 @@ static void undo(struct memory_ledger *memory, const struct eds_commit *commit,
     }
     cut_objects(memory, commit, mark->objects);
     for (size_t i = 0; i < memory->plan.devices.count; i++) {
-        struct memory_device *device = device_of(memory, memory->plan.moves[i].device_id);
+        struct memory_device *device =
+            eds_memory_device_of(memory, memory->plan.moves[i].device_id);
 
-        while (device != NULL && device->record_count > device->head.sequence)
+        while (device != NULL && device->record_count > device->kept_count)
             free(device->records[--device->record_count]);
     }
-    while (memory->device_ids.count > mark->devices) {
-        assert(memory->devices != NULL); /* there is a device in it */
-        struct memory_device *device = &memory->devices[memory->device_ids.count - 1];
-
-        eds_key_table_pop(&memory->device_ids);
-        free(device->records);
-        free(device->id);
-    }
+    eds_memory_cut_devices(memory, mark->devices);
 }
 
 static void move_heads(struct memory_ledger *memory)
 {
     for (size_t i = 0; i < memory->plan.devices.count; i++) {
         const struct eds_head_move *move = &memory->plan.moves[i];
-        struct eds_head *head = &device_of(memory, move->device_id)->head;
+        struct memory_device *device = eds_memory_device_of(memory, move->device_id);
+        struct eds_head *head = &device->head;
 
-        memory->record_count += move->to_sequence - head->sequence;
+        memory->record_count += device->record_count - device->kept_count;
+        device->kept_count = device->record_count;
         head->sequence = move->to_sequence;
         memcpy(head->record_hash, move->to_hash, EDS_HASH_SIZE);
         head->attested |= move->attested;

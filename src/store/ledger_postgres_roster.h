@@ -3,12 +3,14 @@
 #ifndef EDS_STORE_LEDGER_POSTGRES_ROSTER_H
 #define EDS_STORE_LEDGER_POSTGRES_ROSTER_H
 
+#include "store/gaps.h"
 #include "store/ledger_postgres.h"
 #include "store/quarantine.h"
 #include "store/roster.h"
 
 extern const struct eds_roster_ops eds_postgres_roster_ops;
 extern const struct eds_quarantine_ops eds_postgres_quarantine_ops;
+extern const struct eds_gap_ops eds_postgres_gap_ops;
 
 /* A transaction of its own that ends without a trace. */
 void eds_postgres_roll_back(struct postgres_ledger *postgres);

@@ -10,6 +10,7 @@
  *   registry_keys      each of their keys          public_key, (role, id, key_number)
  *   registry_version   one: its last change        -
  *   quarantined_records  each record kept apart    id, (device_id, record_hash)
+ *   chain_gaps         each gap that was closed    (device_id, id)
  *   ledger_writers     each ledger open to write   writer_id
  *   edgesentry_schema  each step taken             version
  *
@@ -99,6 +100,19 @@ static const char *const steps[] = {
     "UNIQUE(device_id, record_hash));"
     "ALTER TABLE quarantined_records ALTER COLUMN payload SET STORAGE EXTERNAL;"
     "CREATE INDEX quarantined_order ON quarantined_records(device_id, sequence, id);",
+    "CREATE TABLE chain_gaps("
+    "id BIGSERIAL PRIMARY KEY,"
+    "device_id TEXT COLLATE \"C\" NOT NULL,"
+    "last_sequence BIGINT NOT NULL,"
+    "last_record_hash BYTEA NOT NULL,"
+    "resume_sequence BIGINT NOT NULL,"
+    "resume_hash BYTEA NOT NULL,"
+    "closed_ms BIGINT NOT NULL,"
+    "operator TEXT COLLATE \"C\" NOT NULL,"
+    "reason TEXT NOT NULL,"
+    "key_id BYTEA NOT NULL,"
+    "signature BYTEA NOT NULL);"
+    "CREATE INDEX chain_gaps_order ON chain_gaps(device_id, id);",
 };
 #define VERSION ((int)(sizeof steps / sizeof steps[0]))
 

@@ -11,6 +11,7 @@
  *   registry_keys   each of their keys          public_key, (role, id, key_number)
  *   registry_version  one: its last change      -
  *   quarantined_records  each record kept apart   id, (device_id, record_hash)
+ *   chain_gaps      each gap that was closed    (device_id, id)
  *
  * Names and columns of audit_records and operation_logs are those of
  * docs/SPEC.md, so that a query written for the one store works on the other.
@@ -115,6 +116,19 @@ static const char *const steps[] = {
     "CREATE TABLE quarantined_records(" RECORD_COLUMNS "payload BLOB NOT NULL,"
     "UNIQUE(device_id, record_hash)) STRICT;"
     "CREATE INDEX quarantined_order ON quarantined_records(device_id, sequence, id);",
+    "CREATE TABLE chain_gaps("
+    "id INTEGER PRIMARY KEY,"
+    "device_id TEXT NOT NULL,"
+    "last_sequence INTEGER NOT NULL,"
+    "last_record_hash BLOB NOT NULL,"
+    "resume_sequence INTEGER NOT NULL,"
+    "resume_hash BLOB NOT NULL,"
+    "closed_ms INTEGER NOT NULL,"
+    "operator TEXT NOT NULL,"
+    "reason TEXT NOT NULL,"
+    "key_id BLOB NOT NULL,"
+    "signature BLOB NOT NULL) STRICT;"
+    "CREATE INDEX chain_gaps_order ON chain_gaps(device_id, id);",
 };
 #define VERSION ((int)(sizeof steps / sizeof steps[0]))
 

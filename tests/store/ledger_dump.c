@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/hex.h"
+#include "store/gaps.h"
 
 struct dump {
     FILE *out;
@@ -126,6 +127,25 @@ static int32_t dump_conflict(void *context, const struct eds_stored *stored)
     return EDS_OK;
 }
 
+static int32_t dump_gaps(struct dump *dump)
+{
+    struct eds_gap_place place = {.id = 0};
+    struct eds_gap gap;
+    int32_t rc;
+
+    while ((rc = dump->ledger->gaps->next(dump->ledger, NULL, &place, &gap, dump->err)) == EDS_OK) {
+        fprintf(dump->out, "gap %s %" PRIu64 " to %" PRIu64 " time=%" PRIu64 " by=%s reason=%s",
+                gap.device_id, gap.last_sequence, gap.resume_sequence, gap.closed_ms,
+                gap.operator_name, gap.reason);
+        print_bytes(dump->out, "last", gap.last_record_hash, EDS_HASH_SIZE);
+        print_bytes(dump->out, "resume", gap.resume_hash, EDS_HASH_SIZE);
+        print_bytes(dump->out, "key_id", gap.key_id, EDS_KEY_ID_SIZE);
+        print_bytes(dump->out, "signature", gap.signature, EDS_SIGNATURE_SIZE);
+        fputc('\n', dump->out);
+    }
+    return rc == EDS_ERR_NOT_FOUND ? EDS_OK : rc;
+}
+
 static int32_t dump_all(struct dump *dump)
 {
     const struct eds_ledger_ops *ops = dump->ledger->ops;
@@ -146,6 +166,8 @@ static int32_t dump_all(struct dump *dump)
         rc = ops->operations(dump->ledger, dump_operation, dump, dump->err);
     if (rc == EDS_OK)
         rc = ops->conflicts(dump->ledger, dump_conflict, dump, dump->err);
+    if (rc == EDS_OK)
+        rc = dump_gaps(dump);
     return rc;
 }
 

@@ -1,5 +1,6 @@
 /* test_ledger_memory.c - the in-memory ledger keeps every promise of a ledger,
  * and stays as it was when memory runs out. */
+#include "store/gap_conformance.h"
 #include "store/ledger_conformance.h"
 
 #include <stdarg.h>
@@ -80,7 +81,8 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(test_no_memory)};
     int failures = ledger_conformance_run("memory", open_memory, clean) +
                    roster_conformance_run("memory's registry", open_memory, clean) +
-                   quarantine_conformance_run("kept apart", open_memory, clean);
+                   quarantine_conformance_run("kept apart", open_memory, clean) +
+                   gap_conformance_run("gaps", open_memory, clean);
 
     return failures + cmocka_run_group_tests_name("memory runs out", tests, NULL, NULL);
 }

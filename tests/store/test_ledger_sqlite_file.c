@@ -280,6 +280,7 @@ static void test_first_version(void **state)
     sqlite_bench_close(bench);
     sqlite_bench_sql(bench, "DROP TABLE registry; DROP TABLE registry_keys;"
                             "DROP TABLE registry_version; DROP TABLE quarantined_records;"
+                            "DROP TABLE chain_gaps;"
                             "ALTER TABLE operation_logs DROP COLUMN who;"
                             "ALTER TABLE operation_logs DROP COLUMN why;"
                             "CREATE TABLE old(object_ref TEXT NOT NULL PRIMARY KEY,"

@@ -1,0 +1,168 @@
+/* gap.c - see gap.h. */
+#include "core/gap.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/text.h"
+#include "base/utf8.h"
+#include "core/record_impl.h"
+
+static const char tag[] = "edgesentry/gap-record/v1";
+
+#define TAG_SIZE (sizeof tag - 1)
+_Static_assert(TAG_SIZE + EDS_KEY_ID_SIZE + EDS_HASH_SIZE == EDS_GAP_MESSAGE_SIZE,
+               "the message is tag, key id and hash");
+
+static int32_t say(struct eds_error *err, int32_t code, const char *field, const char *fault)
+{
+    struct eds_text text;
+
+    if (err == NULL)
+        return code;
+    err->code = code;
+    eds_text_begin(&text, err->text, sizeof err->text);
+    eds_text_string(&text, field);
+    eds_text_string(&text, fault);
+    return code;
+}
+
+static bool has_control(const char *string, size_t size)
+{
+    for (size_t i = 0; i < size; i++)
+        if ((unsigned char)string[i] < 0x20 || string[i] == 0x7f)
+            return true;
+    return false;
+}
+
+static int32_t check_string(const char *string, size_t buffer_size, const char *field,
+                            struct eds_error *err)
+{
+    const char *end = memchr(string, '\0', buffer_size);
+    size_t size;
+
+    if (end == NULL)
+        return say(err, EDS_ERR_STRING_TOO_LONG, field,
+                   buffer_size == EDS_GAP_REASON_SIZE ? " is longer than 511 bytes"
+                                                      : " is longer than 255 bytes");
+    size = (size_t)(end - string);
+    if (size == 0)
+        return say(err, EDS_ERR_USAGE, field, " must not be empty");
+    if (!eds_utf8_valid(string, size))
+        return say(err, EDS_ERR_INVALID_UTF8, field, " is not valid UTF-8");
+    if (has_control(string, size))
+        return say(err, EDS_ERR_USAGE, field, " has a control character");
+    return EDS_OK;
+}
+
+static int32_t check_ends(const struct eds_gap *gap, struct eds_error *err)
+{
+    static const uint8_t zero[EDS_HASH_SIZE];
+
+    if (gap->last_sequence == 0 && memcmp(gap->last_record_hash, zero, sizeof zero) != 0)
+        return say(err, EDS_ERR_USAGE, "last_record_hash", " must be zero without a record");
+    if (gap->resume_sequence < 2)
+        return say(err, EDS_ERR_USAGE, "resume_sequence", " must be 2 at least");
+    if (gap->resume_sequence <= gap->last_sequence)
+        return say(err, EDS_ERR_USAGE, "resume_sequence", " must be above last_sequence");
+    if (eds_gap_missing(gap) == 0 &&
+        memcmp(gap->last_record_hash, gap->resume_hash, EDS_HASH_SIZE) == 0)
+        return say(err, EDS_ERR_USAGE, "resume_hash",
+                   " is the one of the record before: nothing is missing");
+    return EDS_OK;
+}
+
+int32_t eds_gap_check(const struct eds_gap *gap, struct eds_error *err)
+{
+    int32_t rc = check_string(gap->device_id, sizeof gap->device_id, "device_id", err);
+
+    if (rc == EDS_OK)
+        rc = check_string(gap->operator_name, sizeof gap->operator_name, "operator", err);
+    if (rc == EDS_OK)
+        rc = check_string(gap->reason, sizeof gap->reason, "reason", err);
+    return rc == EDS_OK ? check_ends(gap, err) : rc;
+}
+
+static uint8_t *put_bytes(uint8_t *at, const void *bytes, size_t size)
+{
+    memcpy(at, bytes, size);
+    return at + size;
+}
+
+static uint8_t *put_string(uint8_t *at, const char *string)
+{
+    size_t size = strlen(string);
+
+    at += eds_varint_encode(at, size);
+    return put_bytes(at, string, size);
+}
+
+size_t eds_gap_encode(uint8_t out[EDS_GAP_SIZE_MAX], const struct eds_gap *gap)
+{
+    uint8_t *at = out;
+
+    assert(eds_gap_check(gap, NULL) == EDS_OK);
+    at = put_string(at, gap->device_id);
+    at += eds_varint_encode(at, gap->last_sequence);
+    at = put_bytes(at, gap->last_record_hash, EDS_HASH_SIZE);
+    at += eds_varint_encode(at, gap->resume_sequence);
+    at = put_bytes(at, gap->resume_hash, EDS_HASH_SIZE);
+    at += eds_varint_encode(at, gap->closed_ms);
+    at = put_string(at, gap->operator_name);
+    at = put_string(at, gap->reason);
+    assert((size_t)(at - out) <= EDS_GAP_SIZE_MAX);
+    return (size_t)(at - out);
+}
+
+void eds_gap_message(uint8_t out[EDS_GAP_MESSAGE_SIZE], const struct eds_gap *gap)
+{
+    uint8_t bytes[EDS_GAP_SIZE_MAX];
+    size_t size = eds_gap_encode(bytes, gap);
+
+    memcpy(out, tag, TAG_SIZE);
+    memcpy(out + TAG_SIZE, gap->key_id, EDS_KEY_ID_SIZE);
+    eds_blake3(out + TAG_SIZE + EDS_KEY_ID_SIZE, bytes, size);
+}
+
+int32_t eds_gap_sign(struct eds_gap *gap, const uint8_t seed[EDS_SEED_SIZE], struct eds_error *err)
+{
+    uint8_t public_key[EDS_PUBLIC_KEY_SIZE];
+    uint8_t message[EDS_GAP_MESSAGE_SIZE];
+    int32_t rc = eds_gap_check(gap, err);
+
+    if (rc != EDS_OK)
+        return rc;
+    eds_ed25519_public_key(public_key, seed);
+    eds_key_id(gap->key_id, public_key);
+    eds_gap_message(message, gap);
+    eds_ed25519_sign(gap->signature, message, sizeof message, seed);
+    return EDS_OK;
+}
+
+bool eds_gap_verify(const struct eds_gap *gap, const uint8_t public_key[EDS_PUBLIC_KEY_SIZE])
+{
+    uint8_t key_id[EDS_KEY_ID_SIZE];
+    uint8_t message[EDS_GAP_MESSAGE_SIZE];
+
+    if (eds_gap_check(gap, NULL) != EDS_OK)
+        return false;
+    eds_key_id(key_id, public_key);
+    if (memcmp(key_id, gap->key_id, EDS_KEY_ID_SIZE) != 0)
+        return false;
+    eds_gap_message(message, gap);
+    return eds_ed25519_verify(gap->signature, message, sizeof message, public_key);
+}
+
+bool eds_gap_begins_at(const struct eds_gap *gap, uint64_t sequence,
+                       const uint8_t record_hash[EDS_HASH_SIZE])
+{
+    return gap->last_sequence == sequence &&
+           memcmp(gap->last_record_hash, record_hash, EDS_HASH_SIZE) == 0;
+}
+
+bool eds_gap_ends_at(const struct eds_gap *gap, uint64_t sequence,
+                     const uint8_t record_hash[EDS_HASH_SIZE])
+{
+    return gap->resume_sequence - 1 == sequence &&
+           memcmp(gap->resume_hash, record_hash, EDS_HASH_SIZE) == 0;
+}
