@@ -107,6 +107,11 @@ coverage: ## lines and branches that the tests reach, per room
 	$(call build,coverage,build-coverage)
 	@scripts/coverage.sh build-coverage
 
+.PHONY: amalgamation
+amalgamation: ## the library in one file: build/amalgamation/edgesentry.c and .h
+	@scripts/amalgamate.py build/amalgamation
+	@wc -c build/amalgamation/edgesentry.c build/amalgamation/edgesentry.h
+
 .PHONY: install
 install: all ## install to PREFIX=/usr/local (DESTDIR is respected)
 	@cmake --install build --prefix $(PREFIX)

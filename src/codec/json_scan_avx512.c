@@ -1,7 +1,8 @@
 /* json_scan_avx512.c - the inner loops with AVX-512: up to 64 bytes at a time. */
 #include "codec/json_scan.h"
+#include "core/cpu.h"
 
-#if defined(__x86_64__)
+#if EDS_CPU_WIDE
 
 #include "core/target_vbmi2.h"
 

@@ -18,7 +18,7 @@ static const struct eds_scan_loops *fastest(void)
     if (found != NULL)
         return found;
     found = &eds_scan_loops_portable;
-#if defined(__x86_64__)
+#if EDS_CPU_WIDE
     if ((eds_cpu_features() & EDS_CPU_VBMI2) != 0 && eds_scan_selftest(&eds_scan_loops_avx512))
         found = &eds_scan_loops_avx512;
 #endif

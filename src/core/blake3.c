@@ -107,6 +107,7 @@ static void hash_group(uint32_t chain[8], const uint8_t *data, size_t size, uint
         data += some;
         size -= some;
     }
+    assert(count > 0);
     eds_blake3_run(jobs, count);
     join_all(chains, count, root);
     eds_blake3_load_words(chain, chains[0]);

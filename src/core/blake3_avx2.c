@@ -1,7 +1,7 @@
 /* blake3_avx2.c - the level with AVX2: eight lanes. */
 #include "core/blake3_impl.h"
 
-#if defined(__x86_64__)
+#if EDS_CPU_WIDE
 
 #include "core/target_avx2.h"
 

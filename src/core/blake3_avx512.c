@@ -1,7 +1,7 @@
 /* blake3_avx512.c - the level with AVX-512: two times sixteen lanes. */
 #include "core/blake3_impl.h"
 
-#if defined(__x86_64__)
+#if EDS_CPU_WIDE
 
 #include "core/target_avx512.h"
 

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/cpu.h"
 #include "edgesentry/blake3.h"
 
 #define EDS_BLAKE3_BLOCK_SIZE 64u   /* bytes */
@@ -22,7 +23,7 @@
 
 /* At most so many chunks go together; a power of 2.  Of lanes four rows, so that
  * parents fill them, too; where there are no lanes it would only cost stack. */
-#if defined(__x86_64__)
+#if EDS_CPU_WIDE
 #define EDS_BLAKE3_GROUP_COUNT 64u
 #else
 #define EDS_BLAKE3_GROUP_COUNT 4u

@@ -17,7 +17,7 @@ static const struct {
     runner run;
 } levels[EDS_BLAKE3_LEVEL_COUNT] = {
     {"portable", 0, 1, eds_blake3_run_portable},
-#if defined(__x86_64__)
+#if EDS_CPU_WIDE
     {"sse41", EDS_CPU_SSE41, 3, eds_blake3_run_sse41},
     {"avx2", EDS_CPU_AVX2, 3, eds_blake3_run_avx2},
     {"avx512", EDS_CPU_AVX512, 3, eds_blake3_run_avx512},

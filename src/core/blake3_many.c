@@ -9,7 +9,7 @@
 
 #include "core/blake3_impl.h"
 
-#if defined(__x86_64__)
+#if EDS_CPU_WIDE
 #define GATHERED_MAX 64u /* chunks: some rows of lanes */
 #else
 #define GATHERED_MAX 4u

@@ -1,7 +1,7 @@
 /* blake3_sse41.c - the level with SSE4.1: four lanes. */
 #include "core/blake3_impl.h"
 
-#if defined(__x86_64__)
+#if EDS_CPU_WIDE
 
 #include "core/target_sse41.h"
 

@@ -1,7 +1,7 @@
 /* cpu.c - see cpu.h.  Bits: Intel's manual, volume 2, CPUID and XGETBV. */
 #include "core/cpu.h"
 
-#if defined(__x86_64__)
+#if EDS_CPU_WIDE
 
 #include <cpuid.h>
 #include <stdbool.h>

@@ -2,6 +2,14 @@
 #ifndef EDS_CORE_CPU_H
 #define EDS_CORE_CPU_H
 
+/* Where there are forms for wide instructions, chosen at run time: on x86-64, unless
+ * the build wants nothing but portable C. */
+#if defined(__x86_64__) && !defined(EDS_PORTABLE_ONLY)
+#define EDS_CPU_WIDE 1
+#else
+#define EDS_CPU_WIDE 0
+#endif
+
 /* Sets of instructions, as bits.  A set counts only if the operating system
  * keeps its registers, too. */
 enum eds_cpu_feature {
@@ -12,7 +20,7 @@ enum eds_cpu_feature {
     EDS_CPU_VBMI2 = 16, /* AVX-512 VBMI and VBMI2, on top of those */
 };
 
-/* eds_cpu_features gives the bits that are set here; 0 on anything but x86-64.
+/* eds_cpu_features gives the bits that are set here; 0 where there are no wide forms.
  * Any thread; asks the processor each time, which takes some 100 ns. */
 unsigned eds_cpu_features(void);
 

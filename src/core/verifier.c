@@ -84,7 +84,7 @@ static const struct eds_verifier_arithmetic *arithmetic_of(enum eds_verifier_lev
     switch (level) {
     case EDS_VERIFIER_PORTABLE:
         return &eds_verifier_portable;
-#if defined(__x86_64__)
+#if EDS_CPU_WIDE
     case EDS_VERIFIER_AVX2:
         return &eds_verifier_avx2;
     case EDS_VERIFIER_IFMA:
@@ -135,7 +135,8 @@ static enum eds_verifier_level test_levels(void)
 {
     enum eds_verifier_level best = EDS_VERIFIER_LIBSODIUM;
 
-    for (int i = EDS_VERIFIER_PORTABLE; i <= (int)highest_level; i++) {
+    for (unsigned i = EDS_VERIFIER_PORTABLE; i < EDS_VERIFIER_LEVEL_COUNT && i <= highest_level;
+         i++) {
         const enum eds_verifier_level level = (enum eds_verifier_level)i;
 
         health[level] = health[EDS_VERIFIER_PORTABLE] == EDS_VERIFIER_FAILED ? EDS_VERIFIER_FAILED

@@ -1,7 +1,8 @@
 /* verifier_avx2.c - the level with AVX2: four lanes. */
+#include "core/cpu.h"
 #include "core/verifier_impl.h"
 
-#if EDS_VERIFIER_TABLES && defined(__x86_64__)
+#if EDS_VERIFIER_TABLES && EDS_CPU_WIDE
 
 #include "core/sha512_impl.h"
 #include "core/target_avx2.h"

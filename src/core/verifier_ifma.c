@@ -1,7 +1,8 @@
 /* verifier_ifma.c - the level with AVX-512 IFMA: eight lanes. */
+#include "core/cpu.h"
 #include "core/verifier_impl.h"
 
-#if EDS_VERIFIER_TABLES && defined(__x86_64__)
+#if EDS_VERIFIER_TABLES && EDS_CPU_WIDE
 
 #include "core/sha512_impl.h"
 #include "core/target_ifma.h"
