@@ -162,7 +162,7 @@ static void replied(void *context, const struct eds_buffer_item *item,
 
     if (reply->outcome == EDS_OUTCOME_CONFLICT || reply->outcome == EDS_OUTCOME_REJECTED)
         EDS_LOG(EDS_LOG_ERROR, "record_refused",
-                EDS_LOG_STRING("device", (const char *)item->entry.record.device_id),
+                EDS_LOG_STRING("device_id", (const char *)item->entry.record.device_id),
                 EDS_LOG_NUMBER("sequence", item->entry.record.sequence),
                 EDS_LOG_STRING("reason", reply->text));
     if (reply->outcome == EDS_OUTCOME_AWAY)

@@ -88,7 +88,7 @@ static int32_t copy_item(struct copying *copying, struct eds_item_node *node, st
     int32_t rc = eds_ring_item_read(copying->log, node, &item, err);
 
     if (rc == EDS_ERR_MALFORMED) { /* the medium has lost it; say so, and do not stop all else */
-        EDS_LOG(EDS_LOG_ERROR, "buffer_item_lost", EDS_LOG_STRING("device", node->device->id),
+        EDS_LOG(EDS_LOG_ERROR, "buffer_item_lost", EDS_LOG_STRING("device_id", node->device->id),
                 EDS_LOG_NUMBER("sequence", node->sequence));
         copying->log->live_size -= node->size;
         free(node->block);
