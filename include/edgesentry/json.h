@@ -49,11 +49,13 @@ int32_t eds_json_entry_decode(struct eds_entry *out, const char *text, size_t si
 size_t eds_json_entry_encode(char *out, size_t out_size, const struct eds_entry *entry,
                              enum eds_json_style style, unsigned indent);
 
-/* An ingest request: {"record": {...}, "raw_payload_hex": "..."}. */
+/* An ingest request: {"record": {...}, "raw_payload_hex": "..."}, or null instead of
+ * the string where the payload was brought before. */
 struct eds_envelope {
     struct eds_entry entry;
-    const uint8_t *payload; /* inside the decoded text; never NULL */
+    const uint8_t *payload; /* inside the decoded text; NULL only if payload_absent */
     size_t payload_size;    /* bytes */
+    bool payload_absent;    /* it is not here: kept already, under its hash */
 };
 
 /* eds_json_envelope_decode reads one envelope and turns the payload's hex into
@@ -74,6 +76,10 @@ size_t eds_json_envelope_size(size_t payload_size);
  * Returns the length without the NUL, or 0 as eds_json_entry_encode. */
 size_t eds_json_envelope_encode(char *out, size_t out_size, const struct eds_entry *entry,
                                 const void *payload, size_t payload_size);
+
+/* eds_json_envelope_encode_bare writes an envelope without the payload, which the
+ * server has already; EDS_JSON_ENTRY_SIZE_MAX + 64 bytes always do. */
+size_t eds_json_envelope_encode_bare(char *out, size_t out_size, const struct eds_entry *entry);
 
 /* eds_json_string_encode writes text as a JSON string with its quotes, escaped
  * as serde_json does; bytes that are not UTF-8 become U+FFFD.  Returns the

@@ -44,6 +44,12 @@ static const struct eds_option options[] = {
      .fallback = "1",
      .check = eds_check_u64,
      .help = "Send up to so many records in one request, 1 to 1000"},
+    {.name = "upload-above",
+     .value = "BYTES",
+     .fallback = "1044480",
+     .check = eds_check_u64,
+     .help = "Payloads of more bytes are brought to the server before their records: by default "
+             "what does not fit into a request"},
     {.name = "ca-file",
      .value = "FILE",
      .help = "PEM file of who vouches for an https server, instead of the system's"},

@@ -18,6 +18,7 @@ int32_t eds_send_input_open(struct eds_send_input *input, const struct eds_args 
 
     memset(input, 0, sizeof *input);
     input->records.fd = input->payloads_fd = -1;
+    input->inline_max = eds_args_u64(args, "upload-above");
     if (records == NULL) {
         input->name = eds_args_text(args, "envelopes");
         input->lines = eds_is_standard_stream(input->name) ? stdin : fopen(input->name, "rb");
@@ -84,6 +85,40 @@ static bool is_blank(const char *text, size_t size)
     return true;
 }
 
+void eds_parcel_free(struct eds_parcel *parcel)
+{
+    free(parcel->body);
+    free(parcel->payload);
+    parcel->body = NULL;
+    parcel->payload = NULL;
+}
+
+/* Writes the envelope of a record whose payload goes before it. */
+static int32_t write_bare(struct eds_parcel *out, const struct eds_entry *entry,
+                          struct eds_error *err)
+{
+    free(out->body);
+    out->body_size = EDS_JSON_ENTRY_SIZE_MAX + 64;
+    out->body = malloc(out->body_size);
+    if (out->body == NULL)
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory");
+    out->body_size = eds_json_envelope_encode_bare(out->body, out->body_size, entry);
+    out->record = entry->record;
+    return EDS_OK;
+}
+
+/* Takes a large payload out of the envelope that it came in. */
+static int32_t part(struct eds_parcel *out, const struct eds_envelope *envelope,
+                    struct eds_error *err)
+{
+    out->payload = malloc(envelope->payload_size);
+    if (out->payload == NULL)
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory");
+    memcpy(out->payload, envelope->payload, envelope->payload_size);
+    out->payload_size = envelope->payload_size;
+    return write_bare(out, &envelope->entry, err);
+}
+
 /* Whose record is in this line?  The decoder uses its text up, so it gets a
  * copy. */
 static int32_t look_into(const struct eds_send_input *input, struct eds_parcel *out,
@@ -98,10 +133,13 @@ static int32_t look_into(const struct eds_send_input *input, struct eds_parcel *
         return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory");
     memcpy(copy, out->body, out->body_size);
     rc = eds_json_envelope_decode(&envelope, copy, out->body_size, &why);
-    if (rc == EDS_OK)
+    if (rc == EDS_OK) {
         take_name(out, &envelope.entry.record);
-    else
+        if (envelope.payload_size > input->inline_max)
+            rc = part(out, &envelope, err);
+    } else {
         eds_error_set(err, rc, "%s: line %" PRIu64 ": %s", input->name, input->line, why.text);
+    }
     free(copy);
     return rc;
 }
@@ -152,16 +190,19 @@ static int32_t next_record(struct eds_send_input *input, struct eds_parcel *out,
                              input->records.reader.count - 1);
     if (rc != EDS_OK)
         return rc;
+    take_name(out, &entry.record);
+    if (payload_size > input->inline_max) {
+        out->payload = payload;
+        out->payload_size = payload_size;
+        return write_bare(out, &entry, err);
+    }
     out->body_size = eds_json_envelope_size(payload_size);
     out->body = malloc(out->body_size);
     if (out->body != NULL)
         out->body_size =
             eds_json_envelope_encode(out->body, out->body_size, &entry, payload, payload_size);
     free(payload);
-    if (out->body == NULL)
-        return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory");
-    take_name(out, &entry.record);
-    return EDS_OK;
+    return out->body != NULL ? EDS_OK : eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory");
 }
 
 int32_t eds_send_input_next(struct eds_send_input *input, struct eds_parcel *out,
@@ -171,9 +212,7 @@ int32_t eds_send_input_next(struct eds_send_input *input, struct eds_parcel *out
 
     memset(out, 0, sizeof *out);
     rc = input->lines != NULL ? next_line(input, out, err) : next_record(input, out, err);
-    if (rc != EDS_OK) {
-        free(out->body);
-        out->body = NULL;
-    }
+    if (rc != EDS_OK)
+        eds_parcel_free(out);
     return rc;
 }

@@ -16,6 +16,7 @@
 #define QUEUE_SIZE_MIN   16u /* records waiting in a lane */
 #define BACKOFF_MS_FIRST 100u
 #define BACKOFF_MS_MAX   10000u
+#define PAYLOADS_MAX     (128u << 20) /* bytes, of large payloads that wait in all lanes */
 
 struct lane {
     struct job *job;
@@ -37,6 +38,7 @@ struct job {
 
     pthread_mutex_t mutex; /* for all below and the queues */
     pthread_cond_t moved;  /* a queue got or lost a record, or all is over */
+    size_t payloads_size;  /* bytes of payloads in the queues that go before their records */
     bool at_end;           /* no more records will come */
     bool broken;           /* no more records will be sent */
     int32_t rc;            /* the first failure */
@@ -52,9 +54,18 @@ static void fail(struct job *job, int32_t rc, const struct eds_error *err)
     job->err = *err;
 }
 
+static void free_payload(struct job *job, struct eds_parcel *parcel)
+{
+    job->payloads_size -= parcel->payload != NULL ? parcel->payload_size : 0;
+    free(parcel->payload);
+    parcel->payload = NULL;
+    pthread_cond_broadcast(&job->moved);
+}
+
 static void drop_first(struct lane *lane)
 {
-    free(lane->queue[lane->first].body);
+    free_payload(lane->job, &lane->queue[lane->first]);
+    eds_parcel_free(&lane->queue[lane->first]);
     lane->first = (lane->first + 1) % lane->queue_size;
     lane->count--;
     pthread_cond_broadcast(&lane->job->moved);
@@ -63,6 +74,36 @@ static void drop_first(struct lane *lane)
 static struct eds_parcel *parcel_at(struct lane *lane, size_t index)
 {
     return &lane->queue[(lane->first + index) % lane->queue_size];
+}
+
+/* Brings the first record's payload before the record, if it has to come so.  *sent
+ * is false if the server refused it: that is the record's verdict. */
+static int32_t send_payload(struct lane *lane, bool *sent, struct eds_error *err)
+{
+    struct job *job = lane->job;
+    struct eds_parcel *parcel = parcel_at(lane, 0);
+    struct eds_delivery delivery;
+    struct eds_error why;
+    int32_t rc;
+
+    *sent = true;
+    if (parcel->payload == NULL)
+        return EDS_OK;
+    pthread_mutex_unlock(&job->mutex);
+    rc = eds_http_client_put(lane->client, &parcel->record, parcel->payload, parcel->payload_size,
+                             &delivery, &why);
+    pthread_mutex_lock(&job->mutex);
+    if (rc != EDS_OK)
+        return eds_error_set(err, rc, "device=%s sequence=%" PRIu64 ": %s", parcel->device_id,
+                             parcel->sequence, why.text);
+    *sent = delivery.answer.accepted;
+    if (*sent) { /* and once is enough, however often its record comes */
+        free_payload(job, parcel);
+        return EDS_OK;
+    }
+    job->config->delivered(job->config->context, parcel, &delivery);
+    drop_first(lane);
+    return EDS_OK;
 }
 
 /* Sends the first record. */
@@ -124,7 +165,7 @@ static void take_result(void *context, size_t index, const struct eds_result *re
 {
     struct outcome *outcome = context;
     const struct eds_send_lanes *config = outcome->lane->job->config;
-    const struct eds_parcel *parcel;
+    struct eds_parcel *parcel;
 
     if (index >= outcome->count)
         return;
@@ -136,7 +177,7 @@ static void take_result(void *context, size_t index, const struct eds_result *re
     outcome->delivery.status = result->answer.accepted ? 202 : 422;
     outcome->delivery.answer = result->answer;
     config->delivered(config->context, parcel, &outcome->delivery);
-    free(parcel->body);
+    eds_parcel_free(parcel);
 }
 
 /* Takes the decided records out of the queue; the others stay, in their order,
@@ -173,11 +214,23 @@ static void rest(struct lane *lane)
     nanosleep(&pause, NULL);
 }
 
+/* How many records go together: of those whose payload comes before them only the
+ * first has brought it. */
+static size_t count_batch(struct lane *lane)
+{
+    size_t count = 1;
+
+    while (count < lane->count && count < lane->job->config->batch_max &&
+           parcel_at(lane, count)->payload == NULL)
+        count++;
+    return count;
+}
+
 /* Sends the first records, as many as may go together, until some are decided. */
 static int32_t send_batch(struct lane *lane, struct eds_error *err)
 {
     struct job *job = lane->job;
-    size_t count = lane->count < job->config->batch_max ? lane->count : job->config->batch_max;
+    size_t count = count_batch(lane);
     struct outcome outcome = {.lane = lane, .count = count};
     size_t size, result_count = 0;
     int32_t rc;
@@ -216,13 +269,16 @@ static void *run_lane(void *context)
     pthread_mutex_lock(&job->mutex);
     while (!job->broken && (lane->count > 0 || !job->at_end)) {
         struct eds_error err;
+        bool sent;
         int32_t rc;
 
         if (lane->count == 0) {
             pthread_cond_wait(&job->moved, &job->mutex);
             continue;
         }
-        rc = job->config->batch_max > 1 ? send_batch(lane, &err) : send_one(lane, &err);
+        rc = send_payload(lane, &sent, &err);
+        if (rc == EDS_OK && sent)
+            rc = job->config->batch_max > 1 ? send_batch(lane, &err) : send_one(lane, &err);
         if (rc != EDS_OK) {
             fail(job, rc, &err);
             job->broken = true;
@@ -248,12 +304,16 @@ static void put(struct job *job, struct eds_parcel *parcel)
 {
     struct lane *lane = lane_of(job, parcel->device_id);
 
-    while (lane->count == lane->queue_size && !job->broken)
+    while ((lane->count == lane->queue_size ||
+            (parcel->payload != NULL && job->payloads_size > 0 &&
+             parcel->payload_size > PAYLOADS_MAX - job->payloads_size)) &&
+           !job->broken)
         pthread_cond_wait(&job->moved, &job->mutex);
     if (job->broken) {
-        free(parcel->body);
+        eds_parcel_free(parcel);
         return;
     }
+    job->payloads_size += parcel->payload != NULL ? parcel->payload_size : 0;
     lane->queue[(lane->first + lane->count++) % lane->queue_size] = *parcel;
     pthread_cond_broadcast(&job->moved);
 }

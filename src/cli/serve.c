@@ -2,6 +2,7 @@
 #include "cli/serve.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include "cli/commands.h"
@@ -44,6 +45,15 @@ int32_t eds_serve_check_address(const char *text, struct eds_error *err)
     return eds_socket_address_parse(&address, text, err);
 }
 
+int32_t eds_serve_check_object_size(const char *text, struct eds_error *err)
+{
+    int32_t rc = eds_check_u64(text, err);
+
+    if (rc == EDS_OK && strtoull(text, NULL, 10) > EDS_OBJECT_SIZE_MAX)
+        rc = eds_error_set(err, EDS_ERR_USAGE, "at most %u", EDS_OBJECT_SIZE_MAX);
+    return rc;
+}
+
 static int32_t start(struct http_service *service, const struct eds_args *args, struct eds_tls *tls,
                      struct eds_error *err)
 {
@@ -66,6 +76,8 @@ static int32_t start(struct http_service *service, const struct eds_args *args, 
     rc = eds_service_open(&service->common, args, err);
     if (rc == EDS_OK) {
         http.ingest = service->common.ingest;
+        http.uploaded = service->common.uploaded;
+        http.object_size_max = strtoull(eds_args_text(args, "object-size-max"), NULL, 10);
         return eds_http_server_start(&service->server, &http, err);
     }
     close(http.listen_fd);

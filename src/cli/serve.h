@@ -9,6 +9,9 @@
 /* eds_serve_check_address is the check of --addr. */
 int32_t eds_serve_check_address(const char *text, struct eds_error *err);
 
+/* eds_serve_check_object_size is the check of --object-size-max. */
+int32_t eds_serve_check_object_size(const char *text, struct eds_error *err);
+
 /* The options of both, for their tables. */
 #define EDS_OPTIONS_SERVE(default_address)                                                         \
     {.name = "addr",                                                                               \
@@ -26,6 +29,12 @@ int32_t eds_serve_check_address(const char *text, struct eds_error *err);
          .check = eds_service_check_rate,                                                          \
          .help = "Requests a second that an address may send, and how many at once; an IPv6 "      \
                  "address stands for its /64; 0 for no limit"},                                    \
+        {.name = "object-size-max",                                                                \
+         .value = "BYTES",                                                                         \
+         .fallback = "67108864",                                                                   \
+         .check = eds_serve_check_object_size,                                                     \
+         .help = "The largest payload that may come before its record, at most 1073741824; 0 for " \
+                 "none"},                                                                          \
         EDS_OPTIONS_SERVICE_DEVICES, EDS_OPTION_DATA_DIR, EDS_OPTION_STORE, EDS_OPTION_OBJECTS,    \
         EDS_OPTIONS_SERVICE_LOG,                                                                   \
         {.name = "port-file",                                                                      \

@@ -128,6 +128,8 @@ int32_t eds_service_open(struct eds_service *service, const struct eds_args *arg
     if (rc == EDS_OK)
         rc = eds_objects_open_arg(&service->objects, args, false, err);
     if (rc == EDS_OK)
+        rc = eds_objects_open_uploaded(&service->uploaded, service->objects, args, err);
+    if (rc == EDS_OK)
         rc = open_watch(service, args, err);
     if (rc != EDS_OK)
         return rc;
@@ -137,6 +139,7 @@ int32_t eds_service_open(struct eds_service *service, const struct eds_args *arg
         config.refresh_context = service->watch;
     }
     config.objects = service->objects;
+    config.uploaded = service->uploaded;
     (void)eds_rate_parse(&config.rate_per_device, eds_args_text(args, "rate-per-device"), err);
     if (service->rate_per_source != NULL)
         (void)eds_rate_parse(&config.rate_per_source, service->rate_per_source, err);
@@ -200,6 +203,8 @@ void eds_service_close(struct eds_service *service)
     }
     if (service->ledger != NULL)
         service->ledger->ops->close(service->ledger);
+    if (service->uploaded != service->objects)
+        eds_objects_close(service->uploaded);
     eds_objects_close(service->objects);
     eds_registry_destroy(service->registry);
 }

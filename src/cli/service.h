@@ -55,8 +55,9 @@ int32_t eds_service_check_rate(const char *text, struct eds_error *err);
 struct eds_service {
     struct eds_registry *registry;
     struct eds_ledger *ledger;
-    struct eds_objects *objects; /* NULL also if payloads go into the ledger */
-    const char *rate_per_source; /* for ingest; NULL where there are no addresses */
+    struct eds_objects *objects;  /* NULL also if payloads go into the ledger */
+    struct eds_objects *uploaded; /* where they are that come before their records; maybe objects */
+    const char *rate_per_source;  /* for ingest; NULL where there are no addresses */
     struct eds_ingest *ingest;
     struct eds_roster_watch *watch;  /* NULL for a ledger in memory */
     struct eds_ingest_counts counts; /* filled by eds_service_close */

@@ -76,6 +76,25 @@ int32_t eds_store_open(struct eds_ledger **out, const struct eds_args *args, boo
     return open_with(out, args, read_only ? "mode=ro" : "", err);
 }
 
+bool eds_store_sqlite_path(char *out, size_t out_size, const struct eds_args *args)
+{
+    static const char scheme[] = "sqlite:", read_only[] = "?mode=ro";
+    const char *store = eds_args_given(args, "data-dir") ? NULL : eds_args_text(args, "store");
+    int size;
+
+    if (store == NULL) {
+        size = snprintf(out, out_size, "%s/edgesentry.db", eds_args_text(args, "data-dir"));
+    } else if (strncmp(store, scheme, strlen(scheme)) != 0) {
+        return false;
+    } else {
+        store += strlen(scheme);
+        size = snprintf(
+            out, out_size, "%.*s",
+            (int)(strlen(store) - (ends_with(store, read_only) ? strlen(read_only) : 0)), store);
+    }
+    return size > 0 && (size_t)size < out_size;
+}
+
 int32_t eds_store_migrate(struct eds_ledger **out, const struct eds_args *args,
                           struct eds_error *err)
 {

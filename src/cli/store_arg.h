@@ -30,6 +30,10 @@ bool eds_url_has_password(const char *url);
 int32_t eds_store_open(struct eds_ledger **out, const struct eds_args *args, bool read_only,
                        struct eds_error *err);
 
+/* eds_store_sqlite_path writes the path of the SQLite file that args name; false if
+ * they name another kind of ledger, or the path is too long. */
+bool eds_store_sqlite_path(char *out, size_t out_size, const struct eds_args *args);
+
 /* eds_store_migrate opens it for writing, and takes tables of edgesentry-rs over
  * where they stand in the way. */
 int32_t eds_store_migrate(struct eds_ledger **out, const struct eds_args *args,

@@ -5,7 +5,8 @@
 
 #include "base/text.h"
 
-#define VARINT_SIZE_MAX 10u /* bytes; 7 bits each */
+#define VARINT_SIZE_MAX 10u        /* bytes; 7 bits each */
+#define ABSENT          UINT64_MAX /* as a size: the payload is not here */
 
 void eds_batch_reader_init(struct eds_batch_reader *reader, enum eds_batch_format format)
 {
@@ -112,6 +113,9 @@ static int32_t take_record(const uint8_t *bytes, size_t size, size_t *used,
     if (rc != EDS_OK)
         return rc;
     rc = take_size(bytes + entry_size, size - entry_size, &payload_size, &size_size);
+    out->payload_absent = rc == EDS_OK && payload_size == ABSENT;
+    if (out->payload_absent)
+        payload_size = 0;
     if (rc == EDS_OK && payload_size > size - entry_size - size_size)
         rc = EDS_ERR_TRUNCATED;
     if (rc != EDS_OK) {
@@ -123,7 +127,7 @@ static int32_t take_record(const uint8_t *bytes, size_t size, size_t *used,
                                    : "payload: its size is not a varint in shortest form");
         return rc;
     }
-    out->payload = bytes + entry_size + size_size;
+    out->payload = out->payload_absent ? NULL : bytes + entry_size + size_size;
     out->payload_size = (size_t)payload_size;
     *used = entry_size + size_size + out->payload_size;
     return EDS_OK;
@@ -164,22 +168,36 @@ int32_t eds_batch_reader_next(struct eds_batch_reader *reader, char *text, size_
     return next_bytes(reader, (const uint8_t *)text, size, at_end, used, out, err);
 }
 
+static uint8_t *put_size(uint8_t *at, uint64_t size)
+{
+    while (size >= 0x80) {
+        *at++ = (uint8_t)(size | 0x80);
+        size >>= 7;
+    }
+    *at++ = (uint8_t)size;
+    return at;
+}
+
 int32_t eds_batch_write_bytes(uint8_t *out, size_t *out_size, const struct eds_entry *entry,
                               const void *payload, size_t payload_size)
 {
-    uint64_t left = payload_size;
     int32_t rc = eds_compact_encode(out, out_size, entry);
-    uint8_t *at = out + *out_size;
+    uint8_t *at;
 
     if (rc != EDS_OK)
         return rc;
-    while (left >= 0x80) {
-        *at++ = (uint8_t)(left | 0x80);
-        left >>= 7;
-    }
-    *at++ = (uint8_t)left;
+    at = put_size(out + *out_size, payload_size);
     if (payload_size > 0)
         memcpy(at, payload, payload_size);
     *out_size = (size_t)(at - out) + payload_size;
     return EDS_OK;
+}
+
+int32_t eds_batch_write_bare(uint8_t *out, size_t *out_size, const struct eds_entry *entry)
+{
+    int32_t rc = eds_compact_encode(out, out_size, entry);
+
+    if (rc == EDS_OK)
+        *out_size = (size_t)(put_size(out + *out_size, ABSENT) - out);
+    return rc;
 }

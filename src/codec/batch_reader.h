@@ -2,7 +2,7 @@
  *
  *   lines   one envelope a line (NDJSON); empty lines mean nothing
  *   bytes   the compact form: entry (docs/SPEC.md 5), the payload's size as a
- *           varint, the payload
+ *           varint, the payload; the size 2^64 - 1 says that it is not here
  *
  * The bytes may come in any pieces: what is given for a batch does not depend on
  * them.  A line that is no envelope is one fault and the next line goes on; in
@@ -44,7 +44,9 @@ int32_t eds_batch_reader_next(struct eds_batch_reader *reader, char *text, size_
 
 /* eds_batch_write_bytes writes one record in the compact form; out has room for
  * EDS_BATCH_AROUND_MAX + payload_size.  EDS_OK and *out_size, or as
- * eds_compact_encode. */
+ * eds_compact_encode.  eds_batch_write_bare writes one without its payload, for
+ * which EDS_BATCH_AROUND_MAX bytes do. */
+int32_t eds_batch_write_bare(uint8_t *out, size_t *out_size, const struct eds_entry *entry);
 int32_t eds_batch_write_bytes(uint8_t *out, size_t *out_size, const struct eds_entry *entry,
                               const void *payload, size_t payload_size);
 

@@ -96,6 +96,11 @@ void eds_writer_u64(struct eds_json_writer *w, uint64_t number)
     put(w, digits, text.used);
 }
 
+void eds_writer_null(struct eds_json_writer *w)
+{
+    put(w, "null", 4);
+}
+
 static size_t number_size(uint8_t number)
 {
     return 1u + (number > 9) + (number > 99);

@@ -33,6 +33,7 @@ void eds_writer_name(struct eds_json_writer *w, const char *name);
 
 /* Values.  terminated wants a NUL inside size bytes and UTF-8 before it;
  * lossy puts U+FFFD for what is not UTF-8; bytes is an array of numbers. */
+void eds_writer_null(struct eds_json_writer *w);
 void eds_writer_u64(struct eds_json_writer *w, uint64_t number);
 void eds_writer_bytes(struct eds_json_writer *w, const uint8_t *bytes, size_t count);
 void eds_writer_hex(struct eds_json_writer *w, const uint8_t *bytes, size_t size);

@@ -300,6 +300,10 @@ static enum eds_verdict decide_quarantined(struct eds_batch *batch, struct eds_b
     kept = &batch->quarantined[batch->quarantined_count++];
     *kept = (struct eds_append){
         .entry = entry, .payload = s->request.payload, .payload_size = s->request.payload_size};
+    if (s->request.payload_absent) {
+        kept->payload_size = 0;
+        kept->payload = ""; /* what is kept elsewhere shows by its hash when it is released */
+    }
     memcpy(kept->record_hash, s->record_hash, sizeof kept->record_hash);
     return EDS_VERDICT_QUARANTINED;
 }

@@ -15,6 +15,7 @@ const char *eds_verdict_name(enum eds_verdict verdict)
     static const char *const names[] = {
         [EDS_VERDICT_ACCEPTED] = "accepted",
         [EDS_VERDICT_PAYLOAD_HASH] = "payload_hash",
+        [EDS_VERDICT_PAYLOAD_ABSENT] = "payload_absent",
         [EDS_VERDICT_ROUTE_IDENTITY] = "route_identity",
         [EDS_VERDICT_UNKNOWN_DEVICE] = "unknown_device",
         [EDS_VERDICT_DEVICE_STATE] = "device_state",
@@ -241,7 +242,7 @@ enum eds_verdict eds_gate_check_request(const struct eds_request *request,
     enum eds_verdict verdict, signatures;
 
     message[0] = '\0';
-    if (!has_payload_hash(request))
+    if (!request->payload_absent && !has_payload_hash(request))
         return reject(message, EDS_VERDICT_PAYLOAD_HASH, "payload hash mismatch");
     if (identity != NULL && strcmp(identity, id_of(entry)) != 0)
         return reject(message, EDS_VERDICT_ROUTE_IDENTITY,

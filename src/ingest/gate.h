@@ -25,11 +25,12 @@ enum eds_verdict {
     EDS_VERDICT_CONFLICT,           /* another record was, under this sequence */
     EDS_VERDICT_SEQUENCE,
     EDS_VERDICT_PREVIOUS_HASH,
-    EDS_VERDICT_QUARANTINED,  /* well signed, of a quarantined device: kept apart */
-    EDS_VERDICT_OBJECT_TAKEN, /* the reference stands for another payload */
-    EDS_VERDICT_RATE_LIMITED, /* not decided: too many of late; send again later */
-    EDS_VERDICT_STORE,        /* not decided: the store failed; send again */
-    EDS_VERDICT_OVERLOADED,   /* not decided: the queue is full; send again */
+    EDS_VERDICT_QUARANTINED,    /* well signed, of a quarantined device: kept apart */
+    EDS_VERDICT_OBJECT_TAKEN,   /* the reference stands for another payload */
+    EDS_VERDICT_PAYLOAD_ABSENT, /* it did not come, and is not kept here either */
+    EDS_VERDICT_RATE_LIMITED,   /* not decided: too many of late; send again later */
+    EDS_VERDICT_STORE,          /* not decided: the store failed; send again */
+    EDS_VERDICT_OVERLOADED,     /* not decided: the queue is full; send again */
 };
 
 /* eds_verdict_name gives the word used in logs and metrics ("signature"). */
@@ -59,6 +60,7 @@ struct eds_request {
     const struct eds_entry *entry;
     const void *payload;
     size_t payload_size;                 /* bytes */
+    bool payload_absent;                 /* it was brought before; whether it was is asked last */
     const char *route_identity;          /* NULL: the transport did not authenticate */
     uint64_t now_ms;                     /* when it came, for the windows of keys */
     const char *source;                  /* address or topic, for the books; NULL: not known */

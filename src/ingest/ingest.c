@@ -36,6 +36,7 @@ struct helper {
 
 struct eds_ingest {
     struct eds_checks checks;
+    struct eds_objects *uploaded; /* NULL: no payload comes before its record */
     size_t batch_max, batch_size_max;
     uint64_t quick_ns;
     struct eds_queue queue;
@@ -86,10 +87,38 @@ static void check(struct eds_ingest *ingest, struct eds_check_desk *desk,
     eds_queue_checked(&ingest->queue, claimed, count);
 }
 
+void eds_submission_miss_payload(struct eds_submission *submission)
+{
+    submission->verdict = EDS_VERDICT_PAYLOAD_ABSENT;
+    snprintf(submission->message, sizeof submission->message, "payload not found");
+}
+
+/* Looks for a payload that did not come with its record.  Where payloads have a
+ * store of their own that is done on the way to the committer (uploads.h). */
+static void find_payload(struct eds_ingest *ingest, struct eds_submission *submission)
+{
+    struct eds_object_put put = {
+        .name = {.object_ref = (const char *)submission->request.entry->record.object_ref},
+        .only_look = true};
+    int32_t rc = EDS_ERR_NOT_FOUND;
+
+    memcpy(put.name.payload_hash, submission->request.entry->record.payload_hash, EDS_HASH_SIZE);
+    if (ingest->uploaded != NULL)
+        rc = eds_objects_put_wait(ingest->uploaded, &put);
+    submission->payload_place = EDS_PAYLOAD_STORED;
+    if (rc == EDS_ERR_NOT_FOUND)
+        eds_submission_miss_payload(submission);
+    else if (rc != EDS_OK)
+        submission->verdict = EDS_VERDICT_STORE;
+}
+
 static void check_alone(struct eds_ingest *ingest, struct eds_submission *submission)
 {
     eds_check_alone(&ingest->checks, submission);
     take_token(ingest, submission);
+    if (submission->request.payload_absent && ingest->uploads == NULL &&
+        eds_verdict_is_kept(submission->verdict))
+        find_payload(ingest, submission);
 }
 
 /* Checks what waits; false if that is nothing. */
@@ -201,6 +230,7 @@ static int32_t make(struct eds_ingest *ingest, const struct eds_ingest_config *c
     int32_t rc;
 
     ingest->batch_max = given_or(config->batch_max, BATCH_MAX);
+    ingest->uploaded = config->uploaded;
     ingest->batch_size_max = given_or(config->batch_size_max, BATCH_SIZE_MAX);
     ingest->quick_ns = config->quick_ns > 0 ? config->quick_ns : QUICK_NS;
     if (ingest->batch_max > COUNT_LIMIT || config->heads_max > COUNT_LIMIT ||
@@ -301,6 +331,20 @@ bool eds_ingest_admit(struct eds_ingest *ingest, const char *source, size_t coun
     return false;
 }
 
+enum eds_verdict eds_ingest_admit_object(struct eds_ingest *ingest, struct eds_request *request,
+                                         char message[EDS_ERROR_TEXT_SIZE], unsigned *retry_after_s)
+{
+    struct eds_submission submission = {.request = *request};
+
+    submission.request.payload_absent = true;
+    submission.request.now_ms = eds_port_time_ms();
+    eds_check_alone(&ingest->checks, &submission);
+    take_token(ingest, &submission);
+    memcpy(message, submission.message, sizeof submission.message);
+    *retry_after_s = submission.retry_after_s;
+    return eds_verdict_is_kept(submission.verdict) ? EDS_VERDICT_ACCEPTED : submission.verdict;
+}
+
 void eds_ingest_submit(struct eds_ingest *ingest, struct eds_submission *submission)
 {
     submission->begun_ns = eds_queue_now_ns();
@@ -311,7 +355,8 @@ void eds_ingest_submit(struct eds_ingest *ingest, struct eds_submission *submiss
     }
     submission->request.now_ms = eds_port_time_ms();
     submission->payload_place = EDS_PAYLOAD_IN_COMMIT;
-    submission->is_checked = ingest->uploads != NULL; /* only good payloads are stored */
+    submission->is_checked = ingest->uploads != NULL || /* only good payloads are stored */
+                             submission->request.payload_absent;
     if (submission->is_checked)
         check_alone(ingest, submission);
     else
@@ -415,6 +460,7 @@ void eds_ingest_answer_text(char out[EDS_ERROR_TEXT_SIZE], const struct eds_subm
         text.text[0] = '\0';
         break;
     case EDS_VERDICT_PAYLOAD_HASH:
+    case EDS_VERDICT_PAYLOAD_ABSENT:
         eds_error_set(&text, 0, "%s for device=%s sequence=%" PRIu64, submission->message,
                       (const char *)record->device_id, record->sequence);
         break;

@@ -21,7 +21,7 @@ struct eds_objects;
 /* Where a submission's payload is when its record is decided. */
 enum eds_payload_place {
     EDS_PAYLOAD_IN_COMMIT, /* it goes into the ledger with its record */
-    EDS_PAYLOAD_STORED,    /* in the store of payloads */
+    EDS_PAYLOAD_STORED,    /* in a store of payloads */
     EDS_PAYLOAD_TAKEN,     /* not: the reference stands for another payload there */
 };
 
@@ -55,7 +55,10 @@ struct eds_ingest_config {
     /* Reads what has changed of the registry, at once; NULL: nothing changes. */
     void (*refresh)(void *context);
     void *refresh_context;
-    struct eds_objects *objects;           /* for payloads; NULL: the ledger; outlives us */
+    struct eds_objects *objects; /* for payloads; NULL: the ledger; outlives us */
+    /* Where payloads are that came before their records: objects, or one of their
+     * own beside the ledger; NULL: nowhere; outlives us. */
+    struct eds_objects *uploaded;
     size_t queue_max;                      /* requests waiting, wherever; 0: 4096 */
     size_t batch_max;                      /* records in one commit; 0: 1024 */
     size_t batch_size_max;                 /* payload bytes in one commit; 0: 64 MiB */
@@ -115,6 +118,19 @@ enum eds_verdict eds_ingest_submit_wait(struct eds_ingest *ingest,
  *   retry_after_s  out, if false: not before then */
 bool eds_ingest_admit(struct eds_ingest *ingest, const char *source, size_t count,
                       unsigned *retry_after_s);
+
+/* eds_ingest_admit_object says whether a payload may come before its record: as a
+ * record would, it must have the signature of a device that is known, by a key
+ * that is valid now.  EDS_VERDICT_ACCEPTED, or the verdict and its message.
+ *
+ *   request  its entry's record has device_id, payload_hash and signature
+ *   retry_after_s  out, if EDS_VERDICT_RATE_LIMITED */
+enum eds_verdict eds_ingest_admit_object(struct eds_ingest *ingest, struct eds_request *request,
+                                         char message[EDS_ERROR_TEXT_SIZE],
+                                         unsigned *retry_after_s);
+
+/* eds_submission_miss_payload makes the verdict EDS_VERDICT_PAYLOAD_ABSENT. */
+void eds_submission_miss_payload(struct eds_submission *submission);
 
 void eds_ingest_counts(struct eds_ingest *ingest, struct eds_ingest_counts *out);
 

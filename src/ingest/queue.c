@@ -100,15 +100,24 @@ bool eds_queue_push(struct eds_queue *queue, struct eds_submission *submission)
     return room;
 }
 
+/* Past the one that was first; what came checked is nobody's to claim, and may be
+ * taken at any time: unclaimed never stops there. */
+static void advance_unclaimed(struct eds_queue *queue)
+{
+    do {
+        queue->unclaimed = queue->unclaimed->next;
+        queue->unclaimed_count--;
+    } while (queue->unclaimed != NULL && queue->unclaimed->is_checked);
+}
+
 static size_t claim(struct eds_queue *queue, struct eds_submission **out, size_t max)
 {
     size_t count = 0;
 
-    for (; count < max && queue->unclaimed != NULL; count++) {
-        out[count] = queue->unclaimed;
-        queue->unclaimed = queue->unclaimed->next;
+    while (count < max && queue->unclaimed != NULL) {
+        out[count++] = queue->unclaimed;
+        advance_unclaimed(queue);
     }
-    queue->unclaimed_count -= count;
     return count;
 }
 

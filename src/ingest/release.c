@@ -47,6 +47,17 @@ static int32_t take_out(struct releasing *r, const struct eds_quarantined *recor
     return r->ledger->quarantine->remove(r->ledger, r->device->id, ids, count, r->err);
 }
 
+/* Whether the payload was kept elsewhere before the record came: of such a record
+ * none is here, while its hash is not that of nothing. */
+static bool is_elsewhere(const struct eds_quarantined *it)
+{
+    uint8_t nothing[EDS_HASH_SIZE];
+
+    eds_blake3(nothing, NULL, 0);
+    return it->payload_size == 0 &&
+           memcmp(nothing, it->entry.record.payload_hash, sizeof nothing) != 0;
+}
+
 /* Moves the group into the chain. */
 static int32_t commit_group(struct releasing *r)
 {
@@ -63,8 +74,9 @@ static int32_t commit_group(struct releasing *r)
     for (size_t i = 0; i < r->count; i++) {
         const struct eds_quarantined *it = &r->group[i];
 
-        r->appends[i] = (struct eds_append){
-            .entry = &it->entry, .payload = it->payload, .payload_size = it->payload_size};
+        r->appends[i] = (struct eds_append){.entry = &it->entry,
+                                            .payload = is_elsewhere(it) ? NULL : it->payload,
+                                            .payload_size = it->payload_size};
         memcpy(r->appends[i].record_hash, it->record_hash, EDS_HASH_SIZE);
         r->ingested_ms[i] = it->ingested_ms;
         r->operations[i] =

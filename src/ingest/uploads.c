@@ -145,6 +145,8 @@ static void settle(struct eds_uploads *uploads, struct slot *slot)
     submission->payload_place = EDS_PAYLOAD_STORED;
     if (slot->put.rc == EDS_ERR_EXISTS && !uploads->objects->by_hash) {
         submission->payload_place = EDS_PAYLOAD_TAKEN;
+    } else if (slot->put.rc == EDS_ERR_NOT_FOUND && slot->put.only_look) {
+        eds_submission_miss_payload(submission);
     } else if (slot->put.rc != EDS_OK) {
         log_failure(uploads, &slot->put.err);
         slot->fails_before = uploads->arrivals + 1; /* whatever is here by now */
@@ -203,6 +205,7 @@ static struct slot *line_up(struct eds_uploads *uploads, struct eds_submission *
     uploads->free = slot->behind;
     *slot = (struct slot){
         .put = {.name = {.object_ref = (const char *)record->object_ref},
+                .only_look = submission->request.payload_absent,
                 .payload = submission->request.payload,
                 .payload_size = submission->request.payload_size,
                 .done = stored,
@@ -237,7 +240,8 @@ bool eds_uploads_push(struct eds_uploads *uploads, struct eds_submission *submis
         pthread_mutex_unlock(&uploads->lock);
         return false;
     }
-    if (submission->verdict != EDS_VERDICT_ACCEPTED) {
+    if (submission->verdict != EDS_VERDICT_ACCEPTED &&
+        !(submission->verdict == EDS_VERDICT_QUARANTINED && submission->request.payload_absent)) {
         hand_on(uploads, submission);
     } else if (is_known(uploads, payload) && *first_of(uploads, device) == NULL) {
         submission->payload_place = EDS_PAYLOAD_STORED;

@@ -1,7 +1,9 @@
 /* objects.c - which store of payloads a URL means; waiting; reading. */
 #include "store/objects.h"
 
+#include <limits.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "base/features.h"
@@ -15,7 +17,8 @@ int32_t eds_objects_open(struct eds_objects **out, const char *url, bool read_on
 {
     *out = NULL;
     if (strncmp(url, "file:", 5) == 0)
-        return eds_directory_open(out, url + 5, read_only, err);
+        return eds_directory_open(out, url + 5, read_only ? EDS_DIRECTORY_READ : EDS_DIRECTORY_NOW,
+                                  err);
     if (strncmp(url, "s3://", 5) == 0) {
 #if EDS_S3
         return eds_s3_open(out, url, read_only, err);
@@ -28,6 +31,20 @@ int32_t eds_objects_open(struct eds_objects **out, const char *url, bool read_on
                          "unknown store of payloads '%s': expected file:DIR or "
                          "s3://BUCKET/PREFIX?endpoint=URL",
                          url);
+}
+
+int32_t eds_objects_open_beside(struct eds_objects **out, const char *ledger_path, bool read_only,
+                                struct eds_error *err)
+{
+    const char *slash = strrchr(ledger_path, '/');
+    char path[PATH_MAX];
+    int size = snprintf(path, sizeof path, "%.*sobjects",
+                        slash != NULL ? (int)(slash - ledger_path) + 1 : 0, ledger_path);
+
+    *out = NULL;
+    if (size < 0 || (size_t)size >= sizeof path)
+        return eds_error_set(err, EDS_ERR_USAGE, "the path %s is too long", ledger_path);
+    return eds_directory_open(out, path, read_only ? EDS_DIRECTORY_READ : EDS_DIRECTORY_LATER, err);
 }
 
 /* Somebody who waits for one put. */
@@ -71,8 +88,8 @@ int32_t eds_payload_get(struct eds_ledger *ledger, struct eds_objects *objects,
     struct eds_object_name name = {.object_ref = (const char *)record->object_ref};
     int32_t rc = ledger->ops->payload(ledger, name.object_ref, out, out_size, err);
 
-    if (rc != EDS_ERR_NOT_FOUND || objects == NULL)
-        return rc;
     memcpy(name.payload_hash, record->payload_hash, sizeof name.payload_hash);
-    return objects->ops->get(objects, &name, out, out_size, err);
+    for (; rc == EDS_ERR_NOT_FOUND && objects != NULL; objects = objects->fallback)
+        rc = objects->ops->get(objects, &name, out, out_size, err);
+    return rc;
 }

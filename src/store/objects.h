@@ -32,13 +32,18 @@ struct eds_object_name {
  * called. */
 struct eds_object_put {
     struct eds_object_name name;
+    bool only_look;                        /* bring nothing: is it there? */
     const void *payload;                   /* whose hash is name.payload_hash: not checked again */
     size_t payload_size;                   /* bytes */
+    const char *file;                      /* that has it as well, in the store's spool_dir and for
+                                              the store to take; NULL: none */
+    const uint8_t *sha256;                 /* of the payload, if it is known; else NULL */
     void (*done)(struct eds_object_put *); /* on a thread of the store; it must not block */
     void *context;                         /* the caller's */
 
     /* The answer, valid when done is called. */
     int32_t rc;
+    bool was_there; /* EDS_OK: it was stored earlier */
     struct eds_error err;
 
     /* The store's meanwhile. */
@@ -57,6 +62,9 @@ struct eds_objects_ops {
      *   EDS_ERR_EXISTS  other content is kept under this name, and stays
      *   EDS_ERR_IO, EDS_ERR_NO_MEMORY
      *                   it may be stored or not; putting it again is safe
+     *
+     * With only_look: EDS_OK if it is there, EDS_ERR_NOT_FOUND if not.  Its name
+     * is believed: who put it there has seen its hash.
      *
      * Every put is answered within a time that the store bounds. */
     void (*put)(struct eds_objects *, struct eds_object_put *);
@@ -77,9 +85,12 @@ struct eds_objects {
     /* Kept by hash: two payloads never share a name, and EDS_ERR_EXISTS can only
      * mean that what is stored there was changed from outside. */
     bool by_hash;
+    const char *spool_dir;        /* where files for it best come in; NULL: anywhere */
+    bool wants_sha256;            /* of large payloads, for it would have to compute it */
+    struct eds_objects *fallback; /* eds_payload_get asks it next; NULL: none */
 };
 
-#define EDS_OBJECT_SIZE_MAX (64u << 20) /* bytes that get will read */
+#define EDS_OBJECT_SIZE_MAX (1024u << 20) /* bytes that get will read */
 
 /* eds_objects_open opens a store of payloads by its URL:
  *
@@ -97,8 +108,14 @@ struct eds_objects {
 int32_t eds_objects_open(struct eds_objects **out, const char *url, bool read_only,
                          struct eds_error *err);
 
+/* eds_objects_open_beside opens the directory objects/ beside a SQLite ledger's
+ * file: for payloads that come before their records, where no store is named.
+ * It is made when the first one comes.  Errors as eds_objects_open. */
+int32_t eds_objects_open_beside(struct eds_objects **out, const char *ledger_path, bool read_only,
+                                struct eds_error *err);
+
 /* eds_payload_get reads a record's payload from where it is: the ledger, else
- * objects (NULL: nowhere else), into memory that the caller frees.
+ * objects (NULL: nowhere else) or its fallback, into memory that the caller frees.
  * EDS_ERR_NOT_FOUND if neither has it, and their errors. */
 int32_t eds_payload_get(struct eds_ledger *ledger, struct eds_objects *objects,
                         const EdsAuditRecord *record, void **out, size_t *out_size,

@@ -31,6 +31,7 @@
 struct directory {
     struct eds_objects base;
     char path[PATH_MAX - 128]; /* from the root, with a slash at its end */
+    char incoming[PATH_MAX];   /* DIR/incoming */
     bool read_only;
     struct eds_objects_workers workers;
 };
@@ -132,6 +133,9 @@ static int32_t write_incoming(char out[PATH_MAX], const struct directory *direct
         return eds_error_set(err, EDS_ERR_IO, "the system has no random bytes");
     eds_hex_encode(digits, random, sizeof random);
     snprintf(out, PATH_MAX, "%s" INCOMING "/%s", directory->path, digits);
+    rc = eds_place_make_parents(out, err);
+    if (rc != EDS_OK)
+        return rc;
     fd = open(out, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (fd < 0)
         return fail(err, "make", out);
@@ -145,16 +149,47 @@ static int32_t write_incoming(char out[PATH_MAX], const struct directory *direct
     return rc;
 }
 
+/* The payload came as a file of ours: nothing has to be copied. */
+static int32_t take_file(char out[PATH_MAX], const struct eds_object_put *put,
+                         struct eds_error *err)
+{
+    int fd = open(put->file, READ_FLAGS);
+    int32_t rc = EDS_OK;
+
+    snprintf(out, PATH_MAX, "%s", put->file);
+    if (fd < 0)
+        return fail(err, "open", put->file);
+    if (fsync(fd) != 0)
+        rc = fail(err, "sync", put->file);
+    close(fd);
+    return rc;
+}
+
+static int32_t look(const char *path, struct eds_error *err)
+{
+    struct stat status;
+
+    if (lstat(path, &status) == 0 && S_ISREG(status.st_mode))
+        return EDS_OK;
+    if (errno == ENOENT || errno == ENOTDIR)
+        return eds_error_set(err, EDS_ERR_NOT_FOUND, "there is no %s", path);
+    return fail(err, "read", path);
+}
+
 /* Two threads or processes may store the same payload at once: the name of a
  * hash then passes from one whole file to another that is equal to it. */
-static int32_t store(void *context, const struct eds_object_put *put, struct eds_error *err)
+static int32_t store(void *context, struct eds_object_put *put, struct eds_error *err)
 {
     const struct directory *directory = context;
     char path[PATH_MAX], incoming[PATH_MAX];
     size_t place_size = place_of(path, directory, put->name.payload_hash);
-    int fd = open(path, READ_FLAGS);
     int32_t rc;
+    int fd;
 
+    if (put->only_look)
+        return look(path, err);
+    fd = open(path, READ_FLAGS);
+    put->was_there = fd >= 0;
     if (fd >= 0) {
         rc = compare(fd, path, put, err);
         close(fd);
@@ -165,7 +200,8 @@ static int32_t store(void *context, const struct eds_object_put *put, struct eds
         return fail(err, "open", path);
     rc = eds_place_make_parents(path, err);
     if (rc == EDS_OK)
-        rc = write_incoming(incoming, directory, put, err);
+        rc = put->file != NULL ? take_file(incoming, put, err)
+                               : write_incoming(incoming, directory, put, err);
     if (rc != EDS_OK)
         return rc;
     if (rename(incoming, path) != 0) {
@@ -263,10 +299,10 @@ static void tidy(const char *incoming)
         closedir(dir);
 }
 
-static int32_t prepare(struct directory *directory, struct eds_error *err)
+static int32_t prepare(struct directory *directory, enum eds_directory_use use,
+                       struct eds_error *err)
 {
-    char incoming[PATH_MAX];
-    int32_t rc;
+    int32_t rc = EDS_OK;
 
     if (directory->read_only) {
         if (access(directory->path, F_OK) == 0)
@@ -276,18 +312,20 @@ static int32_t prepare(struct directory *directory, struct eds_error *err)
                                  directory->path);
         return fail(err, "read", directory->path);
     }
-    snprintf(incoming, sizeof incoming, "%s" INCOMING "/", directory->path);
-    rc = eds_place_make_parents(incoming, err);
+    snprintf(directory->incoming, sizeof directory->incoming, "%s" INCOMING "/", directory->path);
+    directory->base.spool_dir = directory->incoming;
+    if (use == EDS_DIRECTORY_NOW)
+        rc = eds_place_make_parents(directory->incoming, err);
     if (rc != EDS_OK)
         return rc;
-    tidy(incoming);
+    tidy(directory->incoming);
     rc = eds_objects_workers_start(&directory->workers, err);
     if (rc != EDS_OK)
         eds_objects_workers_stop(&directory->workers);
     return rc;
 }
 
-int32_t eds_directory_open(struct eds_objects **out, const char *path, bool read_only,
+int32_t eds_directory_open(struct eds_objects **out, const char *path, enum eds_directory_use use,
                            struct eds_error *err)
 {
     static const struct eds_objects_ops ops = {
@@ -308,7 +346,7 @@ int32_t eds_directory_open(struct eds_objects **out, const char *path, bool read
         return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory");
     }
     directory->base = (struct eds_objects){.ops = &ops, .by_hash = true};
-    directory->read_only = read_only;
+    directory->read_only = use == EDS_DIRECTORY_READ;
     directory->workers.store = store;
     directory->workers.context = directory;
     size = snprintf(directory->path, sizeof directory->path, "%s/", absolute);
@@ -316,7 +354,7 @@ int32_t eds_directory_open(struct eds_objects **out, const char *path, bool read
     if (size < 0 || (size_t)size >= sizeof directory->path)
         rc = eds_error_set(err, EDS_ERR_USAGE, "the path %s is too long", path);
     else
-        rc = prepare(directory, err);
+        rc = prepare(directory, use, err);
     if (rc != EDS_OK) {
         free(directory);
         return rc;

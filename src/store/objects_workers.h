@@ -15,7 +15,7 @@ struct eds_objects_workers {
     struct eds_object_put *first, *last;
     bool stopping;
     /* Stores one payload and says how that went; the answer is given for it. */
-    int32_t (*store)(void *context, const struct eds_object_put *, struct eds_error *);
+    int32_t (*store)(void *context, struct eds_object_put *, struct eds_error *);
     void *context;
     pthread_t threads[EDS_OBJECTS_WORKERS];
     unsigned thread_count;

@@ -193,7 +193,8 @@ int32_t eds_s3_open(struct eds_objects **out, const char *url, bool read_only,
     pthread_mutex_init(&client->get_lock, NULL);
     rc = eds_s3_url_parse(&client->config, url, err);
     if (rc == EDS_OK) {
-        client->base = (struct eds_objects){.ops = &ops, .by_hash = !client->config.by_reference};
+        client->base = (struct eds_objects){
+            .ops = &ops, .by_hash = !client->config.by_reference, .wants_sha256 = true};
         rc = prepare(client, read_only, err);
     }
     if (rc != EDS_OK) {

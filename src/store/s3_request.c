@@ -112,12 +112,16 @@ static void add_header(struct eds_s3_request *request, const char *name, const c
 /* The digest of the payload, signed; where Object Lock is asked for the service
  * wants it a second time, in a form of its own. */
 static void add_digest(struct eds_s3_request *request, const struct eds_s3_config *config,
-                       const void *payload, size_t size)
+                       const struct eds_object_put *put)
 {
     uint8_t digest[crypto_hash_sha256_BYTES];
     char text[2 * sizeof digest + 1];
 
-    crypto_hash_sha256(digest, payload, size);
+    if (request->method == EDS_S3_PUT && put->sha256 != NULL)
+        memcpy(digest, put->sha256, sizeof digest);
+    else
+        crypto_hash_sha256(digest, put->payload,
+                           request->method == EDS_S3_PUT ? put->payload_size : 0);
     eds_hex_encode(text, digest, sizeof digest);
     add_header(request, "x-amz-content-sha256", text);
     if (request->method == EDS_S3_PUT && config->lock_mode[0] != '\0') {
@@ -200,7 +204,7 @@ int32_t eds_s3_request_prepare(struct eds_s3_request *request, const struct eds_
     request->method = method;
     size = strlen(address);
     strcpy(request->key_end, address + (size > shown ? size - shown : 0));
-    add_digest(request, config, put->payload, method == EDS_S3_PUT ? put->payload_size : 0);
+    add_digest(request, config, put);
     if (method == EDS_S3_PUT)
         add_put_headers(request, config, put);
     if (credentials->token[0] != '\0')

@@ -13,7 +13,8 @@
 
 #include "base/wipe.h"
 
-#define POLL_MS 1000u /* the longest sleep; new puts wake the thread */
+#define POLL_MS         1000u /* the longest sleep; new puts wake the thread */
+#define RATE_MIN_PER_MS 1024u /* bytes: a large payload may take longer than a small one */
 
 /* A request on its way, or in the pause before its next attempt. */
 struct lane {
@@ -112,6 +113,7 @@ static void compare(struct s3_uploader *uploader, struct lane *lane)
         step_to(uploader, lane, EDS_S3_GET); /* not written by us: its content tells */
         return;
     }
+    put->was_there = true;
     if (lane->step == EDS_S3_HEAD)
         memcpy(hash, request->hash, sizeof hash);
     else
@@ -140,9 +142,13 @@ static void advance(struct s3_uploader *uploader, struct lane *lane, CURLcode co
     case EDS_S3_PRESENT:
         step_to(uploader, lane, EDS_S3_HEAD);
         break;
-    case EDS_S3_ABSENT: /* gone between two steps: from the beginning, in a while */
-        lane->step = EDS_S3_PUT;
-        again(uploader, lane);
+    case EDS_S3_ABSENT:
+        if (put->only_look) {
+            finish(uploader, lane, EDS_ERR_NOT_FOUND);
+        } else { /* gone between two steps: from the beginning, in a while */
+            lane->step = EDS_S3_PUT;
+            again(uploader, lane);
+        }
         break;
     case EDS_S3_DENIED:
         if (lane->was_denied) {
@@ -217,7 +223,9 @@ static unsigned assign(struct s3_uploader *uploader)
             lane->put = uploader->first;
             uploader->first = lane->put->next;
             uploader->busy_count++;
-            step_to(uploader, lane, EDS_S3_PUT);
+            /* Its turn has come: now the size counts as well. */
+            lane->put->deadline_ms += lane->put->payload_size / RATE_MIN_PER_MS;
+            step_to(uploader, lane, lane->put->only_look ? EDS_S3_HEAD : EDS_S3_PUT);
         }
         if (lane->put != NULL && lane->pausing && lane->resume_ms <= now)
             launch(uploader, lane);

@@ -47,7 +47,7 @@ static bool add_headers(struct MHD_Response *response, const struct http_connect
     if (has_body)
         ok &= MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
     if (status == MHD_HTTP_METHOD_NOT_ALLOWED)
-        ok &= MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, MHD_HTTP_METHOD_POST);
+        ok &= MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, connection->allowed_method);
     if (status == MHD_HTTP_SERVICE_UNAVAILABLE || status == MHD_HTTP_TOO_MANY_REQUESTS) {
         snprintf(retry_after, sizeof retry_after, "%u",
                  status == MHD_HTTP_TOO_MANY_REQUESTS ? connection->retry_after_s : RETRY_AFTER_S);

@@ -15,9 +15,12 @@
 #include <time.h>
 
 #include "base/backoff.h"
+#include "base/hex.h"
 
 #define INGEST_PATH        "/api/v1/ingest"
 #define BATCH_PATH         "/api/v1/ingest/batch"
+#define OBJECTS_PATH       "/api/v1/objects/"
+#define PUT_RATE_MIN       1024u  /* bytes a ms: so much longer a payload may take */
 #define ANSWER_SIZE_MAX    65536u /* bytes; of what a server says, of one record ... */
 #define RESULT_SIZE_MAX    4096u  /* ... and of each of many */
 #define BACKOFF_MS_MAX     10000u
@@ -28,6 +31,9 @@ struct eds_http_client {
     struct curl_slist *headers;
     char *url;      /* where records go */
     char *url_text; /* the same without user and password, for messages */
+    char *put_url;  /* where payloads go, with room for a hash at put_hash */
+    size_t put_hash;
+    long timeout_ms;
     unsigned attempt_max, backoff_ms_first;
     char curl_error[CURL_ERROR_SIZE];
     bool to_batch;
@@ -102,6 +108,26 @@ static int32_t take_url(struct eds_http_client *client, const char *url, struct 
     return rc;
 }
 
+/* Where payloads go: beside the records, behind the same prefix of a proxy. */
+static int32_t make_put_url(struct eds_http_client *client, struct eds_error *err)
+{
+    const char *path = client->to_batch ? BATCH_PATH : INGEST_PATH;
+    size_t size = strcspn(client->url, "?#"), path_size = strlen(path);
+    const char *origin = strstr(client->url, "://");
+
+    if (size >= path_size && strncmp(client->url + size - path_size, path, path_size) == 0)
+        size -= path_size;
+    else if (origin != NULL)
+        size = (size_t)(origin + 3 - client->url) + strcspn(origin + 3, "/?#");
+    client->put_url = malloc(size + sizeof OBJECTS_PATH + 2 * EDS_HASH_SIZE);
+    if (client->put_url == NULL)
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for the HTTP client");
+    memcpy(client->put_url, client->url, size);
+    strcpy(client->put_url + size, OBJECTS_PATH);
+    client->put_hash = size + strlen(OBJECTS_PATH);
+    return EDS_OK;
+}
+
 static int32_t add_headers(struct eds_http_client *client)
 {
     /* No "Expect: 100-continue": it costs a round trip, or a second of waiting
@@ -123,7 +149,7 @@ static int32_t add_headers(struct eds_http_client *client)
 static int32_t set_options(struct eds_http_client *client,
                            const struct eds_http_client_config *config, struct eds_error *err)
 {
-    long timeout_ms = config->timeout_ms > 0 ? (long)config->timeout_ms : 30000;
+    long timeout_ms = client->timeout_ms;
     CURL *easy = client->easy;
     CURLcode code = CURLE_OK;
 
@@ -163,6 +189,7 @@ int32_t eds_http_client_open(struct eds_http_client **out,
     client->attempt_max = config->attempt_max > 0 ? config->attempt_max : 8;
     client->backoff_ms_first = config->backoff_ms_first > 0 ? config->backoff_ms_first : 100;
     client->to_batch = config->to_batch;
+    client->timeout_ms = config->timeout_ms > 0 ? (long)config->timeout_ms : 30000;
     client->answer_room =
         ANSWER_SIZE_MAX + (config->to_batch ? EDS_HTTP_BATCH_MAX * RESULT_SIZE_MAX : 0);
     client->answer = malloc(client->answer_room);
@@ -172,6 +199,8 @@ int32_t eds_http_client_open(struct eds_http_client **out,
         goto out;
     }
     rc = take_url(client, config->url, err);
+    if (rc == EDS_OK)
+        rc = make_put_url(client, err);
     if (rc == EDS_OK)
         rc = set_options(client, config, err);
 out:
@@ -190,6 +219,7 @@ void eds_http_client_close(struct eds_http_client *client)
     curl_slist_free_all(client->headers);
     free(client->url);
     free(client->url_text);
+    free(client->put_url);
     free(client->answer);
     free(client);
 }
@@ -321,8 +351,23 @@ static enum outcome judge_failure(struct eds_http_client *client, CURLcode code,
     }
 }
 
-static enum outcome attempt(struct eds_http_client *client, const char *body, size_t body_size,
-                            struct eds_delivery *out, struct eds_error *err)
+/* What a server says of a payload alone. */
+static enum outcome judge_put(struct eds_http_client *client, struct eds_delivery *out,
+                              struct eds_error *err)
+{
+    if (out->status == 200 || out->status == 201) {
+        out->answer = (struct eds_answer){.accepted = true};
+        return DECIDED;
+    }
+    if (out->status == 501) { /* nor will it tomorrow */
+        explain_refusal(out);
+        return DECIDED;
+    }
+    return judge_answer(client, out, err);
+}
+
+static enum outcome attempt(struct eds_http_client *client, bool is_put, struct eds_delivery *out,
+                            struct eds_error *err)
 {
     CURLcode code;
     long status = 0;
@@ -331,19 +376,18 @@ static enum outcome attempt(struct eds_http_client *client, const char *body, si
     client->curl_error[0] = '\0';
     out->status = 0;
     out->retry_after_ms = 0;
-    curl_easy_setopt(client->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_size);
-    curl_easy_setopt(client->easy, CURLOPT_POSTFIELDS, body);
     code = curl_easy_perform(client->easy);
     if (code != CURLE_OK)
         return judge_failure(client, code, err);
     curl_easy_getinfo(client->easy, CURLINFO_RESPONSE_CODE, &status);
     out->status = (unsigned)status;
     out->retry_after_ms = retry_after_ms(client);
-    return judge_answer(client, out, err);
+    return is_put ? judge_put(client, out, err) : judge_answer(client, out, err);
 }
 
-int32_t eds_http_client_send(struct eds_http_client *client, const char *body, size_t body_size,
-                             struct eds_delivery *out, struct eds_error *err)
+/* Tries until it is decided, or as often as it may be tried. */
+static int32_t persist(struct eds_http_client *client, bool is_put, struct eds_delivery *out,
+                       struct eds_error *err)
 {
     unsigned backoff_ms = client->backoff_ms_first;
     enum outcome outcome = TRY_AGAIN;
@@ -354,13 +398,78 @@ int32_t eds_http_client_send(struct eds_http_client *client, const char *body, s
         if (out->attempts > 0)
             backoff_ms = pause_ms(client, backoff_ms, out->retry_after_ms);
         out->attempts++;
-        outcome = attempt(client, body, body_size, out, &reason);
+        outcome = attempt(client, is_put, out, &reason);
     }
     if (outcome == DECIDED)
         return EDS_OK;
     if (out->attempts > 1)
         return eds_error_set(err, reason.code, "%s (%u attempts)", reason.text, out->attempts);
     return eds_error_set(err, reason.code, "%s", reason.text);
+}
+
+int32_t eds_http_client_send(struct eds_http_client *client, const char *body, size_t body_size,
+                             struct eds_delivery *out, struct eds_error *err)
+{
+    curl_easy_setopt(client->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_size);
+    curl_easy_setopt(client->easy, CURLOPT_POSTFIELDS, body);
+    return persist(client, false, out, err);
+}
+
+/* The fields of a put; libcurl adds "Expect: 100-continue" where the payload is
+ * large, so that a refusal comes before it. */
+static struct curl_slist *put_headers(const EdsAuditRecord *record)
+{
+    char signature[sizeof "EdgeSentry-Signature: " + 2 * EDS_SIGNATURE_SIZE];
+    char device[sizeof "EdgeSentry-Device: " + EDS_DEVICE_ID_SIZE];
+    char hex[2 * EDS_SIGNATURE_SIZE + 1];
+    const char *const lines[] = {device, signature, "Content-Type: application/octet-stream",
+                                 "Accept: application/json"};
+    struct curl_slist *headers = NULL;
+
+    eds_hex_encode(hex, record->signature, sizeof record->signature);
+    snprintf(signature, sizeof signature, "EdgeSentry-Signature: %s", hex);
+    snprintf(device, sizeof device, "EdgeSentry-Device: %s", (const char *)record->device_id);
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        struct curl_slist *longer = curl_slist_append(headers, lines[i]);
+
+        if (longer == NULL) {
+            curl_slist_free_all(headers);
+            return NULL;
+        }
+        headers = longer;
+    }
+    return headers;
+}
+
+int32_t eds_http_client_put(struct eds_http_client *client, const EdsAuditRecord *record,
+                            const void *payload, size_t payload_size, struct eds_delivery *out,
+                            struct eds_error *err)
+{
+    struct curl_slist *headers = put_headers(record);
+    CURL *easy = client->easy;
+    int32_t rc;
+
+    *out = (struct eds_delivery){.status = 0};
+    if (headers == NULL)
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for the HTTP client");
+    eds_hex_encode(client->put_url + client->put_hash, record->payload_hash, EDS_HASH_SIZE);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)payload_size);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, payload);
+    if (curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, "PUT") == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_URL, client->put_url) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
+                         client->timeout_ms + (long)(payload_size / PUT_RATE_MIN)) == CURLE_OK)
+        rc = persist(client, true, out, err);
+    else
+        rc = eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for the HTTP client");
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, NULL);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, client->headers);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, client->timeout_ms);
+    if (curl_easy_setopt(easy, CURLOPT_URL, client->url) != CURLE_OK && rc == EDS_OK)
+        rc = eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for the HTTP client");
+    curl_slist_free_all(headers);
+    return rc;
 }
 
 void eds_http_client_results(const struct eds_http_client *client,

@@ -37,6 +37,14 @@ void eds_http_client_close(struct eds_http_client *client);
 int32_t eds_http_client_send(struct eds_http_client *client, const char *body, size_t body_size,
                              struct eds_delivery *out, struct eds_error *err);
 
+/* eds_http_client_put brings a record's payload before the record itself, to
+ * /api/v1/objects/HASH where the records go.  Tries again as eds_http_client_send.
+ * EDS_OK when the server decided: out->answer.accepted if it has the payload now, or
+ * had it before. */
+int32_t eds_http_client_put(struct eds_http_client *client, const EdsAuditRecord *record,
+                            const void *payload, size_t payload_size, struct eds_delivery *out,
+                            struct eds_error *err);
+
 /* eds_http_client_results reads, after EDS_OK with to_batch and status 202 or 207,
  * what the server said of each envelope, as eds_json_results_decode. */
 void eds_http_client_results(const struct eds_http_client *client,

@@ -208,6 +208,12 @@ int32_t http_body_append(struct http_connection *connection, const char *bytes, 
     return EDS_OK;
 }
 
+void http_body_passed(struct http_connection *connection, size_t size)
+{
+    connection->handed_over += size;
+    extend_deadline(connection);
+}
+
 int32_t http_body_hand_over(struct http_connection *connection, size_t used, char **text,
                             size_t *room)
 {

@@ -51,6 +51,7 @@ enum http_state {
 };
 
 struct http_batch;
+struct http_object;
 
 struct http_connection {
     struct eds_http_server *server;
@@ -74,11 +75,13 @@ struct http_connection {
     uint64_t begun_ms;               /* when its head was there */
     uint64_t body_announced;         /* Content-Length; 0: unknown */
     uint64_t discarded;              /* bytes */
-    uint64_t handed_over;            /* bytes, to a batch's blocks */
+    uint64_t handed_over;            /* bytes, to a batch's blocks or a file */
     char *body;
     size_t body_size, body_room; /* bytes used, bytes there */
     bool is_compact;             /* the one record is in the compact form */
     struct http_batch *batch;    /* NULL: it is one record */
+    struct http_object *object;  /* NULL: it is not a payload alone */
+    const char *allowed_method;  /* of an answer 405 */
     struct eds_envelope envelope;
     struct eds_submission submission;
 };
@@ -103,6 +106,8 @@ struct eds_http_server {
     atomic_uint taken_count;      /* went to ingest, and not yet answered */
     _Atomic uint64_t answered_count;
     atomic_size_t body_memory; /* bytes of all bodies */
+    atomic_uint object_count;  /* payloads coming in */
+    _Atomic uint64_t objects_stored, objects_stored_bytes;
 
     pthread_mutex_t connections_mutex;
     struct http_connection *connections;
@@ -133,6 +138,9 @@ int32_t http_body_append(struct http_connection *connection, const char *bytes, 
 /* http_body_discard counts bytes of a refused body.  False when that has been
  * enough and the connection should be closed without an answer. */
 bool http_body_discard(struct http_connection *connection, size_t size);
+
+/* http_body_passed counts bytes of a body that are kept elsewhere. */
+void http_body_passed(struct http_connection *connection, size_t size);
 
 /* http_body_hand_over gives the buffer to somebody else, with what it counts for
  * in the memory of all bodies, and goes on with the bytes behind the first `used`

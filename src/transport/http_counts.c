@@ -12,6 +12,8 @@ void eds_http_server_counts(const struct eds_http_server *server, struct eds_htt
         .connection_max = server->config.connection_max,
         .body_memory = atomic_load(&server->body_memory),
         .body_memory_max = server->config.body_memory_max,
+        .objects_stored = atomic_load(&server->objects_stored),
+        .objects_stored_bytes = atomic_load(&server->objects_stored_bytes),
     };
 #if EDS_TRANSPORT_TLS
     if (server->config.tls != NULL) {

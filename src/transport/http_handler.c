@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "transport/http_batch.h"
+#include "transport/http_object.h"
 
 #define INGEST_PATH "/api/v1/ingest"
 #define BATCH_PATH  "/api/v1/ingest/batch"
@@ -67,6 +68,46 @@ static bool takes_type(struct http_connection *connection, const char *content_t
     return is_lines || is_bytes || (!to_batch && eds_http_is_json(content_type));
 }
 
+/* What the head says of a request for one of our paths. */
+static void judge_ingest(struct http_connection *connection, const struct eds_http_head *head,
+                         bool to_batch, const char *method)
+{
+    connection->allowed_method = MHD_HTTP_METHOD_POST;
+    if (strcmp(method, MHD_HTTP_METHOD_POST) != 0) {
+        refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "");
+    } else if (!takes_type(connection, head->content_type, to_batch)) {
+        refuse(connection, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
+               to_batch ? "Expected request with `Content-Type: application/x-ndjson`"
+                        : "Expected request with `Content-Type: application/json`");
+    } else if (!to_batch && head->content_length > connection->server->config.body_size_max) {
+        refuse(connection, MHD_HTTP_CONTENT_TOO_LARGE, TOO_LARGE);
+    } else if (to_batch) {
+        connection->batch = http_batch_begin(connection, connection->is_compact ? EDS_BATCH_BYTES
+                                                                                : EDS_BATCH_LINES);
+        if (connection->batch == NULL)
+            refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE, TOO_MANY);
+    }
+}
+
+static void judge_path(struct http_connection *connection, const struct eds_http_head *head,
+                       const char *url, const char *method)
+{
+    bool to_batch = strcmp(url, BATCH_PATH) == 0;
+    char error[EDS_ERROR_TEXT_SIZE];
+    unsigned status;
+
+    if (to_batch || strcmp(url, INGEST_PATH) == 0) {
+        judge_ingest(connection, head, to_batch, method);
+    } else if (strncmp(url, HTTP_OBJECTS_PATH, strlen(HTTP_OBJECTS_PATH)) == 0) {
+        connection->allowed_method = MHD_HTTP_METHOD_PUT;
+        status = http_object_begin(connection, head, url, method, error);
+        if (status != 0)
+            refuse(connection, status, error);
+    } else {
+        refuse(connection, MHD_HTTP_NOT_FOUND, "");
+    }
+}
+
 /* Decides all that needs no body, in the original's order but for the source,
  * which comes first. */
 static void judge_head(struct http_connection *connection, const struct eds_http_head *head,
@@ -75,7 +116,6 @@ static void judge_head(struct http_connection *connection, const struct eds_http
     char denied[EDS_ADDRESS_TEXT_SIZE + 40] = "source ";
     char limited[EDS_ADDRESS_TEXT_SIZE + 40] = "rate limit exceeded for source=";
     const char *fault = eds_http_head_fault(head, is_http_1_0);
-    bool to_batch = strcmp(url, BATCH_PATH) == 0;
     struct eds_error err;
 
     if (connection->denied) {
@@ -92,21 +132,8 @@ static void judge_head(struct http_connection *connection, const struct eds_http
         refuse(connection, MHD_HTTP_BAD_REQUEST, fault);
     } else if (connection->target_has_space) {
         refuse(connection, MHD_HTTP_BAD_REQUEST, "a space in the request target");
-    } else if (!to_batch && strcmp(url, INGEST_PATH) != 0) {
-        refuse(connection, MHD_HTTP_NOT_FOUND, "");
-    } else if (strcmp(method, MHD_HTTP_METHOD_POST) != 0) {
-        refuse(connection, MHD_HTTP_METHOD_NOT_ALLOWED, "");
-    } else if (!takes_type(connection, head->content_type, to_batch)) {
-        refuse(connection, MHD_HTTP_UNSUPPORTED_MEDIA_TYPE,
-               to_batch ? "Expected request with `Content-Type: application/x-ndjson`"
-                        : "Expected request with `Content-Type: application/json`");
-    } else if (!to_batch && head->content_length > connection->server->config.body_size_max) {
-        refuse(connection, MHD_HTTP_CONTENT_TOO_LARGE, TOO_LARGE);
-    } else if (to_batch) {
-        connection->batch = http_batch_begin(connection, connection->is_compact ? EDS_BATCH_BYTES
-                                                                                : EDS_BATCH_LINES);
-        if (connection->batch == NULL)
-            refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE, TOO_MANY);
+    } else {
+        judge_path(connection, head, url, method);
     }
 }
 
@@ -151,11 +178,19 @@ static enum MHD_Result begin(struct http_connection *connection, const char *url
     return http_answer(connection, connection->status, connection->error); /* and closes */
 }
 
+static int32_t take_bytes(struct http_connection *connection, const char *data, size_t size)
+{
+    if (connection->batch != NULL)
+        return http_batch_take(connection->batch, data, size);
+    if (connection->object != NULL)
+        return http_object_take(connection->object, data, size);
+    return http_body_append(connection, data, size);
+}
+
 static enum MHD_Result take_body(struct http_connection *connection, const char *data, size_t size)
 {
     if (connection->state == HTTP_READING) {
-        switch (connection->batch != NULL ? http_batch_take(connection->batch, data, size)
-                                          : http_body_append(connection, data, size)) {
+        switch (take_bytes(connection, data, size)) {
         case EDS_OK:
             return MHD_YES;
         case EDS_ERR_TOO_LARGE:
@@ -225,7 +260,15 @@ static enum MHD_Result submit_batch(struct http_connection *connection)
     return http_batch_finish(connection->batch) ? http_batch_answer(connection->batch) : MHD_YES;
 }
 
-static enum MHD_Result submit(struct http_connection *connection)
+static enum MHD_Result submit_object(struct http_connection *connection)
+{
+    connection->state = HTTP_DECIDING;
+    atomic_fetch_add(&connection->server->taken_count, 1);
+    return http_object_finish(connection->object) ? http_object_answer(connection->object)
+                                                  : MHD_YES;
+}
+
+static enum MHD_Result submit_record(struct http_connection *connection)
 {
     struct eds_http_server *server = connection->server;
     struct eds_submission *submission = &connection->submission;
@@ -246,6 +289,7 @@ static enum MHD_Result submit(struct http_connection *connection)
         .entry = &connection->envelope.entry,
         .payload = connection->envelope.payload,
         .payload_size = connection->envelope.payload_size,
+        .payload_absent = connection->envelope.payload_absent,
         .route_identity = tls_peer_route_identity(connection->tls_peer, device_id),
         .source = connection->source};
     submission->done = decided;
@@ -263,6 +307,22 @@ static enum MHD_Result submit(struct http_connection *connection)
     MHD_suspend_connection(connection->mhd);
     eds_ingest_submit(server->config.ingest, submission);
     return MHD_YES;
+}
+
+/* The body is there. */
+static enum MHD_Result submit(struct http_connection *connection)
+{
+    if (connection->batch != NULL)
+        return submit_batch(connection);
+    return connection->object != NULL ? submit_object(connection) : submit_record(connection);
+}
+
+static enum MHD_Result answer_decided(struct http_connection *connection)
+{
+    if (connection->batch != NULL)
+        return http_batch_answer(connection->batch);
+    return connection->object != NULL ? http_object_answer(connection->object)
+                                      : answer_verdict(connection);
 }
 
 enum MHD_Result http_handle(void *context, struct MHD_Connection *mhd, const char *url,
@@ -287,12 +347,11 @@ enum MHD_Result http_handle(void *context, struct MHD_Connection *mhd, const cha
     }
     switch (connection->state) {
     case HTTP_READING:
-        return connection->batch != NULL ? submit_batch(connection) : submit(connection);
+        return submit(connection);
     case HTTP_REFUSED:
         return http_answer(connection, connection->status, connection->error);
     case HTTP_DECIDING:
-        return connection->batch != NULL ? http_batch_answer(connection->batch)
-                                         : answer_verdict(connection);
+        return answer_decided(connection);
     }
     return MHD_NO;
 }
@@ -311,7 +370,9 @@ void http_completed(void *context, struct MHD_Connection *mhd, void **request,
         atomic_fetch_sub(&server->taken_count, 1);
     if (connection->batch != NULL)
         http_batch_abandon(connection->batch);
+    http_object_free(connection->object);
     connection->batch = NULL;
+    connection->object = NULL;
     http_body_clear(connection);
     http_connection_rest(connection);
     *request = NULL;

@@ -44,6 +44,14 @@ static bool has_control(const char *value)
     return false;
 }
 
+/* A field of ours that says who: two of them could be read one way and the other. */
+static void take_once(struct eds_http_head *head, const char **field, const char *value)
+{
+    if (*field != NULL)
+        head->malformed = true;
+    *field = value;
+}
+
 void eds_http_head_take(struct eds_http_head *head, const char *name, const char *value)
 {
     if (*name == '\0' || name[token_size(name)] != '\0' || has_control(value)) {
@@ -61,6 +69,10 @@ void eds_http_head_take(struct eds_http_head *head, const char *name, const char
         head->host_count++;
     } else if (strcasecmp(name, "traceparent") == 0) {
         head->traceparent = head->traceparent_count++ == 0 ? value : NULL;
+    } else if (strcasecmp(name, "EdgeSentry-Device") == 0) {
+        take_once(head, &head->device, value);
+    } else if (strcasecmp(name, "EdgeSentry-Signature") == 0) {
+        take_once(head, &head->signature, value);
     } else if (strcasecmp(name, "Expect") == 0) {
         head->expects_continue = true;
     }

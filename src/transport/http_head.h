@@ -14,6 +14,8 @@
 struct eds_http_head {
     const char *content_type; /* the first one; NULL if there is none */
     const char *traceparent;  /* NULL if there is none, or more than one */
+    const char *device;       /* EdgeSentry-Device and ...-Signature: who brings a payload; */
+    const char *signature;    /* NULL if there is none */
     uint64_t content_length;  /* bytes; 0 if there is none */
     unsigned content_length_count;
     unsigned transfer_encoding_count;

@@ -7,6 +7,7 @@
 
 #include "ingest/ingest.h"
 #include "ingest/netpolicy.h"
+#include "store/objects.h"
 
 struct eds_http_server;
 struct eds_tls; /* transport/tls.h */
@@ -23,6 +24,9 @@ struct eds_http_config {
     unsigned idle_timeout_s;  /* of a connection that says nothing; 0: 30 */
     unsigned drain_timeout_s; /* at stop, for requests still being sent; 0: 5 */
     struct eds_tls *tls;      /* NULL: plain HTTP */
+
+    struct eds_objects *uploaded; /* for payloads that come before their records; NULL: 501 */
+    uint64_t object_size_max;     /* bytes of one, at most EDS_OBJECT_SIZE_MAX; 0: 501 */
 };
 
 /* eds_http_listen opens a listening socket at the address in text, so that one
@@ -49,7 +53,8 @@ struct eds_http_counts {
     uint64_t connections, denied;          /* open now; denied ones wait for their 403 */
     uint64_t connection_max;               /* more wait in the backlog */
     uint64_t body_memory, body_memory_max; /* bytes */
-    int64_t certificate_end_s;             /* Unix time; 0: plain HTTP */
+    uint64_t objects_stored, objects_stored_bytes;
+    int64_t certificate_end_s; /* Unix time; 0: plain HTTP */
     uint64_t certificate_reloads, certificate_failures;
 };
 void eds_http_server_counts(const struct eds_http_server *server, struct eds_http_counts *out);

@@ -32,6 +32,7 @@ void mqtt_slot_request(struct mqtt_slot *slot)
     submission->request = (struct eds_request){.entry = &slot->envelope.entry,
                                                .payload = slot->envelope.payload,
                                                .payload_size = slot->envelope.payload_size,
+                                               .payload_absent = slot->envelope.payload_absent,
                                                .source = slot->topic};
     submission->message[0] = '\0';
 }

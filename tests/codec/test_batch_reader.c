@@ -140,7 +140,7 @@ static void test_sizes_have_one_spelling(void **state)
     } rows[] = {
         {"\x00", 1, NULL},
         {"\x80\x00", 2, "record 1 at byte 0: payload: its size is not a varint in shortest form"},
-        {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 10, "record 1 at byte 0: payload: it ends"},
+        {"\xfe\xff\xff\xff\xff\xff\xff\xff\xff\x01", 10, "record 1 at byte 0: payload: it ends"},
         {"\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02", 10, "record 1 at byte 0: payload: its size"},
         {"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80", 10, "record 1 at byte 0: payload: its size"},
         {"\x80", 1, "record 1 at byte 0: payload: it ends before its size"},
@@ -155,6 +155,39 @@ static void test_sizes_have_one_spelling(void **state)
         expect(EDS_BATCH_BYTES, text, entry_size + rows[i].size, rows[i].words == NULL ? "0" : "!",
                rows[i].words);
     }
+}
+
+/* The largest size of all says that the payload is not here, and what follows is the
+ * next record. */
+static void test_payload_absent(void **state)
+{
+    uint8_t text[2 * EDS_BATCH_AROUND_MAX];
+    struct eds_batch_reader reader;
+    struct eds_envelope envelope;
+    size_t size, more, used;
+
+    (void)state;
+    assert_int_equal(eds_batch_write_bare(text, &size, &entries[1]), EDS_OK);
+    assert_memory_equal(text + size - 10, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 10);
+    assert_int_equal(eds_batch_write_bytes(text + size, &more, &entries[0], NULL, 0), EDS_OK);
+    eds_batch_reader_init(&reader, EDS_BATCH_BYTES);
+    for (size_t cut = 1; cut < size; cut++)
+        assert_int_equal(
+            eds_batch_reader_next(&reader, (char *)text, cut, false, &used, &envelope, NULL),
+            EDS_ERR_TRUNCATED);
+    assert_int_equal(
+        eds_batch_reader_next(&reader, (char *)text, size + more, true, &used, &envelope, NULL),
+        EDS_OK);
+    assert_int_equal(used, size);
+    assert_true(envelope.payload_absent);
+    assert_null(envelope.payload);
+    assert_int_equal(envelope.payload_size, 0);
+    assert_memory_equal(&envelope.entry.record, &entries[1].record, sizeof envelope.entry.record);
+    assert_int_equal(
+        eds_batch_reader_next(&reader, (char *)text + size, more, true, &used, &envelope, NULL),
+        EDS_OK);
+    assert_false(envelope.payload_absent);
+    is_record(&envelope, 0);
 }
 
 /* Byte by byte: nothing is given before it is whole, nothing is lost. */
@@ -198,6 +231,7 @@ int main(void)
         cmocka_unit_test(test_bytes),
         cmocka_unit_test(test_sizes_have_one_spelling),
         cmocka_unit_test(test_pieces),
+        cmocka_unit_test(test_payload_absent),
     };
 
     return cmocka_run_group_tests(tests, make_batches, NULL);

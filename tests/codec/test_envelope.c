@@ -36,7 +36,7 @@ static int32_t decode(const char *text, size_t size, struct eds_envelope *out, u
     char *copy = sample_exact(text, size);
     int32_t rc = eds_json_envelope_decode(out, copy, size, err);
 
-    if (rc == EDS_OK) {
+    if (rc == EDS_OK && !out->payload_absent) {
         assert_in_range((uintptr_t)out->payload, (uintptr_t)copy, (uintptr_t)copy + size);
         memcpy(payload, out->payload, out->payload_size);
         out->payload = payload;
@@ -184,8 +184,12 @@ static const struct {
      "envelope: missing field \"record\" at line 1 column 22 (byte 21)"},
     {"{\"raw_payload_hex\":\"\",\"raw_payload_hex\":\"\"}",
      "envelope: repeated field \"raw_payload_hex\" at line 1 column 23 (byte 22)"},
+    {"{\"raw_payload_hex\":true}",
+     "raw_payload_hex: expected a string of hex digits, found 't' at line 1 column 20 (byte 19)"},
+    {"{\"raw_payload_hex\":nul}",
+     "raw_payload_hex: expected true, false or null, found '}' at line 1 column 23 (byte 22)"},
     {"{\"raw_payload_hex\":null}",
-     "raw_payload_hex: expected a string of hex digits, found 'n' at line 1 column 20 (byte 19)"},
+     "envelope: missing field \"record\" at line 1 column 24 (byte 23)"},
     {"{\"record\":[]}", "record: expected an object, found '[' at line 1 column 11 (byte 10)"},
     {"{\"record\":{}}", "record: missing field \"device_id\" at line 1 column 12 (byte 11)"},
     {"{\"record\":{\"sequence\":x}}",
@@ -262,13 +266,44 @@ static void test_payload_first(void **state)
     assert_entries_equal(&envelope.entry, &entry);
 }
 
+/* null stands for a payload that is kept already, and for nothing else: the empty
+ * payload is "". */
+static void test_payload_absent(void **state)
+{
+    struct eds_entry entry;
+    struct eds_envelope envelope;
+    struct eds_error err = {EDS_OK, ""};
+    char text[EDS_JSON_ENTRY_SIZE_MAX + 64];
+    uint8_t payload[64];
+    size_t size;
+
+    (void)state;
+    sample_entry(&entry, true);
+    size = eds_json_envelope_encode_bare(text, sizeof text, &entry);
+    assert_string_equal(text + size - 24, ",\"raw_payload_hex\":null}");
+    assert_int_equal(eds_json_envelope_encode_bare(text, size, &entry), 0);
+    assert_int_equal(eds_json_envelope_encode_bare(text, size + 1, &entry), size);
+    if (decode(text, size, &envelope, payload, &err) != EDS_OK)
+        fail_msg("%s", err.text);
+    assert_true(envelope.payload_absent);
+    assert_null(envelope.payload);
+    assert_int_equal(envelope.payload_size, 0);
+    assert_entries_equal(&envelope.entry, &entry);
+    for (size_t cut = 0; cut < size; cut++)
+        assert_int_equal(decode(text, cut, &envelope, payload, NULL), EDS_ERR_TRUNCATED);
+    size = eds_json_envelope_encode(text, sizeof text, &entry, "", 0);
+    assert_int_equal(decode(text, size, &envelope, payload, NULL), EDS_OK);
+    assert_false(envelope.payload_absent);
+    assert_non_null(envelope.payload);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_spelling),
         cmocka_unit_test(test_payloads),       cmocka_unit_test(test_every_digit),
         cmocka_unit_test(test_shapes),         cmocka_unit_test(test_prefixes),
-        cmocka_unit_test(test_payload_first),
+        cmocka_unit_test(test_payload_first),  cmocka_unit_test(test_payload_absent),
     };
 
     return run_on_all_levels(tests);

@@ -25,8 +25,11 @@ static void check_written_again(const struct eds_envelope *envelope, const uint8
     size_t again_size;
 
     check(again != NULL);
-    check(eds_batch_write_bytes(again, &again_size, &envelope->entry, envelope->payload,
-                                envelope->payload_size) == EDS_OK);
+    if (envelope->payload_absent)
+        check(eds_batch_write_bare(again, &again_size, &envelope->entry) == EDS_OK);
+    else
+        check(eds_batch_write_bytes(again, &again_size, &envelope->entry, envelope->payload,
+                                    envelope->payload_size) == EDS_OK);
     check(again_size == size && memcmp(again, from, size) == 0);
     free(again);
 }
@@ -61,11 +64,14 @@ static uint64_t read_batch(const uint8_t *data, size_t size, enum eds_batch_form
         check(used <= left && (rc != EDS_OK || used > 0));
         if (rc == EDS_OK) {
             check(!faulty || format == EDS_BATCH_LINES);
-            check((const char *)envelope.payload >= text &&
-                  (const char *)envelope.payload + envelope.payload_size <= text + left);
+            check(envelope.payload_absent == (envelope.payload == NULL));
+            check(envelope.payload_absent ||
+                  ((const char *)envelope.payload >= text &&
+                   (const char *)envelope.payload + envelope.payload_size <= text + left));
             if (format == EDS_BATCH_BYTES)
                 check_written_again(&envelope, data + start, used);
             note(&hash, &envelope.entry.record, sizeof envelope.entry.record);
+            note(&hash, &envelope.payload_absent, sizeof envelope.payload_absent);
             note(&hash, envelope.payload, envelope.payload_size);
         } else if (rc == EDS_ERR_TRUNCATED) {
             check(there < size);

@@ -116,6 +116,33 @@ static void test_deadline_and_close(void **state)
     eds_queue_free(&queue);
 }
 
+/* What comes checked is never claimed, and may be taken while others behind it
+ * still wait to be. */
+static void test_comes_checked(void **state)
+{
+    struct eds_submission *out[MAX];
+    struct eds_queue queue;
+    size_t count;
+
+    (void)state;
+    assert_true(eds_queue_init(&queue, MAX));
+    for (unsigned i = 0; i < 4; i++) {
+        submissions[i].is_checked = i == 1 || i == 2;
+        assert_true(eds_queue_push(&queue, &submissions[i]));
+    }
+    assert_int_equal(eds_queue_claim(&queue, out, 1), 1);
+    assert_ptr_equal(out[0], &submissions[0]);
+    eds_queue_checked(&queue, out, 1);
+    assert_int_equal(eds_queue_take(&queue, out, &count, MAX, SIZE_MAX, 0), EDS_QUEUE_COMMIT);
+    assert_int_equal(count, 3);
+    eds_queue_leave(&queue, false);
+    assert_int_equal(eds_queue_claim(&queue, out, MAX), 1);
+    assert_ptr_equal(out[0], &submissions[3]);
+    eds_queue_checked(&queue, out, 1);
+    assert_int_equal(take(&queue, out, MAX, SIZE_MAX), 1);
+    eds_queue_free(&queue);
+}
+
 /* Checked out of order, taken in order: what comes behind one that is still
  * being checked has to wait. */
 static void test_order_of_checks(void **state)
@@ -252,7 +279,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_order_and_bound),    cmocka_unit_test(test_payload_bytes),
         cmocka_unit_test(test_deadline_and_close), cmocka_unit_test(test_order_of_checks),
-        cmocka_unit_test(test_one_has_the_turn),   cmocka_unit_test(test_no_wake_up_is_lost),
+        cmocka_unit_test(test_comes_checked),      cmocka_unit_test(test_one_has_the_turn),
+        cmocka_unit_test(test_no_wake_up_is_lost),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,11 +4,14 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ingest/release.h"
 #include "ingest/world.h"
+#include "store/objects.h"
+#include "support/temp_dir.h"
 
 #define RECORD_COUNT 150u /* more than one commit's */
 
@@ -127,6 +130,49 @@ static void test_all_in_order(void **state)
     send(stage, 0, 2, EDS_VERDICT_DUPLICATE); /* though the device is quarantined still */
 }
 
+/* A payload that was brought before is in the chain's store, not here: released, its
+ * record has none in the ledger, and an empty payload is one. */
+static void test_payload_elsewhere(void **state)
+{
+    struct stage *stage = *state;
+    struct eds_objects *objects;
+    struct parcel *p = stage->parcels;
+    struct eds_object_put put = {.payload_size = PAYLOAD_SIZE};
+    char dir[EDS_TEMP_DIR_SIZE], beside[EDS_TEMP_DIR_SIZE + 16];
+    void *payload;
+    size_t size;
+
+    temp_dir_make(dir);
+    snprintf(beside, sizeof beside, "%s/ledger.db", dir);
+    assert_int_equal(eds_objects_open_beside(&objects, beside, false, &stage->err), EDS_OK);
+    eds_ingest_stop(stage->ingest);
+    stage->config.uploaded = objects;
+    stage->ingest = start(&stage->config);
+    make_records(stage, 2);
+    p[0].submission.request.payload_absent = true;
+    expect(stage->ingest, &p[0], EDS_VERDICT_PAYLOAD_ABSENT, "payload not found");
+    put.payload = p[0].payload;
+    memcpy(put.name.payload_hash, p[0].entry.record.payload_hash, EDS_HASH_SIZE);
+    assert_int_equal(eds_objects_put_wait(objects, &put), EDS_OK);
+    send(stage, 0, 2, EDS_VERDICT_QUARANTINED);
+    release(stage, 2, 0);
+    assert_int_equal(stage->ledger->ops->payload(stage->ledger,
+                                                 (char *)p[0].entry.record.object_ref, &payload,
+                                                 &size, &stage->err),
+                     EDS_ERR_NOT_FOUND);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(eds_payload_get(stage->ledger, objects, &p[i].entry.record, &payload,
+                                         &size, &stage->err),
+                         EDS_OK);
+        assert_int_equal(size, PAYLOAD_SIZE);
+        assert_memory_equal(payload, p[i].payload, size);
+        free(payload);
+    }
+    stage->config.uploaded = NULL;
+    objects->ops->close(objects);
+    temp_dir_remove(dir);
+}
+
 static void test_what_does_not_follow_stays(void **state)
 {
     struct stage *stage = *state;
@@ -237,6 +283,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         STAGE_TEST(test_all_in_order),
+        STAGE_TEST(test_payload_elsewhere),
         STAGE_TEST(test_what_does_not_follow_stays),
         STAGE_TEST(test_fork),
         STAGE_TEST(test_two_that_want_one_reference),

@@ -297,6 +297,38 @@ static void test_bounded(void **state)
 }
 
 /* Stopping waits for what is under way. */
+/* A record whose payload was brought before: the store is only asked. */
+static void test_payload_absent(void **state)
+{
+    struct scene *s = *state;
+    struct parcel *p = s->parcels;
+
+    for (unsigned i = 0; i < 3; i++) {
+        device_next(&s->a, &p[i]);
+        p[i].submission.request.payload_absent = true;
+        batch_add(s, &p[i]);
+        assert_true(objects.held[i]->only_look);
+    }
+    held_answer(&objects, 0, EDS_OK);
+    wait_for(s, 1);
+    held_answer(&objects, 1, EDS_ERR_NOT_FOUND);
+    wait_for(s, 2);
+    held_answer(&objects, 2, EDS_ERR_IO);
+    tally_wait(&s->tally);
+    answered(&p[0], EDS_VERDICT_ACCEPTED);
+    answered(&p[1], EDS_VERDICT_PAYLOAD_ABSENT);
+    assert_string_equal(p[1].submission.message, "payload not found");
+    answered(&p[2], EDS_VERDICT_STORE);
+    scene_stored(s, "lift-a", 1);
+    /* A bad signature asks the store nothing. */
+    parcel_fill(&p[3], "lift-a", 2, s->a.record_hash, NULL, s->b.seed);
+    p[3].submission.request.payload_absent = true;
+    batch_add(s, &p[3]);
+    tally_wait(&s->tally);
+    answered(&p[3], EDS_VERDICT_SIGNATURE);
+    assert_int_equal(held_count(&objects), 3);
+}
+
 static void *answer_late(void *context)
 {
     (void)context;
@@ -461,6 +493,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_taken_reference, by_reference, end),
         cmocka_unit_test_setup_teardown(test_bounded, by_hash, end),
         cmocka_unit_test_setup_teardown(test_stop, by_hash, end),
+        cmocka_unit_test_setup_teardown(test_payload_absent, by_hash, end),
         cmocka_unit_test_setup_teardown(test_flaky_store, scene_set, scene_end),
     };
 

@@ -11,6 +11,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "store/spool.h"
 
 static const struct objects_place *place;
 
@@ -202,6 +205,66 @@ static void test_odd_references(void **state)
     }
 }
 
+static int32_t look(struct eds_objects *objects, const char *object_ref, const void *payload,
+                    size_t size)
+{
+    struct eds_object_put put = {.name = objects_name(object_ref, payload, size),
+                                 .only_look = true};
+
+    return eds_objects_put_wait(objects, &put);
+}
+
+/* Whoever only looks brings nothing, and is told whether it is there. */
+static void test_look(void **state)
+{
+    struct eds_objects *objects = *state;
+
+    assert_int_equal(look(objects, "lift-01/1", "door closed", 11), EDS_ERR_NOT_FOUND);
+    assert_int_equal(look(objects, "lift-01/1", "door closed", 11), EDS_ERR_NOT_FOUND);
+    put_good(objects, "lift-01/1", "door closed", 11);
+    assert_int_equal(look(objects, "lift-01/1", "door closed", 11), EDS_OK);
+    assert_int_equal(look(objects, "lift-01/2", "door opened", 11), EDS_ERR_NOT_FOUND);
+    if (!objects->by_hash)
+        assert_int_equal(look(objects, "lift-01/1", "door opened", 11), EDS_ERR_EXISTS);
+}
+
+/* A payload that came in as a file is stored like any other, once, and leaves nothing
+ * behind; of no size is a size, too. */
+static void test_spooled(void **state)
+{
+    static const size_t sizes[] = {0, 1, 70000};
+    struct eds_objects *objects = *state;
+    uint8_t *payload = malloc(70000);
+    char ref[32], path[PATH_MAX];
+    struct eds_object_put put;
+    struct eds_spool spool;
+    struct eds_error err = {.text = ""};
+
+    assert_non_null(payload);
+    memset(payload, 0x5e, 70000);
+    for (size_t i = 0; i < 2 * sizeof sizes / sizeof sizes[0]; i++) {
+        size_t size = sizes[i / 2];
+
+        snprintf(ref, sizeof ref, "spooled/%zu", i / 2);
+        if (eds_spool_open(&spool, objects, &err) != EDS_OK)
+            fail_msg("%s", err.text);
+        strcpy(path, spool.path);
+        for (size_t at = 0; at < size; at += at + 1) /* in growing pieces */
+            assert_int_equal(eds_spool_write(&spool, payload + at,
+                                             size - at < at + 1 ? size - at : at + 1, &err),
+                             EDS_OK);
+        assert_int_equal(eds_spool_finish(&spool, &put, &err), EDS_OK);
+        assert_int_equal(put.payload_size, size);
+        put.name.object_ref = ref;
+        if (eds_objects_put_wait(objects, &put) != EDS_OK)
+            fail_msg("%s", put.err.text);
+        eds_spool_close(&spool);
+        assert_true(path[0] == '\0' || access(path, F_OK) != 0);
+        objects_expect(objects, ref, payload, size);
+    }
+    free(payload);
+}
+
 #define CROWD_THREADS 4
 #define CROWD_EACH    60
 
@@ -282,6 +345,7 @@ int objects_conformance_run(const struct objects_place *tested)
         PLACE_TEST(test_absent),         PLACE_TEST(test_sizes),
         PLACE_TEST(test_again),          PLACE_TEST(test_written_once),
         PLACE_TEST(test_odd_references), PLACE_TEST(test_many_at_once),
+        PLACE_TEST(test_look),           PLACE_TEST(test_spooled),
     };
 
     place = tested;

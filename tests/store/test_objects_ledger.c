@@ -42,6 +42,8 @@ static int32_t commit(struct eds_ledger *ledger, const struct eds_object_put *pu
     memcpy(entry.record.payload_hash, put->name.payload_hash, EDS_HASH_SIZE);
     if (rc == EDS_OK && memcmp(stored, put->name.payload_hash, sizeof stored) != 0)
         return eds_error_set(err, EDS_ERR_EXISTS, "taken");
+    if (put->only_look)
+        return rc;
     if (rc == EDS_OK || rc == EDS_ERR_NOT_FOUND)
         rc = eds_record_digest(append.record_hash, &entry.record);
     return rc == EDS_OK ? ledger->ops->commit(ledger, &all, err) : rc;

@@ -63,11 +63,12 @@ class Device:
     def argument(self):
         return f"--device={self.name}={self.public_key}"
 
-    def next(self):
+    def next(self, payload=None):
         """The next record's envelope, as bytes."""
         record = Record()
         sequence = self.sequence + 1
-        payload = f"device={self.name},sequence={sequence}".encode()
+        if payload is None:
+            payload = f"device={self.name},sequence={sequence}".encode()
         code = bridge().eds_sign_record(
             self.name.encode(), sequence, 1700000000000 + sequence, payload, len(payload),
             self.hashes[-1], f"lab://{self.name}/{sequence}".encode(), self.seed,

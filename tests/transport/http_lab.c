@@ -55,6 +55,7 @@ void lab_start(struct http_lab *lab, const struct eds_http_config *config, const
     lab->registry = eds_registry_create();
     assert_non_null(lab->registry);
     ingest.registry = lab->registry;
+    ingest.uploaded = config->uploaded;
     assert_int_equal(eds_ingest_start(&lab->ingest, &ingest, &err), EDS_OK);
     if (allowed == NULL)
         allowed = "127.0.0.1";

@@ -105,27 +105,35 @@ void lab_device_register(struct lab_device *device, struct eds_registry *registr
                      EDS_OK);
 }
 
+void lab_next(struct lab_device *device, struct eds_entry *entry, const void *payload,
+              size_t payload_size)
+{
+    char object_ref[EDS_OBJECT_REF_SIZE];
+
+    entry->attestation.present = false;
+    snprintf(object_ref, sizeof object_ref, "lab://%s/%llu", device->device_id,
+             (unsigned long long)device->sequence + 1);
+    assert_int_equal(eds_record_sign(&entry->record, device->device_id, device->sequence + 1,
+                                     1700000000000 + device->sequence, payload, payload_size,
+                                     device->sequence > 0 ? device->record_hash : NULL, object_ref,
+                                     device->seed, NULL),
+                     EDS_OK);
+    device->sequence++;
+    assert_int_equal(eds_record_digest(device->record_hash, &entry->record), EDS_OK);
+}
+
 size_t lab_envelope(struct lab_device *device, char *out, size_t out_size, size_t payload_size)
 {
-    struct eds_entry entry = {.attestation = {.present = false}};
     uint8_t *payload = malloc(payload_size + 1);
-    char object_ref[EDS_OBJECT_REF_SIZE];
+    struct eds_entry entry;
     size_t size;
 
     assert_non_null(payload);
     for (size_t i = 0; i < payload_size; i++)
         payload[i] = (uint8_t)(i % 251);
-    snprintf(object_ref, sizeof object_ref, "lab://%s/%llu", device->device_id,
-             (unsigned long long)device->sequence + 1);
-    assert_int_equal(eds_record_sign(&entry.record, device->device_id, device->sequence + 1,
-                                     1700000000000 + device->sequence, payload, payload_size,
-                                     device->sequence > 0 ? device->record_hash : NULL, object_ref,
-                                     device->seed, NULL),
-                     EDS_OK);
+    lab_next(device, &entry, payload, payload_size);
     size = eds_json_envelope_encode(out, out_size, &entry, payload, payload_size);
     assert_true(size > 0);
-    device->sequence++;
-    assert_int_equal(eds_record_digest(device->record_hash, &entry.record), EDS_OK);
     free(payload);
     return size;
 }

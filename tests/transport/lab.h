@@ -42,6 +42,10 @@ void lab_device_register(struct lab_device *device, struct eds_registry *registr
  * bytes, and writes its envelope.  Returns the envelope's size. */
 size_t lab_envelope(struct lab_device *device, char *out, size_t out_size, size_t payload_size);
 
+/* lab_next makes the device's next record of a payload, and moves on. */
+void lab_next(struct lab_device *device, struct eds_entry *entry, const void *payload,
+              size_t payload_size);
+
 /* lab_rest sleeps. */
 void lab_rest(unsigned ms);
 

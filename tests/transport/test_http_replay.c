@@ -26,6 +26,7 @@ enum rule {
     HEX_CHARACTER,      /* a character that is not ASCII is named whole */
     VERSION,            /* libmicrohttpd knows which versions it does not speak */
     EARLY_ANSWER,       /* the original waits for the body */
+    BROUGHT_BEFORE,     /* null says here that the payload came before its record */
 };
 
 static const struct difference {
@@ -37,6 +38,8 @@ static const struct difference {
     {"upper-case hex + vendor json + unknown fields", UNKNOWN_FIELDS, 400, NULL},
     {"duplicate of 3", NOT_SENT_BEFORE, 202, ""},
     {"envelope as array (serde)", ARRAY_FORM, 400, NULL},
+    {"raw_payload_hex null", BROUGHT_BEFORE, 422,
+     "payload not found for device=lift-01 sequence=1"},
     {"hex non-ascii", HEX_CHARACTER, 400, NULL},
     {"content-length too big announced 3 GB, no body", EARLY_ANSWER, 413, NULL},
     {"HTTP/2.0 in request line", VERSION, 505, ""},
