@@ -1,6 +1,7 @@
 /* commit_plan.c - see commit_plan.h. */
 #include "store/commit_plan.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@ void eds_commit_plan_free(struct eds_commit_plan *plan)
 {
     eds_key_table_free(&plan->devices);
     free(plan->moves);
+    free(plan->move_indexes);
     memset(plan, 0, sizeof *plan);
 }
 
@@ -62,6 +64,25 @@ static struct eds_head_move *move_of(struct eds_commit_plan *plan, const EdsAudi
     return move;
 }
 
+static bool grow_indexes(struct eds_commit_plan *plan, size_t append_count)
+{
+    size_t *indexes;
+
+    if (append_count <= plan->append_capacity)
+        return true;
+    indexes = realloc(plan->move_indexes, append_count * sizeof *indexes);
+    if (indexes == NULL)
+        return false;
+    plan->move_indexes = indexes;
+    plan->append_capacity = append_count;
+    return true;
+}
+
+static int32_t no_memory(struct eds_error *err)
+{
+    return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory to plan a commit");
+}
+
 int32_t eds_commit_plan_make(struct eds_commit_plan *plan, const struct eds_commit *commit,
                              struct eds_error *err)
 {
@@ -69,6 +90,8 @@ int32_t eds_commit_plan_make(struct eds_commit_plan *plan, const struct eds_comm
     int32_t rc;
 
     eds_key_table_clear(&plan->devices);
+    if (!grow_indexes(plan, commit->append_count))
+        return no_memory(err);
     for (size_t i = 0; i < commit->append_count; i++) {
         const struct eds_append *append = &commit->appends[i];
         const EdsAuditRecord *record = &append->entry->record;
@@ -80,7 +103,8 @@ int32_t eds_commit_plan_make(struct eds_commit_plan *plan, const struct eds_comm
         if (move == NULL || strcmp(move->device_id, (const char *)record->device_id) != 0)
             move = move_of(plan, record);
         if (move == NULL)
-            return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory to plan a commit");
+            return no_memory(err);
+        plan->move_indexes[i] = (size_t)(move - plan->moves);
         if (record->sequence != move->to_sequence + 1 ||
             memcmp(record->prev_record_hash, move->to_hash, EDS_HASH_SIZE) != 0)
             return eds_error_set(err, EDS_ERR_USAGE,

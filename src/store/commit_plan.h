@@ -24,12 +24,15 @@ struct eds_commit_plan {
     struct eds_key_table devices;
     struct eds_head_move *moves; /* by index in devices */
     size_t move_capacity;
+    size_t *move_indexes; /* of each append: whose move it is part of */
+    size_t append_capacity;
 };
 
 int32_t eds_commit_plan_init(struct eds_commit_plan *plan, struct eds_error *err);
 void eds_commit_plan_free(struct eds_commit_plan *plan);
 
-/* eds_commit_plan_make fills plan->moves, one for each device in devices.count.
+/* eds_commit_plan_make fills plan->moves, one for each device in devices.count, and
+ * plan->move_indexes, one for each append.
  * EDS_OK, EDS_ERR_NO_MEMORY, or EDS_ERR_USAGE for what no gate lets through:
  * a string without its end, sequence 0, appends of a device that do not follow
  * each other. */

@@ -7,6 +7,7 @@
 
 #include "store/commit_plan.h"
 #include "store/ledger.h"
+#include "store/places.h"
 #include "store/ref_tail.h"
 
 /* Statements used for every commit and look-up are prepared once. */
@@ -14,8 +15,10 @@ enum sqlite_statement {
     SQLITE_STATEMENT_BEGIN,
     SQLITE_STATEMENT_COMMIT,
     SQLITE_STATEMENT_ROLLBACK,
+    SQLITE_STATEMENT_HEAD_PLACES,
     SQLITE_STATEMENT_ADD_HEAD,
     SQLITE_STATEMENT_MOVE_HEAD,
+    SQLITE_STATEMENT_ADD_PLACES,
     SQLITE_STATEMENT_ADD_RECORD,
     SQLITE_STATEMENT_ADD_OBJECT,
     SQLITE_STATEMENT_FILL_OBJECT,
@@ -26,6 +29,7 @@ enum sqlite_statement {
     SQLITE_STATEMENT_ADD_OPERATION,
     SQLITE_STATEMENT_FIND_OPERATION,
     SQLITE_STATEMENT_HEAD,
+    SQLITE_STATEMENT_FIND_PLACES,
     SQLITE_STATEMENT_RECORD_HASH,
     SQLITE_STATEMENT_DATA_VERSION,
     SQLITE_STATEMENT_INDEX_END,
@@ -43,6 +47,12 @@ enum sqlite_statement {
 /* How long a commit waits for another writer. */
 #define EDS_SQLITE_BUSY_MS 5000
 
+/* A head that is being moved. */
+struct sqlite_head {
+    sqlite3_int64 row; /* of chain_heads; 0: the device is new */
+    struct eds_places places;
+};
+
 struct sqlite_ledger {
     struct eds_ledger ledger;
     sqlite3 *db; /* NULL after a failure that only a new connection cures */
@@ -57,6 +67,8 @@ struct sqlite_ledger {
     int wal_pages_soft, wal_pages_hard;
     int wal_pages_wait; /* where to wait next */
     struct eds_commit_plan plan;
+    struct sqlite_head *heads; /* by index of the plan's moves */
+    size_t head_capacity;
 
     /* The references that object_index does not have yet: ledger_sqlite_object.c. */
     struct eds_ref_tail tail;
@@ -83,6 +95,17 @@ int32_t eds_sqlite_connect(struct sqlite_ledger *sqlite, struct eds_error *err);
 void eds_sqlite_disconnect(struct sqlite_ledger *sqlite);
 int32_t eds_sqlite_ready(struct sqlite_ledger *sqlite, struct eds_error *err);
 
+/* ledger_sqlite_heads.c, in the order of a commit's transaction: check that all
+ * heads are where the plan's moves begin (EDS_ERR_HEAD_MOVED), place each append
+ * at the row that it was given, write the heads.  add_places writes a row of
+ * record_places. */
+int32_t eds_sqlite_heads_check(struct sqlite_ledger *sqlite, struct eds_error *err);
+int32_t eds_sqlite_heads_place(struct sqlite_ledger *sqlite, size_t append, uint64_t sequence,
+                               sqlite3_int64 row, struct eds_error *err);
+int32_t eds_sqlite_heads_write(struct sqlite_ledger *sqlite, struct eds_error *err);
+int32_t eds_sqlite_add_places(struct sqlite_ledger *sqlite, const char *device_id,
+                              const struct eds_places *places, struct eds_error *err);
+
 /* ledger_sqlite_object.c, in the order of a commit's transaction: begin, add for
  * each append, merge; then keep if it was committed, else undo (may_be_done: it
  * is not known). */
@@ -97,6 +120,10 @@ void eds_sqlite_objects_undo(struct sqlite_ledger *sqlite, bool may_be_done);
  * up to the version of this build. */
 int32_t eds_sqlite_identify(struct sqlite_ledger *sqlite, int *version, struct eds_error *err);
 int32_t eds_sqlite_migrate(struct sqlite_ledger *sqlite, int version, struct eds_error *err);
+
+/* ledger_sqlite_fill.c: writes the places of the records of a file whose version
+ * had none; within the migration's transaction. */
+int32_t eds_sqlite_fill_places(struct sqlite_ledger *sqlite, struct eds_error *err);
 
 /* ledger_sqlite_error.c: turns the connection's last failure into a code and a
  * sentence: "cannot <doing> <path>: <what SQLite says> (<its code>)". */
@@ -134,6 +161,8 @@ int32_t eds_sqlite_read_object(struct sqlite_object_row *out, struct sqlite_payl
 #define EDS_SQLITE_HEAD_COLUMNS "sequence, record_hash, attested, conflict_count, rowid"
 int32_t eds_sqlite_read_head(struct eds_head *out, sqlite3_stmt *statement, int column,
                              const struct sqlite_ledger *sqlite, struct eds_error *err);
+/* Places, or false. */
+bool eds_sqlite_column_places(struct eds_places *out, sqlite3_stmt *statement, int column);
 bool eds_sqlite_column_bytes(void *out, size_t size, sqlite3_stmt *statement, int column);
 const char *eds_sqlite_column_text(sqlite3_stmt *statement, int column, size_t size_max);
 int32_t eds_sqlite_damaged(const struct sqlite_ledger *sqlite, struct eds_error *err,

@@ -1,7 +1,7 @@
 /* ledger_sqlite_commit.c - one commit, one transaction.
  *
- * The heads go first: if another process was faster, that shows before
- * anything else is written.  Whatever fails, the transaction is rolled back
+ * The heads are compared first: if another process was faster, that shows before
+ * anything is written.  Whatever fails, the transaction is rolled back
  * and the connection is fit for the next commit, or is given up and made anew
  * by then. */
 #include "store/ledger_sqlite.h"
@@ -59,36 +59,6 @@ static bool changed_a_row(const struct writing *writing)
     return sqlite3_changes(writing->sqlite->db) == 1;
 }
 
-static int32_t head_moved(const struct writing *writing, const char *device_id)
-{
-    return eds_error_set(writing->err, EDS_ERR_HEAD_MOVED,
-                         "the head of device %s is another one by now", device_id);
-}
-
-static int32_t move_head(const struct writing *writing, const struct eds_head_move *move)
-{
-    static const uint8_t zero[EDS_HASH_SIZE];
-    bool is_first = move->from_sequence == 0;
-    enum sqlite_statement which = is_first ? SQLITE_STATEMENT_ADD_HEAD : SQLITE_STATEMENT_MOVE_HEAD;
-    sqlite3_stmt *statement = writing->sqlite->statements[which];
-    int bound = bind_text(statement, 1, move->device_id);
-    int32_t rc;
-
-    if (is_first && memcmp(move->from_hash, zero, sizeof zero) != 0)
-        return head_moved(writing, move->device_id);
-    bound |= bind_u64(statement, 2, move->to_sequence);
-    bound |= bind_bytes(statement, 3, move->to_hash, EDS_HASH_SIZE);
-    bound |= sqlite3_bind_int(statement, 4, move->attested ? 1 : 0);
-    if (!is_first) {
-        bound |= bind_u64(statement, 5, move->from_sequence);
-        bound |= bind_bytes(statement, 6, move->from_hash, EDS_HASH_SIZE);
-    }
-    rc = run(writing, which, bound);
-    if (rc == EDS_ERR_HEAD_MOVED || (rc == EDS_OK && !changed_a_row(writing)))
-        return head_moved(writing, move->device_id);
-    return rc;
-}
-
 static int32_t add_record(const struct writing *writing, enum sqlite_statement which,
                           const struct eds_entry *entry, const uint8_t *record_hash)
 {
@@ -118,26 +88,26 @@ static int32_t add_record(const struct writing *writing, enum sqlite_statement w
 
 static int32_t add_appends(struct writing *writing)
 {
-    const struct eds_commit_plan *plan = &writing->sqlite->plan;
-    int32_t rc = eds_sqlite_objects_begin(writing->sqlite, writing->err);
+    struct sqlite_ledger *sqlite = writing->sqlite;
+    int32_t rc = eds_sqlite_objects_begin(sqlite, writing->err);
 
-    for (size_t i = 0; rc == EDS_OK && i < plan->devices.count; i++)
-        rc = move_head(writing, &plan->moves[i]);
+    if (rc == EDS_OK)
+        rc = eds_sqlite_heads_check(sqlite, writing->err);
     for (size_t i = 0; rc == EDS_OK && i < writing->commit->append_count; i++) {
         const struct eds_append *append = &writing->commit->appends[i];
-        const EdsAuditRecord *record = &append->entry->record;
 
         if (writing->commit->ingested_ms != NULL)
             eds_instant_format(writing->ingested, writing->commit->ingested_ms[i]);
         rc = add_record(writing, SQLITE_STATEMENT_ADD_RECORD, append->entry, append->record_hash);
-        if (rc == EDS_ERR_HEAD_MOVED)
-            return eds_error_set(writing->err, rc, "device %s has a record %llu already",
-                                 (const char *)record->device_id,
-                                 (unsigned long long)record->sequence);
         if (rc == EDS_OK)
-            rc = eds_sqlite_objects_add(writing->sqlite, append, writing->err);
+            rc = eds_sqlite_heads_place(sqlite, i, append->entry->record.sequence,
+                                        sqlite3_last_insert_rowid(sqlite->db), writing->err);
+        if (rc == EDS_OK)
+            rc = eds_sqlite_objects_add(sqlite, append, writing->err);
     }
-    return rc == EDS_OK ? eds_sqlite_objects_merge(writing->sqlite, writing->err) : rc;
+    if (rc == EDS_OK)
+        rc = eds_sqlite_heads_write(sqlite, writing->err);
+    return rc == EDS_OK ? eds_sqlite_objects_merge(sqlite, writing->err) : rc;
 }
 
 static int32_t add_conflict(const struct writing *writing, const struct eds_conflict *conflict)

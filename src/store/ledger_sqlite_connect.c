@@ -13,12 +13,16 @@ static const char *const statement_texts[SQLITE_STATEMENT_COUNT] = {
     [SQLITE_STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
     [SQLITE_STATEMENT_COMMIT] = "COMMIT",
     [SQLITE_STATEMENT_ROLLBACK] = "ROLLBACK",
+    [SQLITE_STATEMENT_HEAD_PLACES] =
+        "SELECT " EDS_SQLITE_HEAD_COLUMNS ", places FROM chain_heads WHERE device_id = ?1",
     [SQLITE_STATEMENT_ADD_HEAD] =
-        "INSERT INTO chain_heads(device_id, sequence, record_hash, attested, conflict_count)"
-        " VALUES(?1, ?2, ?3, ?4, 0) ON CONFLICT DO NOTHING",
+        "INSERT INTO chain_heads(device_id, sequence, record_hash, attested, conflict_count,"
+        " places) VALUES(?1, ?2, ?3, ?4, 0, ?5)",
     [SQLITE_STATEMENT_MOVE_HEAD] =
-        "UPDATE chain_heads SET sequence = ?2, record_hash = ?3, attested = attested | ?4"
-        " WHERE device_id = ?1 AND sequence = ?5 AND record_hash = ?6",
+        "UPDATE chain_heads SET sequence = ?2, record_hash = ?3, attested = attested | ?4,"
+        " places = ?5 WHERE rowid = ?1",
+    [SQLITE_STATEMENT_ADD_PLACES] =
+        "INSERT INTO record_places(device_id, first_sequence, places) VALUES(?1, ?2, ?3)",
     [SQLITE_STATEMENT_ADD_RECORD] =
         "INSERT INTO audit_records(device_id, sequence, timestamp_ms, payload_hash, signature,"
         " prev_record_hash, object_ref, ingested_at, record_hash, attest_key_id, attest_signature)"
@@ -50,8 +54,11 @@ static const char *const statement_texts[SQLITE_STATEMENT_COUNT] = {
         " AND message = ?4 AND created_at = ?5",
     [SQLITE_STATEMENT_HEAD] =
         "SELECT " EDS_SQLITE_HEAD_COLUMNS " FROM chain_heads WHERE device_id = ?1",
-    [SQLITE_STATEMENT_RECORD_HASH] =
-        "SELECT record_hash, id FROM audit_records WHERE device_id = ?1 AND sequence = ?2",
+    [SQLITE_STATEMENT_FIND_PLACES] =
+        "SELECT places, first_sequence FROM record_places"
+        " WHERE device_id = ?1 AND first_sequence <= ?2 ORDER BY first_sequence DESC LIMIT 1",
+    [SQLITE_STATEMENT_RECORD_HASH] = "SELECT record_hash, id FROM audit_records WHERE id = ?3"
+                                     " AND device_id = ?1 AND sequence = ?2",
     [SQLITE_STATEMENT_DATA_VERSION] = "PRAGMA data_version",
     [SQLITE_STATEMENT_INDEX_END] = "SELECT indexed_id FROM object_index_end",
     [SQLITE_STATEMENT_MOVE_INDEX_END] = "UPDATE object_index_end SET indexed_id = ?1",

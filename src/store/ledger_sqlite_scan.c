@@ -1,35 +1,22 @@
-/* ledger_sqlite_scan.c - the SQLite ledger, read from end to end.
+/* ledger_sqlite_scan.c - the SQLite ledger, read from end to end (its records:
+ * ledger_sqlite_walk.c).
  *
  * A scan reads a slice of rows into memory, ends that read, and only then shows
  * the rows to the visitor; the next slice starts behind the last row.  While a
  * read lasts, the write-ahead log cannot start over, so that a visitor who
  * takes long (one who writes to a pipe that nobody empties) would let the log
- * grow without end.  Nothing is ever deleted, and records are added behind
- * those that are there; so a scan in slices still sees every row that was there
- * when it began, and each device's records without a gap. */
+ * grow without end.  Nothing is ever deleted, and rows are added behind those
+ * that are there; so a scan in slices still sees every row that was there when it
+ * began. */
 #include "store/ledger_sqlite.h"
 
 #include <stdlib.h>
 
 #include "store/instant.h"
 
-#define SLICE_ROWS          256
-#define SLICE_BYTES         (1u << 20) /* of payloads: with as many or more a slice is full */
-#define BEFORE_ALL          INT64_MIN
-#define RECORD_FROM         "SELECT " EDS_SQLITE_RECORD_COLUMNS " FROM "
-#define RECORD_COLUMN_COUNT 12
-/* The same with the object of each. */
-#define WHOLE_FROM                                                                                 \
-    "SELECT r.id, r.device_id, r.sequence, r.timestamp_ms, r.payload_hash, r.signature,"           \
-    " r.prev_record_hash, r.object_ref, r.ingested_at, r.record_hash, r.attest_key_id,"            \
-    " r.attest_signature, o.id, o.payload_hash, o.payload FROM audit_records AS r"                 \
-    " LEFT JOIN object_index AS i ON i.object_ref = r.object_ref"                                  \
-    " LEFT JOIN raw_objects AS o ON o.id = i.object_id AND o.object_ref = r.object_ref"
-
-struct whole_row {
-    struct sqlite_row record;
-    struct sqlite_object_row object;
-};
+#define SLICE_ROWS  256
+#define BEFORE_ALL  INT64_MIN
+#define RECORD_FROM "SELECT " EDS_SQLITE_RECORD_COLUMNS " FROM "
 
 struct head_row {
     char device_id[EDS_DEVICE_ID_SIZE];
@@ -57,13 +44,11 @@ struct scan {
     /* A slice, and what is done with each row of it. */
     union {
         struct sqlite_row *records;
-        struct whole_row *whole;
         struct head_row *heads;
         struct operation_row *operations;
         void *any;
     } rows;
     size_t row_size;
-    struct sqlite_payloads payloads; /* of a slice of whole rows */
     int32_t (*read)(struct scan *, sqlite3_stmt *, size_t row);
     int32_t (*show)(struct scan *, size_t row);
     int32_t (*visit_stored)(void *context, const struct eds_stored *);
@@ -72,22 +57,16 @@ struct scan {
     void *context;
 };
 
-static bool is_full(const struct scan *scan, size_t row_count)
-{
-    return row_count == SLICE_ROWS || scan->payloads.size >= SLICE_BYTES;
-}
-
 static int32_t read_slice(struct scan *scan, sqlite3_stmt *statement, size_t *row_count)
 {
     int32_t rc = EDS_OK;
 
-    scan->payloads.size = 0;
     /* A copy of device_id, because reading a row changes it. */
     if (sqlite3_bind_text(statement, 1, scan->device_id, -1, SQLITE_TRANSIENT) != SQLITE_OK ||
         sqlite3_bind_int64(statement, 2, scan->number) != SQLITE_OK ||
         sqlite3_bind_int(statement, 3, SLICE_ROWS) != SQLITE_OK)
         return eds_sqlite_fail(scan->sqlite, &scan->failure, "read");
-    while (rc == EDS_OK && !is_full(scan, *row_count)) {
+    while (rc == EDS_OK) {
         int code = sqlite3_step(statement);
 
         if (code == SQLITE_DONE)
@@ -117,7 +96,7 @@ static int32_t run_slices(struct scan *scan, sqlite3_stmt *statement, struct eds
                 free(scan->rows.operations[i].text);
         if (visit_rc != EDS_OK)
             return visit_rc;
-    } while (rc == EDS_OK && is_full(scan, row_count));
+    } while (rc == EDS_OK && row_count == SLICE_ROWS);
     if (rc != EDS_OK && err != NULL)
         *err = scan->failure;
     return rc;
@@ -140,47 +119,7 @@ static int32_t run(struct scan *scan, const char *query, struct eds_error *err)
         rc = run_slices(scan, statement, err);
     sqlite3_finalize(statement);
     free(scan->rows.any);
-    free(scan->payloads.bytes);
     return rc;
-}
-
-static int32_t read_into(struct scan *scan, sqlite3_stmt *statement, struct sqlite_row *out)
-{
-    int32_t rc = eds_sqlite_read_record(out, statement, scan->sqlite, scan->table, &scan->failure);
-
-    if (rc == EDS_OK) {
-        memcpy(scan->device_id, out->entry.record.device_id, sizeof scan->device_id);
-        scan->number = eds_sqlite_from_u64(out->entry.record.sequence);
-    }
-    return rc;
-}
-
-static int32_t read_record(struct scan *scan, sqlite3_stmt *statement, size_t row)
-{
-    return read_into(scan, statement, &scan->rows.records[row]);
-}
-
-static int32_t read_whole(struct scan *scan, sqlite3_stmt *statement, size_t row)
-{
-    struct whole_row *out = &scan->rows.whole[row];
-    int32_t rc = read_into(scan, statement, &out->record);
-
-    if (rc == EDS_OK)
-        rc = eds_sqlite_read_object(&out->object, &scan->payloads, statement, RECORD_COLUMN_COUNT,
-                                    (const char *)out->record.entry.record.object_ref, scan->sqlite,
-                                    &scan->failure);
-    return rc;
-}
-
-static int32_t show_whole(struct scan *scan, size_t row)
-{
-    struct whole_row *whole = &scan->rows.whole[row];
-    struct eds_stored_object *object = &whole->object.object;
-
-    object->payload =
-        whole->object.is_kept ? scan->payloads.bytes + whole->object.payload_at : NULL;
-    whole->record.stored.object = object;
-    return scan->visit_stored(scan->context, &whole->record.stored);
 }
 
 static int32_t read_conflict(struct scan *scan, sqlite3_stmt *statement, size_t row)
@@ -277,64 +216,6 @@ static int32_t show_operation(struct scan *scan, size_t row)
 {
     return scan->visit_operation(scan->context, &scan->rows.operations[row].operation,
                                  scan->rows.operations[row].created_ms);
-}
-
-int32_t eds_sqlite_scan(struct eds_ledger *ledger, const char *device_id,
-                        int32_t (*visit)(void *context, const struct eds_stored *), void *context,
-                        struct eds_error *err)
-{
-    struct scan scan = {
-        .sqlite = (struct sqlite_ledger *)ledger,
-        .table = "audit_records",
-        .number = BEFORE_ALL,
-        .row_size = sizeof(struct sqlite_row),
-        .read = read_record,
-        .show = show_record,
-        .visit_stored = visit,
-        .context = context,
-    };
-
-    if (device_id == NULL)
-        return run(&scan,
-                   RECORD_FROM "audit_records WHERE (device_id, sequence) > (?1, ?2)"
-                               " ORDER BY device_id, sequence LIMIT ?3",
-                   err);
-    if (strlen(device_id) >= sizeof scan.device_id)
-        return EDS_OK; /* no record can have it */
-    strcpy(scan.device_id, device_id);
-    return run(&scan,
-               RECORD_FROM "audit_records WHERE device_id = ?1 AND sequence > ?2"
-                           " ORDER BY sequence LIMIT ?3",
-               err);
-}
-
-int32_t eds_sqlite_scan_whole(struct eds_ledger *ledger, const char *device_id,
-                              int32_t (*visit)(void *context, const struct eds_stored *),
-                              void *context, struct eds_error *err)
-{
-    struct scan scan = {
-        .sqlite = (struct sqlite_ledger *)ledger,
-        .table = "audit_records",
-        .number = BEFORE_ALL,
-        .row_size = sizeof(struct whole_row),
-        .read = read_whole,
-        .show = show_whole,
-        .visit_stored = visit,
-        .context = context,
-    };
-
-    if (device_id == NULL)
-        return run(&scan,
-                   WHOLE_FROM " WHERE (r.device_id, r.sequence) > (?1, ?2)"
-                              " ORDER BY r.device_id, r.sequence LIMIT ?3",
-                   err);
-    if (strlen(device_id) >= sizeof scan.device_id)
-        return EDS_OK; /* no record can have it */
-    strcpy(scan.device_id, device_id);
-    return run(&scan,
-               WHOLE_FROM " WHERE r.device_id = ?1 AND r.sequence > ?2"
-                          " ORDER BY r.sequence LIMIT ?3",
-               err);
 }
 
 int32_t eds_sqlite_heads(struct eds_ledger *ledger,

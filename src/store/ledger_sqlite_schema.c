@@ -1,9 +1,10 @@
 /* ledger_sqlite_schema.c - what is in the file, and how older files get there.
  *
  *   table           one row for                 found by
- *   audit_records   each accepted record        id, (device_id, sequence)
+ *   audit_records   each accepted record        id
  *   operation_logs  each line of the log        id
  *   chain_heads     each device                 device_id
+ *   record_places   32 records of a device      (device_id, first_sequence)
  *   raw_objects     each reference in use       id
  *   object_index    each of them but the newest object_ref
  *   conflicts       each fork that was kept     id, (device_id, record_hash)
@@ -29,6 +30,7 @@
  *   not_before_ms and such     Unix milliseconds; NULL where there is no border
  *   attested                   0 or 1
  *   payload                    BLOB; NULL where it is kept elsewhere
+ *   places                     BLOB: the sequence and id of records (places.h)
  *
  * Tables with payloads or records have a rowid: WITHOUT ROWID was measured and is
  * slower for them. */
@@ -48,11 +50,11 @@
     "ingested_at TEXT NOT NULL,"                                                                   \
     "record_hash BLOB NOT NULL,"                                                                   \
     "attest_key_id BLOB,"                                                                          \
-    "attest_signature BLOB,"
+    "attest_signature BLOB"
 
 /* step n leads from version n to version n + 1 */
 static const char *const steps[] = {
-    "CREATE TABLE audit_records(" RECORD_COLUMNS "UNIQUE(device_id, sequence)) STRICT;"
+    "CREATE TABLE audit_records(" RECORD_COLUMNS ",UNIQUE(device_id, sequence)) STRICT;"
     "CREATE TABLE operation_logs("
     "id INTEGER PRIMARY KEY,"
     "decision TEXT NOT NULL,"
@@ -70,7 +72,7 @@ static const char *const steps[] = {
     "object_ref TEXT NOT NULL PRIMARY KEY,"
     "payload_hash BLOB NOT NULL,"
     "payload BLOB) STRICT;"
-    "CREATE TABLE conflicts(" RECORD_COLUMNS "UNIQUE(device_id, record_hash)) STRICT;",
+    "CREATE TABLE conflicts(" RECORD_COLUMNS ",UNIQUE(device_id, record_hash)) STRICT;",
     "ALTER TABLE operation_logs ADD COLUMN who TEXT;"
     "ALTER TABLE operation_logs ADD COLUMN why TEXT;"
     "CREATE TABLE registry("
@@ -113,7 +115,7 @@ static const char *const steps[] = {
     "INSERT INTO object_index_end SELECT coalesce(max(id), 0) FROM raw_objects;",
     "ALTER TABLE registry ADD COLUMN quarantine_arrived INTEGER NOT NULL DEFAULT 0;"
     "ALTER TABLE registry ADD COLUMN quarantine_left INTEGER NOT NULL DEFAULT 0;"
-    "CREATE TABLE quarantined_records(" RECORD_COLUMNS "payload BLOB NOT NULL,"
+    "CREATE TABLE quarantined_records(" RECORD_COLUMNS ",payload BLOB NOT NULL,"
     "UNIQUE(device_id, record_hash)) STRICT;"
     "CREATE INDEX quarantined_order ON quarantined_records(device_id, sequence, id);",
     "CREATE TABLE chain_gaps("
@@ -129,8 +131,22 @@ static const char *const steps[] = {
     "key_id BLOB NOT NULL,"
     "signature BLOB NOT NULL) STRICT;"
     "CREATE INDEX chain_gaps_order ON chain_gaps(device_id, id);",
+    /* Records are found by their places, see ledger_sqlite_heads.c.  This step is
+     * completed by eds_sqlite_fill_places; the next one can then do without the
+     * index. */
+    "ALTER TABLE chain_heads ADD COLUMN places BLOB NOT NULL DEFAULT x'';"
+    "CREATE TABLE record_places("
+    "device_id TEXT NOT NULL,"
+    "first_sequence INTEGER NOT NULL,"
+    "places BLOB NOT NULL,"
+    "PRIMARY KEY(device_id, first_sequence)) STRICT, WITHOUT ROWID;",
+    "CREATE TABLE new_records(" RECORD_COLUMNS ") STRICT;"
+    "INSERT INTO new_records SELECT * FROM audit_records;"
+    "DROP TABLE audit_records;"
+    "ALTER TABLE new_records RENAME TO audit_records;",
 };
-#define VERSION ((int)(sizeof steps / sizeof steps[0]))
+#define PLACES_STEP 5
+#define VERSION     ((int)(sizeof steps / sizeof steps[0]))
 
 /* Runs a query that answers with one number. */
 static int32_t read_number(struct sqlite_ledger *sqlite, const char *query, sqlite3_int64 *out,
@@ -221,8 +237,11 @@ int32_t eds_sqlite_migrate(struct sqlite_ledger *sqlite, int version, struct eds
     if (rc != EDS_OK)
         return rc;
     rc = eds_sqlite_identify(sqlite, &version, err); /* another process may have been faster */
-    for (; rc == EDS_OK && version < VERSION; version++)
+    for (; rc == EDS_OK && version < VERSION; version++) {
         rc = execute(sqlite, steps[version], err);
+        if (rc == EDS_OK && version == PLACES_STEP)
+            rc = eds_sqlite_fill_places(sqlite, err);
+    }
     sqlite3_snprintf(sizeof stamp, stamp, "PRAGMA application_id=%d;PRAGMA user_version=%d",
                      APPLICATION_ID, VERSION);
     if (rc == EDS_OK)

@@ -92,6 +92,22 @@ void sqlite_bench_sql(struct sqlite_bench *bench, const char *sql)
     sqlite3_close(db);
 }
 
+void sqlite_bench_age(struct sqlite_bench *bench)
+{
+    sqlite_bench_sql(bench, "CREATE TABLE old(id INTEGER PRIMARY KEY, device_id TEXT NOT NULL,"
+                            " sequence INTEGER NOT NULL, timestamp_ms INTEGER NOT NULL,"
+                            " payload_hash BLOB NOT NULL, signature BLOB NOT NULL,"
+                            " prev_record_hash BLOB NOT NULL, object_ref TEXT NOT NULL,"
+                            " ingested_at TEXT NOT NULL, record_hash BLOB NOT NULL,"
+                            " attest_key_id BLOB, attest_signature BLOB,"
+                            " UNIQUE(device_id, sequence)) STRICT;"
+                            "INSERT INTO old SELECT * FROM audit_records;"
+                            "DROP TABLE audit_records; ALTER TABLE old RENAME TO audit_records;"
+                            "DROP TABLE record_places;"
+                            "ALTER TABLE chain_heads DROP COLUMN places;"
+                            "PRAGMA user_version=5");
+}
+
 char *sqlite_bench_query(struct sqlite_bench *bench, const char *sql)
 {
     sqlite3 *db = sqlite_bench_connect(bench);

@@ -278,6 +278,7 @@ static void test_first_version(void **state)
     batch_operation(bench->batch, EDS_DECISION_ACCEPTED, "lift-01", 1, "accepted");
     sqlite_bench_commit(bench);
     sqlite_bench_close(bench);
+    sqlite_bench_age(bench);
     sqlite_bench_sql(bench, "DROP TABLE registry; DROP TABLE registry_keys;"
                             "DROP TABLE registry_version; DROP TABLE quarantined_records;"
                             "DROP TABLE chain_gaps;"

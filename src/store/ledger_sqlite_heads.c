@@ -1,0 +1,177 @@
+/* ledger_sqlite_heads.c - the heads that a commit moves, and where its records are.
+ *
+ * An index on (device, sequence) costs a page for each device of a commit, once
+ * the ledger has grown: a third of all that is written.  A head's row is written
+ * anyway.  So it also holds where the device's newest records are, and as soon as
+ * these are 32, they move to a row of record_places: one entry, and one page, for
+ * 32 records.
+ *
+ * Heads are compared first: if another process was faster, that shows before
+ * anything is written.  They are written last, when the records have their rows.
+ * The transaction has the write lock from its beginning, so nothing can come in
+ * between. */
+#include "store/ledger_sqlite.h"
+
+#include <stdlib.h>
+
+static int32_t head_moved(const char *device_id, struct eds_error *err)
+{
+    return eds_error_set(err, EDS_ERR_HEAD_MOVED, "the head of device %s is another one by now",
+                         device_id);
+}
+
+static bool grow(struct sqlite_ledger *sqlite, size_t count)
+{
+    struct sqlite_head *heads;
+
+    if (count <= sqlite->head_capacity)
+        return true;
+    heads = realloc(sqlite->heads, count * sizeof *heads);
+    if (heads == NULL)
+        return false;
+    sqlite->heads = heads;
+    sqlite->head_capacity = count;
+    return true;
+}
+
+/* Compares the head's row with where the move begins, and keeps its places. */
+static int32_t read_row(struct sqlite_ledger *sqlite, const struct eds_head_move *move,
+                        struct sqlite_head *out, sqlite3_stmt *statement, struct eds_error *err)
+{
+    struct eds_head head;
+    int32_t rc = eds_sqlite_read_head(&head, statement, 0, sqlite, err);
+
+    if (rc != EDS_OK)
+        return rc;
+    out->row = sqlite3_column_int64(statement, 4);
+    if (head.sequence != move->from_sequence ||
+        memcmp(head.record_hash, move->from_hash, EDS_HASH_SIZE) != 0)
+        return head_moved(move->device_id, err);
+    if (!eds_sqlite_column_places(&out->places, statement, 5))
+        return eds_sqlite_damaged(sqlite, err, "chain_heads", out->row, "places");
+    if (out->places.count > 0 && out->places.sequences[out->places.count - 1] > move->from_sequence)
+        return eds_error_set(err, EDS_ERR_HEAD_MOVED, "device %s has a record %llu already",
+                             move->device_id, (unsigned long long)move->from_sequence + 1);
+    return EDS_OK;
+}
+
+static int32_t check(struct sqlite_ledger *sqlite, const struct eds_head_move *move,
+                     struct sqlite_head *out, struct eds_error *err)
+{
+    static const uint8_t zero[EDS_HASH_SIZE];
+    sqlite3_stmt *statement = sqlite->statements[SQLITE_STATEMENT_HEAD_PLACES];
+    int32_t rc;
+    int code;
+
+    if (sqlite3_bind_text(statement, 1, move->device_id, -1, SQLITE_STATIC) != SQLITE_OK)
+        return eds_sqlite_fail(sqlite, err, "read");
+    code = sqlite3_step(statement);
+    if (code == SQLITE_ROW) {
+        rc = read_row(sqlite, move, out, statement, err);
+    } else if (code != SQLITE_DONE) {
+        rc = eds_sqlite_fail(sqlite, err, "read");
+    } else {
+        out->row = 0;
+        out->places.count = 0;
+        rc = move->from_sequence == 0 && memcmp(move->from_hash, zero, sizeof zero) == 0
+                 ? EDS_OK
+                 : head_moved(move->device_id, err);
+    }
+    sqlite3_reset(statement);
+    return rc;
+}
+
+int32_t eds_sqlite_heads_check(struct sqlite_ledger *sqlite, struct eds_error *err)
+{
+    const struct eds_commit_plan *plan = &sqlite->plan;
+    int32_t rc = EDS_OK;
+
+    if (!grow(sqlite, plan->devices.count))
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for chain heads");
+    for (size_t i = 0; rc == EDS_OK && i < plan->devices.count; i++)
+        rc = check(sqlite, &plan->moves[i], &sqlite->heads[i], err);
+    return rc;
+}
+
+static int32_t run(struct sqlite_ledger *sqlite, enum sqlite_statement which, bool is_bound,
+                   struct eds_error *err)
+{
+    sqlite3_stmt *statement = sqlite->statements[which];
+    int code = is_bound ? sqlite3_step(statement) : SQLITE_ERROR;
+    int32_t rc = EDS_OK;
+
+    if ((code & 0xff) == SQLITE_CONSTRAINT)
+        rc = eds_error_set(err, EDS_ERR_HEAD_MOVED, "%s", sqlite3_errmsg(sqlite->db));
+    else if (code != SQLITE_DONE)
+        rc = eds_sqlite_fail(sqlite, err, "write to");
+    sqlite3_reset(statement);
+    return rc;
+}
+
+static bool bind_places(sqlite3_stmt *statement, int at, const struct eds_places *places,
+                        uint8_t bytes[EDS_PLACES_SIZE_MAX])
+{
+    size_t size = eds_places_encode(bytes, places);
+
+    return sqlite3_bind_blob64(statement, at, bytes, size, SQLITE_STATIC) == SQLITE_OK;
+}
+
+int32_t eds_sqlite_add_places(struct sqlite_ledger *sqlite, const char *device_id,
+                              const struct eds_places *places, struct eds_error *err)
+{
+    sqlite3_stmt *statement = sqlite->statements[SQLITE_STATEMENT_ADD_PLACES];
+    uint8_t bytes[EDS_PLACES_SIZE_MAX];
+
+    return run(sqlite, SQLITE_STATEMENT_ADD_PLACES,
+               sqlite3_bind_text(statement, 1, device_id, -1, SQLITE_STATIC) == SQLITE_OK &&
+                   sqlite3_bind_int64(statement, 2, eds_sqlite_from_u64(places->sequences[0])) ==
+                       SQLITE_OK &&
+                   bind_places(statement, 3, places, bytes),
+               err);
+}
+
+int32_t eds_sqlite_heads_place(struct sqlite_ledger *sqlite, size_t append, uint64_t sequence,
+                               sqlite3_int64 row, struct eds_error *err)
+{
+    size_t index = sqlite->plan.move_indexes[append];
+    struct eds_places *places = &sqlite->heads[index].places;
+    int32_t rc;
+
+    /* Not before there is another, so that a head always knows the last one. */
+    if (places->count == EDS_PLACES_MAX) {
+        rc = eds_sqlite_add_places(sqlite, sqlite->plan.moves[index].device_id, places, err);
+        if (rc != EDS_OK)
+            return rc;
+        places->count = 0;
+    }
+    places->sequences[places->count] = sequence;
+    places->rows[places->count++] = row;
+    return EDS_OK;
+}
+
+static int32_t write_head(struct sqlite_ledger *sqlite, const struct eds_head_move *move,
+                          const struct sqlite_head *head, struct eds_error *err)
+{
+    bool is_new = head->row == 0;
+    enum sqlite_statement which = is_new ? SQLITE_STATEMENT_ADD_HEAD : SQLITE_STATEMENT_MOVE_HEAD;
+    sqlite3_stmt *statement = sqlite->statements[which];
+    uint8_t bytes[EDS_PLACES_SIZE_MAX];
+    int bound = is_new ? sqlite3_bind_text(statement, 1, move->device_id, -1, SQLITE_STATIC)
+                       : sqlite3_bind_int64(statement, 1, head->row);
+
+    bound |= sqlite3_bind_int64(statement, 2, eds_sqlite_from_u64(move->to_sequence));
+    bound |= sqlite3_bind_blob(statement, 3, move->to_hash, EDS_HASH_SIZE, SQLITE_STATIC);
+    bound |= sqlite3_bind_int(statement, 4, move->attested ? 1 : 0);
+    return run(sqlite, which, bound == SQLITE_OK && bind_places(statement, 5, &head->places, bytes),
+               err);
+}
+
+int32_t eds_sqlite_heads_write(struct sqlite_ledger *sqlite, struct eds_error *err)
+{
+    const struct eds_commit_plan *plan = &sqlite->plan;
+    int32_t rc = EDS_OK;
+
+    for (size_t i = 0; rc == EDS_OK && i < plan->devices.count; i++)
+        rc = write_head(sqlite, &plan->moves[i], &sqlite->heads[i], err);
+    return rc;
+}

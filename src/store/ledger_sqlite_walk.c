@@ -1,0 +1,337 @@
+/* ledger_sqlite_walk.c - the records, device by device.
+ *
+ * As other scans (ledger_sqlite_scan.c) in slices, so that no read lasts while a
+ * visitor takes his time.  The way leads through record_places and then the
+ * device's head, which has its newest ones.  These move to record_places all
+ * together and as they are, so that what was not shown yet is found by its first
+ * sequence, here or there.
+ *
+ * Places are ours to keep in step with the rows, and somebody may have been at
+ * the file.  A place whose row is gone is passed over; one that leads to another
+ * record is an error.  Rows that no place leads to, and what a deleted head knew,
+ * show in the count: ids are given out without a gap.  Then the rows are sorted,
+ * which takes longer and keeps one read open, and needs no places. */
+#include "store/ledger_sqlite.h"
+
+#include <stdlib.h>
+
+#define SLICE_ROWS          256u
+#define SLICE_BYTES         (1u << 20) /* of payloads: with as many or more a slice is full */
+#define RECORD_COLUMN_COUNT 12
+
+/* A device's head comes behind all its places. */
+#define PLACES "SELECT device_id, first_sequence, places, 0 FROM record_places WHERE "
+#define HEADS  "SELECT device_id, 9223372036854775807, places, rowid FROM chain_heads WHERE "
+
+static const char all_devices[] =
+    PLACES "(device_id, first_sequence) > (?1, ?2)"
+           " UNION ALL " HEADS "device_id >= ?1 AND (device_id > ?1 OR ?3 = 0) ORDER BY 1, 2";
+static const char one_device[] =
+    PLACES "device_id = ?1 AND first_sequence > ?2"
+           " UNION ALL " HEADS "device_id = ?1 AND ?3 = 0 ORDER BY 1, 2";
+static const char all_sorted[] = "SELECT id FROM audit_records ORDER BY device_id, sequence";
+static const char one_sorted[] =
+    "SELECT id FROM audit_records WHERE device_id = ?1 ORDER BY sequence";
+
+static const char record[] =
+    "SELECT " EDS_SQLITE_RECORD_COLUMNS " FROM audit_records WHERE id = ?1";
+/* The same with its object. */
+static const char whole_record[] =
+    "SELECT r.id, r.device_id, r.sequence, r.timestamp_ms, r.payload_hash, r.signature,"
+    " r.prev_record_hash, r.object_ref, r.ingested_at, r.record_hash, r.attest_key_id,"
+    " r.attest_signature, o.id, o.payload_hash, o.payload FROM audit_records AS r"
+    " LEFT JOIN object_index AS i ON i.object_ref = r.object_ref"
+    " LEFT JOIN raw_objects AS o ON o.id = i.object_id AND o.object_ref = r.object_ref"
+    " WHERE r.id = ?1";
+
+struct whole_row {
+    struct sqlite_row record;
+    struct sqlite_object_row object; /* if is_whole */
+};
+
+struct walk {
+    struct sqlite_ledger *sqlite;
+    const char *device_id; /* the only one wanted, or NULL */
+    bool is_whole;         /* with objects */
+    sqlite3_stmt *ways;    /* to places, or, if is_sorted, to rows */
+    sqlite3_stmt *row;
+    bool is_sorted;
+    struct eds_error failure; /* why reading ended; what was read is shown first */
+
+    /* How far it has come: this device's records up to a sequence; the next places
+     * are those that begin behind another one, or the head's, or no more. */
+    char at_device[EDS_DEVICE_ID_SIZE];
+    sqlite3_int64 at_sequence, from_first;
+    bool is_past_head;
+    bool is_done;
+
+    struct whole_row rows[SLICE_ROWS];
+    size_t row_count;
+    struct sqlite_payloads payloads; /* of the slice */
+};
+
+static bool is_full(const struct walk *walk)
+{
+    return walk->row_count == SLICE_ROWS || walk->payloads.size >= SLICE_BYTES;
+}
+
+/* Reads the record of a row behind the others.  A row that is gone is none. */
+static int32_t read_row(struct walk *walk, sqlite3_int64 id)
+{
+    struct whole_row *out = &walk->rows[walk->row_count];
+    int32_t rc = EDS_OK;
+    int code = SQLITE_ERROR;
+
+    if (sqlite3_bind_int64(walk->row, 1, id) == SQLITE_OK)
+        code = sqlite3_step(walk->row);
+    if (code == SQLITE_ROW) {
+        rc = eds_sqlite_read_record(&out->record, walk->row, walk->sqlite, "audit_records",
+                                    &walk->failure);
+        if (rc == EDS_OK && walk->is_whole)
+            rc = eds_sqlite_read_object(
+                &out->object, &walk->payloads, walk->row, RECORD_COLUMN_COUNT,
+                (const char *)out->record.entry.record.object_ref, walk->sqlite, &walk->failure);
+        walk->row_count += rc == EDS_OK;
+    } else if (code != SQLITE_DONE) {
+        rc = eds_sqlite_fail(walk->sqlite, &walk->failure, "read");
+    }
+    sqlite3_reset(walk->row);
+    return rc;
+}
+
+/* Reads the row of one place, and holds it against that. */
+static int32_t read_place(struct walk *walk, uint64_t sequence, int64_t row)
+{
+    size_t before = walk->row_count;
+    const EdsAuditRecord *found = &walk->rows[before].record.entry.record;
+    const char *bad = NULL;
+    int32_t rc = read_row(walk, row);
+
+    if (rc != EDS_OK || walk->row_count == before)
+        return rc;
+    if (found->sequence != sequence)
+        bad = "sequence";
+    else if (strcmp((const char *)found->device_id, walk->at_device) != 0)
+        bad = "device_id";
+    if (bad == NULL)
+        return EDS_OK;
+    walk->row_count = before;
+    return eds_sqlite_damaged(walk->sqlite, &walk->failure, "audit_records", row, bad);
+}
+
+/* Reads the rows of some places, those that were not shown yet, until the slice is
+ * full. */
+static int32_t read_places(struct walk *walk, const struct eds_places *places, bool is_head)
+{
+    int32_t rc = EDS_OK;
+    size_t i = 0;
+
+    for (; rc == EDS_OK && i < places->count && !is_full(walk); i++) {
+        if (eds_sqlite_from_u64(places->sequences[i]) <= walk->at_sequence)
+            continue;
+        rc = read_place(walk, places->sequences[i], places->rows[i]);
+        walk->at_sequence = eds_sqlite_from_u64(places->sequences[i]);
+    }
+    if (i < places->count) { /* these again, wherever they are by then */
+        walk->from_first = eds_sqlite_from_u64(places->sequences[0] - 1);
+        return rc;
+    }
+    if (places->count > 0)
+        walk->from_first = walk->at_sequence;
+    walk->is_past_head = is_head;
+    if (is_head)
+        walk->from_first = INT64_MAX;
+    return rc;
+}
+
+/* One row of record_places or chain_heads. */
+static int32_t take_places(struct walk *walk)
+{
+    sqlite3_int64 head_row = sqlite3_column_int64(walk->ways, 3);
+    sqlite3_int64 first_sequence = sqlite3_column_int64(walk->ways, 1);
+    const char *device_id = eds_sqlite_column_text(walk->ways, 0, EDS_DEVICE_ID_SIZE);
+    const char *table = head_row != 0 ? "chain_heads" : "record_places";
+    struct eds_places places;
+
+    if (device_id == NULL || !eds_sqlite_column_places(&places, walk->ways, 2))
+        return eds_sqlite_damaged(walk->sqlite, &walk->failure, table,
+                                  head_row != 0 ? head_row : first_sequence,
+                                  device_id == NULL ? "device_id" : "places");
+    if (strcmp(device_id, walk->at_device) != 0) {
+        strcpy(walk->at_device, device_id);
+        walk->at_sequence = INT64_MIN;
+        walk->is_past_head = false;
+    }
+    walk->from_first = first_sequence;
+    return read_places(walk, &places, head_row != 0);
+}
+
+/* Reads the next rows, or finds that there are no more. */
+static int32_t read_slice(struct walk *walk)
+{
+    int32_t rc = EDS_OK;
+    int code = SQLITE_ROW;
+
+    walk->row_count = 0;
+    walk->payloads.size = 0;
+    if (!walk->is_sorted &&
+        (sqlite3_bind_text(walk->ways, 1, walk->at_device, -1, SQLITE_TRANSIENT) != SQLITE_OK ||
+         sqlite3_bind_int64(walk->ways, 2, walk->from_first) != SQLITE_OK ||
+         sqlite3_bind_int(walk->ways, 3, walk->is_past_head) != SQLITE_OK))
+        return eds_sqlite_fail(walk->sqlite, &walk->failure, "read");
+    while (rc == EDS_OK && !is_full(walk)) {
+        code = sqlite3_step(walk->ways);
+        if (code != SQLITE_ROW)
+            break;
+        rc = walk->is_sorted ? read_row(walk, sqlite3_column_int64(walk->ways, 0))
+                             : take_places(walk);
+    }
+    walk->is_done = code == SQLITE_DONE;
+    if (rc == EDS_OK && code != SQLITE_ROW && code != SQLITE_DONE)
+        rc = eds_sqlite_fail(walk->sqlite, &walk->failure, "read");
+    if (!walk->is_sorted)
+        sqlite3_reset(walk->ways);
+    return rc;
+}
+
+/* Whether places lead to as many rows as there are. */
+static int32_t count_places(struct walk *walk, bool *is_complete, struct eds_error *err)
+{
+    sqlite3_stmt *statement = NULL;
+    sqlite3_int64 row_count = 0, placed_count = 0;
+    struct eds_places places;
+    int32_t rc = EDS_OK;
+    int code = SQLITE_ERROR;
+
+    if (sqlite3_prepare_v2(walk->sqlite->db,
+                           "SELECT (SELECT max(id) FROM audit_records),"
+                           " (SELECT count(*) FROM record_places), h.places"
+                           " FROM (SELECT 1) LEFT JOIN chain_heads AS h",
+                           -1, &statement, NULL) == SQLITE_OK)
+        while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
+            if (row_count == 0)
+                placed_count = sqlite3_column_int64(statement, 1) * EDS_PLACES_MAX;
+            row_count = sqlite3_column_int64(statement, 0);
+            if (eds_sqlite_column_places(&places, statement, 2))
+                placed_count += (sqlite3_int64)places.count;
+        }
+    if (code != SQLITE_DONE)
+        rc = eds_sqlite_fail(walk->sqlite, err, "read");
+    sqlite3_finalize(statement);
+    *is_complete = placed_count >= row_count;
+    return rc;
+}
+
+static int32_t prepare(struct walk *walk, struct eds_error *err)
+{
+    sqlite3 *db = walk->sqlite->db;
+    bool is_all = walk->device_id == NULL;
+    const char *ways =
+        walk->is_sorted ? (is_all ? all_sorted : one_sorted) : (is_all ? all_devices : one_device);
+
+    if (sqlite3_prepare_v2(db, ways, -1, &walk->ways, NULL) != SQLITE_OK ||
+        sqlite3_prepare_v2(db, walk->is_whole ? whole_record : record, -1, &walk->row, NULL) !=
+            SQLITE_OK)
+        return eds_sqlite_fail(walk->sqlite, err, "read");
+    if (walk->is_sorted && !is_all &&
+        sqlite3_bind_text(walk->ways, 1, walk->device_id, -1, SQLITE_STATIC) != SQLITE_OK)
+        return eds_sqlite_fail(walk->sqlite, err, "read");
+    return EDS_OK;
+}
+
+/* A row as it is shown; with its payload, now that no more are added. */
+static const struct eds_stored *shown(struct walk *walk, size_t row)
+{
+    struct whole_row *whole = &walk->rows[row];
+    struct eds_stored_object *object = &whole->object.object;
+
+    if (!walk->is_whole)
+        return &whole->record.stored;
+    object->payload =
+        whole->object.is_kept ? walk->payloads.bytes + whole->object.payload_at : NULL;
+    whole->record.stored.object = object;
+    return &whole->record.stored;
+}
+
+/* A row that cannot be read ends the walk, after those before it were shown. */
+static int32_t run(struct walk *walk, int32_t (*visit)(void *context, const struct eds_stored *),
+                   void *context, struct eds_error *err)
+{
+    int32_t rc;
+
+    do {
+        rc = read_slice(walk);
+        for (size_t i = 0; i < walk->row_count; i++) {
+            int32_t visit_rc = visit(context, shown(walk, i));
+
+            if (visit_rc != EDS_OK)
+                return visit_rc;
+        }
+    } while (rc == EDS_OK && !walk->is_done);
+    if (rc != EDS_OK && err != NULL)
+        *err = walk->failure;
+    return rc;
+}
+
+/* Sorting is for a file that somebody has been at. */
+static int32_t choose_way(struct walk *walk, struct eds_error *err)
+{
+    bool is_complete = true;
+    int32_t rc = EDS_OK;
+    struct eds_head head;
+
+    if (walk->device_id != NULL) {
+        rc = eds_sqlite_head(&walk->sqlite->ledger, walk->device_id, &head, err);
+        if (rc != EDS_OK || head.sequence > 0)
+            return rc;
+    }
+    rc = count_places(walk, &is_complete, err);
+    walk->is_sorted = !is_complete;
+    return rc;
+}
+
+static int32_t scan(struct sqlite_ledger *sqlite, const char *device_id, bool is_whole,
+                    int32_t (*visit)(void *context, const struct eds_stored *), void *context,
+                    struct eds_error *err)
+{
+    int32_t rc = eds_sqlite_ready(sqlite, err);
+    struct walk *walk;
+
+    if (rc != EDS_OK)
+        return rc;
+    if (device_id != NULL && strlen(device_id) >= EDS_DEVICE_ID_SIZE)
+        return EDS_OK; /* no record can have it */
+    walk = calloc(1, sizeof *walk);
+    if (walk == NULL)
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory to read audit_records");
+    walk->sqlite = sqlite;
+    walk->device_id = device_id;
+    walk->is_whole = is_whole;
+    walk->at_sequence = walk->from_first = INT64_MIN;
+    if (device_id != NULL)
+        strcpy(walk->at_device, device_id);
+    rc = choose_way(walk, err);
+    if (rc == EDS_OK)
+        rc = prepare(walk, err);
+    if (rc == EDS_OK)
+        rc = run(walk, visit, context, err);
+    sqlite3_finalize(walk->ways);
+    sqlite3_finalize(walk->row);
+    free(walk->payloads.bytes);
+    free(walk);
+    return rc;
+}
+
+int32_t eds_sqlite_scan(struct eds_ledger *ledger, const char *device_id,
+                        int32_t (*visit)(void *context, const struct eds_stored *), void *context,
+                        struct eds_error *err)
+{
+    return scan((struct sqlite_ledger *)ledger, device_id, false, visit, context, err);
+}
+
+int32_t eds_sqlite_scan_whole(struct eds_ledger *ledger, const char *device_id,
+                              int32_t (*visit)(void *context, const struct eds_stored *),
+                              void *context, struct eds_error *err)
+{
+    return scan((struct sqlite_ledger *)ledger, device_id, true, visit, context, err);
+}
