@@ -29,13 +29,19 @@ PUBLIC = ["edgesentry_bridge.h", "edgesentry/error.h", "edgesentry/blake3.h",
           "edgesentry/chain.h", "edgesentry/verifier.h", "edgesentry/json.h",
           "edgesentry/update.h", "edgesentry/buffer_store.h", "edgesentry/sender.h",
           "edgesentry/buffer.h", "edgesentry/signer.h", "edgesentry/agent.h",
-          "edgesentry/forwarder.h"]
+          "edgesentry/flash.h", "edgesentry/forwarder.h"]
+# What a firmware without an OS has to bring, told to it there.
+PORTS = ["base/port.h", "base/log.h"]
 # Files of these rooms that are of use to the server alone.
 LEFT_OUT = {"base/ini.c"}
 # Under what condition a file counts, innermost; the rooms' own are in ROOM_IF.
 FILE_IF = {"device/store_sqlite.c": "EDS_BUFFER_SQLITE",
            "device/store_sqlite_connect.c": "EDS_BUFFER_SQLITE",
            "device/signer_pkcs11.c": "EDS_PKCS11"}
+FILE_IF.update(dict.fromkeys([
+    "base/log.c", "base/place_posix.c", "base/port_posix.c", "device/agent_clock_system.c",
+    "device/buffer_open.c", "device/forwarder.c", "device/keyfile.c", "device/log_io_file.c",
+    "device/signer_file.c", "device/store_log_file.c"], "!defined(EDS_WITHOUT_OS)"))
 ROOM_IF = {"device": "!defined(EDS_WITHOUT_DEVICE)"}
 
 TOKEN = re.compile(r"""
@@ -293,7 +299,9 @@ def make_header(version):
     for name in PUBLIC:
         text = path_of(name).read_text()
         out.append(INCLUDE.sub(lambda m: m.group() if m.group(1) == "<" else "", text))
-    out.append("#endif /* EDGESENTRY_H */\n")
+    out.append("#if defined(EDS_WITHOUT_OS) /* a firmware defines these functions */\n\n")
+    out.extend(path_of(name).read_text() for name in PORTS)
+    out.append("#endif\n#endif /* EDGESENTRY_H */\n")
     return "\n".join(out)
 
 
@@ -316,6 +324,8 @@ def make_source(version):
  * Options, each a definition for the compiler (docs/DEVICE.md says more):
  *   EDS_PORTABLE_ONLY     nothing but C: no SSE, AVX or AVX-512, chosen at run time
  *   EDS_WITHOUT_DEVICE    without agent, buffer and forwarder
+ *   EDS_WITHOUT_OS        no files, threads and clock: a firmware brings eds_port_random,
+ *                         eds_port_time_ms and eds_log, and a clock for each agent
  *   EDS_BUFFER_SQLITE=1   with the buffer in SQLite (libsqlite3)
  *   EDS_PKCS11=1          with keys in tokens (p11-kit)
  *

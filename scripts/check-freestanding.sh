@@ -10,7 +10,7 @@ build=$1
 allowed='^(mem(cpy|move|set|cmp|chr)|str(len|nlen|cmp|ncmp|chr|error)|__(memcpy|memmove|memset)_chk'
 allowed+='|__stack_chk_fail|__assert_fail|__errno_location|__tls_get_addr|_GLOBAL_OFFSET_TABLE_'
 allowed+='|__cpu_model|__cpu_indicator_init|crypto_[a-z0-9_]+|sodium_[a-z0-9_]+|eds_[a-z0-9_]+)$'
-hosted='^(log|error|place_posix|port_posix|wipe)\.c\.o:$'
+hosted='^(log|place_posix|port_posix|wipe)\.c\.o:$'
 
 faults=0
 for room in base core codec update bridge; do

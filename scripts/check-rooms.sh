@@ -35,6 +35,7 @@ declare -A public=(
     [edgesentry/agent.h]=device
     [edgesentry/buffer.h]=device
     [edgesentry/buffer_store.h]=device
+    [edgesentry/flash.h]=device
     [edgesentry/forwarder.h]=device
     [edgesentry/sender.h]=device
     [edgesentry/signer.h]=device
@@ -52,7 +53,7 @@ declare -A library=(
 freestanding=" core codec update bridge base "
 freestanding_headers=" assert.h limits.h stdalign.h stdarg.h stdatomic.h stdbool.h stddef.h stdint.h string.h errno.h "
 # Of base, these are for systems with an OS.
-hosted=" src/base/log.c src/base/error.c src/base/place_posix.c src/base/port_posix.c src/base/wipe.c "
+hosted=" src/base/log.c src/base/lock.h src/base/place_posix.c src/base/port_posix.c src/base/wipe.c "
 
 faults=0
 fault() {

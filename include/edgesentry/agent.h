@@ -56,7 +56,7 @@ struct eds_agent_config {
     const char *device_id;               /* 1 to 255 bytes of UTF-8; copied */
     struct eds_signer *signer;           /* the agent's alone meanwhile; outlives it */
     struct eds_buffer *buffer;           /* outlives the agent */
-    const struct eds_clock *clock;       /* NULL: the system's; outlives the agent */
+    const struct eds_clock *clock;       /* NULL: the system's; outlives it */
     const struct eds_buffer_head *start; /* what the chain goes on from, if the buffer knows no
                                             head of this device; NULL: its beginning */
     uint64_t key_not_after_ms;           /* Unix time; 0: for ever */

@@ -2,10 +2,8 @@
 #include "edgesentry/error.h"
 
 #include <stdarg.h>
-#include <stdio.h>
-#include <string.h>
 
-#include "base/utf8.h"
+#include "base/format.h"
 
 const char *eds_error_name(int32_t code)
 {
@@ -44,18 +42,12 @@ const char *eds_error_name(int32_t code)
 int32_t(eds_error_set)(struct eds_error *err, int32_t code, const char *format, ...)
 {
     va_list arguments;
-    const char *name = eds_error_name(code);
-    int size;
 
     if (err == NULL)
         return code;
     err->code = code;
     va_start(arguments, format);
-    size = vsnprintf(err->text, sizeof err->text, format, arguments);
+    (void)eds_format_arguments(err->text, sizeof err->text, format, arguments);
     va_end(arguments);
-    if (size < 0)
-        memcpy(err->text, name, strlen(name) + 1); /* names are short */
-    else if ((size_t)size >= sizeof err->text)
-        err->text[eds_utf8_valid_size(err->text, sizeof err->text - 1)] = '\0';
     return code;
 }

@@ -16,7 +16,11 @@
 
 #define LAST_ERROR_SIZE 256u /* bytes; the longest text has under 160 */
 
+#if defined(EDS_WITHOUT_OS) /* and so without threads */
+static char last_error[LAST_ERROR_SIZE];
+#else
 static _Thread_local char last_error[LAST_ERROR_SIZE];
+#endif
 
 /* Keeps the text for eds_last_error_message and returns the code. */
 static int32_t fail(int32_t code, const char *text, const char *more)

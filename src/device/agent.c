@@ -5,11 +5,11 @@
  * after a write that failed. */
 #include "edgesentry/agent.h"
 
-#include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/format.h"
+#include "base/lock.h"
 #include "base/utf8.h"
 #include "device/agent_clock.h"
 #include "edgesentry/attest.h"
@@ -24,7 +24,7 @@ struct eds_agent {
     struct eds_agent_config config;
     char device_id[EDS_DEVICE_ID_SIZE];
     uint8_t key_id[EDS_KEY_ID_SIZE];
-    pthread_mutex_t mutex; /* for all below: one record after the other */
+    struct eds_lock lock; /* for all below: one record after the other */
     struct agent_clock clock;
     enum eds_clock_quality noted_quality;
     bool noted_any, noted_expired;
@@ -54,6 +54,8 @@ static int32_t check_config(const struct eds_agent_config *config, struct eds_er
     if (size == 0 || config->signer == NULL || config->buffer == NULL)
         return eds_error_set(err, EDS_ERR_USAGE,
                              "an agent needs a device id, a signer and a buffer");
+    if (config->clock == NULL && eds_agent_clock_system() == NULL)
+        return eds_error_set(err, EDS_ERR_USAGE, "an agent needs a clock: there is none here");
     if (size >= EDS_DEVICE_ID_SIZE)
         return eds_error_set(err, EDS_ERR_STRING_TOO_LONG, "the device id has more than %u bytes",
                              EDS_DEVICE_ID_SIZE - 1);
@@ -94,7 +96,7 @@ int32_t eds_agent_open(struct eds_agent **out, const struct eds_agent_config *co
     agent->config.start = NULL;
     agent->clock.source = config->clock != NULL ? config->clock : eds_agent_clock_system();
     eds_key_id(agent->key_id, config->signer->public_key);
-    pthread_mutex_init(&agent->mutex, NULL);
+    eds_lock_init(&agent->lock);
     *out = agent;
     return EDS_OK;
 }
@@ -103,7 +105,7 @@ void eds_agent_close(struct eds_agent *agent)
 {
     if (agent == NULL)
         return;
-    pthread_mutex_destroy(&agent->mutex);
+    eds_lock_destroy(&agent->lock);
     free(agent);
 }
 
@@ -121,9 +123,9 @@ static int32_t set_reference(EdsAuditRecord *record, const struct making *making
     char own[EDS_OBJECT_REF_SIZE];
 
     if (object_ref == NULL) {
-        snprintf(own, sizeof own, "%s%s/%llu",
-                 is_note ? NOTE_REFERENCE : "edge:", making->agent->device_id,
-                 (unsigned long long)record->sequence);
+        eds_format(own, sizeof own, "%s%s/%llu",
+                   is_note ? NOTE_REFERENCE : "edge:", making->agent->device_id,
+                   (unsigned long long)record->sequence);
         object_ref = own;
     }
     if (strlen(object_ref) >= EDS_OBJECT_REF_SIZE)
@@ -182,8 +184,8 @@ static int32_t make_note(struct making *making, struct note *note, const char *k
 
     if (eds_json_string_encode(quoted, sizeof quoted, text, strlen(text)) == 0)
         return eds_error_set(err, EDS_ERR_TOO_LARGE, "the note is too long");
-    note->size = (size_t)snprintf(note->json, sizeof note->json, "{\"note\":\"%s\",\"text\":%s}",
-                                  kind, quoted);
+    note->size =
+        eds_format(note->json, sizeof note->json, "{\"note\":\"%s\",\"text\":%s}", kind, quoted);
     event.payload_size = note->size;
     return make(making, &event, true, err);
 }
@@ -201,20 +203,20 @@ static int32_t note_changes(struct making *making, const struct agent_time *now,
     if (agent->config.without_notes)
         return EDS_OK;
     if (clock_changed || now->stepped_ms != 0) {
-        snprintf(text, sizeof text, "%s, reads %llu ms, stepped by %lld ms",
-                 eds_clock_quality_name(now->quality), (unsigned long long)now->wall_ms,
-                 (long long)now->stepped_ms);
+        eds_format(text, sizeof text, "%s, reads %llu ms, stepped by %lld ms",
+                   eds_clock_quality_name(now->quality), (unsigned long long)now->wall_ms,
+                   (long long)now->stepped_ms);
         rc = make_note(making, &notes[0], "clock", text, err);
     }
     if (rc == EDS_OK && expired && !agent->noted_expired) {
-        snprintf(text, sizeof text, "the key's time ended at %llu ms",
-                 (unsigned long long)agent->config.key_not_after_ms);
+        eds_format(text, sizeof text, "the key's time ended at %llu ms",
+                   (unsigned long long)agent->config.key_not_after_ms);
         rc = make_note(making, &notes[1], "key-expired", text, err);
     }
     return rc;
 }
 
-/* Makes and pushes the records; under the mutex. */
+/* Makes and pushes the records; under the lock. */
 static int32_t record_all(struct making *making, const struct eds_event *events, size_t count,
                           const char *note_kind, struct eds_error *err)
 {
@@ -264,14 +266,14 @@ static int32_t record(struct eds_agent *agent, const struct eds_event *events, s
     making.items = calloc(count + NOTES_AT_ONCE, sizeof *making.items);
     if (making.items == NULL)
         return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for a record");
-    pthread_mutex_lock(&agent->mutex);
+    eds_lock_take(&agent->lock);
     before = agent->clock;
     rc = record_all(&making, events, count, note_kind, err);
     if (rc != EDS_OK) {
         agent->clock = before;
         agent->state.failures++;
     }
-    pthread_mutex_unlock(&agent->mutex);
+    eds_lock_give(&agent->lock);
     for (size_t i = 0; out != NULL && rc == EDS_OK && i < count; i++)
         out[i] = making.items[making.count - count + i].entry;
     free(making.items);
@@ -314,8 +316,8 @@ int32_t eds_agent_note(struct eds_agent *agent, const char *kind, const char *te
 
 void eds_agent_get_state(struct eds_agent *agent, struct eds_agent_state *out)
 {
-    pthread_mutex_lock(&agent->mutex);
+    eds_lock_take(&agent->lock);
     *out = agent->state;
     find_head(agent, &out->head);
-    pthread_mutex_unlock(&agent->mutex);
+    eds_lock_give(&agent->lock);
 }

@@ -26,7 +26,14 @@ struct agent_time {
 /* eds_agent_clock_read decides.  last_ms: of the last record; 0: none. */
 struct agent_time eds_agent_clock_read(struct agent_clock *clock, uint64_t last_ms);
 
-/* eds_agent_clock_system is the system's clock. */
+/* eds_agent_clock_system is the system's clock; NULL without an OS. */
+#if defined(EDS_WITHOUT_OS)
+static inline const struct eds_clock *eds_agent_clock_system(void)
+{
+    return NULL;
+}
+#else
 const struct eds_clock *eds_agent_clock_system(void);
+#endif
 
 #endif

@@ -1,7 +1,7 @@
 /* buffer.c - see edgesentry/buffer.h.
  *
  * The store keeps the items; what is decided about them (limits, heads, whose
- * turn it is) is decided here, once for all stores.  One mutex is around
+ * turn it is) is decided here, once for all stores.  One lock is around
  * everything: a store does one thing at a time anyhow. */
 #include "edgesentry/buffer.h"
 
@@ -15,12 +15,12 @@
 
 static void lock(struct eds_buffer *buffer)
 {
-    pthread_mutex_lock(&buffer->mutex);
+    eds_lock_take(&buffer->lock);
 }
 
 static void unlock(struct eds_buffer *buffer)
 {
-    pthread_mutex_unlock(&buffer->mutex);
+    eds_lock_give(&buffer->lock);
 }
 
 static int32_t no_memory(struct eds_error *err)
@@ -85,7 +85,7 @@ int32_t eds_buffer_open_store(struct eds_buffer **out, struct eds_buffer_store *
     }
     eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for the offline buffer");
     buffer->store = store;
-    pthread_mutex_init(&buffer->mutex, NULL);
+    eds_lock_init(&buffer->lock);
     if (limits != NULL)
         buffer->limits = *limits;
     rc = store->ops->heads(store, load_head, buffer, err);
@@ -104,7 +104,7 @@ void eds_buffer_close(struct eds_buffer *buffer)
         return;
     buffer->store->ops->close(buffer->store);
     eds_id_table_clear(&buffer->devices);
-    pthread_mutex_destroy(&buffer->mutex);
+    eds_lock_destroy(&buffer->lock);
     free(buffer);
 }
 

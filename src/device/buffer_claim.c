@@ -43,7 +43,7 @@ int32_t eds_buffer_claim(struct eds_buffer *buffer, uint64_t now_ms, struct buff
 {
     int32_t rc = EDS_ERR_NOT_FOUND;
 
-    pthread_mutex_lock(&buffer->mutex);
+    eds_lock_take(&buffer->lock);
     *device = choose(buffer, now_ms, wake_ms);
     if (*device != NULL)
         rc = buffer->store->ops->next(buffer->store, (*device)->id, 0, false, item, err);
@@ -51,23 +51,23 @@ int32_t eds_buffer_claim(struct eds_buffer *buffer, uint64_t now_ms, struct buff
         (*device)->in_flight = true;
         (*device)->served = ++buffer->turn;
     }
-    pthread_mutex_unlock(&buffer->mutex);
+    eds_lock_give(&buffer->lock);
     return rc;
 }
 
 void eds_buffer_release(struct eds_buffer *buffer, struct buffer_device *device,
                         uint64_t not_before_ms)
 {
-    pthread_mutex_lock(&buffer->mutex);
+    eds_lock_take(&buffer->lock);
     device->in_flight = false;
     device->not_before_ms = not_before_ms;
-    pthread_mutex_unlock(&buffer->mutex);
+    eds_lock_give(&buffer->lock);
 }
 
 void eds_buffer_listen(struct eds_buffer *buffer, void (*pushed)(void *context), void *context)
 {
-    pthread_mutex_lock(&buffer->mutex);
+    eds_lock_take(&buffer->lock);
     buffer->pushed = pushed;
     buffer->pushed_context = context;
-    pthread_mutex_unlock(&buffer->mutex);
+    eds_lock_give(&buffer->lock);
 }

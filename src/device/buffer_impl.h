@@ -2,8 +2,7 @@
 #ifndef EDS_DEVICE_BUFFER_IMPL_H
 #define EDS_DEVICE_BUFFER_IMPL_H
 
-#include <pthread.h>
-
+#include "base/lock.h"
 #include "device/id_table.h"
 #include "edgesentry/buffer.h"
 
@@ -24,12 +23,12 @@ struct buffer_device {
 struct eds_buffer {
     struct eds_buffer_store *store;
     struct eds_buffer_limits limits;
-    pthread_mutex_t mutex; /* for all below, and around every call of the store */
+    struct eds_lock lock; /* for all below, and around every call of the store */
     struct eds_id_table devices;
     uint64_t waiting, dead, size, push_count, turn;
     uint64_t oldest_ms; /* of the item that waits longest; valid while oldest_known */
     bool oldest_known;
-    /* Called without the mutex after a push or a revival; NULL: nobody listens. */
+    /* Called without the lock after a push or a revival; NULL: nobody listens. */
     void (*pushed)(void *context);
     void *pushed_context;
 };

@@ -1,18 +1,14 @@
-/* signer.c - a key in memory or in a file. */
+/* signer.c - a key in memory. */
 #include "edgesentry/signer.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "base/features.h"
 #include "base/wipe.h"
-#include "device/keyfile.h"
 
-/* In sodium_malloc's memory: locked, fenced, wiped when it is freed. */
+/* In sodium_malloc's memory: locked, fenced, wiped when it is freed.  A system
+ * without an OS has no such memory. */
 struct memory_signer {
     struct eds_signer signer; /* first */
     uint8_t seed[EDS_SEED_SIZE];
@@ -26,10 +22,35 @@ static int32_t memory_sign(struct eds_signer *signer, const void *message, size_
     return EDS_OK;
 }
 
+#if defined(EDS_WITHOUT_OS)
+
+static void memory_close(struct eds_signer *signer)
+{
+    eds_wipe(signer, sizeof(struct memory_signer));
+    free(signer);
+}
+
+static struct memory_signer *make(void)
+{
+    return malloc(sizeof(struct memory_signer));
+}
+
+#else
+
 static void memory_close(struct eds_signer *signer)
 {
     sodium_free(signer);
 }
+
+static struct memory_signer *make(void)
+{
+    if (sodium_init() < 0)
+        return NULL;
+    /* So many bytes that it is aligned. */
+    return sodium_malloc((sizeof(struct memory_signer) + 15) & ~(size_t)15);
+}
+
+#endif
 
 static const struct eds_signer_ops memory_ops = {
     .name = "memory", .sign = memory_sign, .close = memory_close};
@@ -37,10 +58,8 @@ static const struct eds_signer_ops memory_ops = {
 int32_t eds_signer_from_seed(struct eds_signer **out, const uint8_t seed[EDS_SEED_SIZE],
                              struct eds_error *err)
 {
-    struct memory_signer *memory = NULL;
+    struct memory_signer *memory = make();
 
-    if (sodium_init() >= 0)
-        memory = sodium_malloc((sizeof *memory + 15) & ~(size_t)15); /* so that it is aligned */
     if (memory == NULL)
         return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for a private key");
     memory->signer.ops = &memory_ops;
@@ -50,71 +69,8 @@ int32_t eds_signer_from_seed(struct eds_signer **out, const uint8_t seed[EDS_SEE
     return EDS_OK;
 }
 
-static int32_t read_file(const char *path, char out[EDS_KEYFILE_SIZE_MAX], size_t *size,
-                         struct eds_error *err)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t got = 1;
-
-    *size = 0;
-    if (fd < 0)
-        return eds_error_set(err, EDS_ERR_IO, "cannot open the key file %s: %s", path,
-                             strerror(errno));
-    while (*size < EDS_KEYFILE_SIZE_MAX && got > 0) {
-        got = read(fd, out + *size, EDS_KEYFILE_SIZE_MAX - *size);
-        if (got > 0)
-            *size += (size_t)got;
-        else if (got < 0 && errno == EINTR)
-            got = 1;
-    }
-    close(fd);
-    if (got < 0)
-        return eds_error_set(err, EDS_ERR_IO, "cannot read the key file %s: %s", path,
-                             strerror(errno));
-    if (got > 0)
-        return eds_error_set(err, EDS_ERR_TOO_LARGE, "%s is too large for a key file", path);
-    return EDS_OK;
-}
-
-int32_t eds_signer_from_key_file(struct eds_signer **out, const char *path, const char *passphrase,
-                                 size_t passphrase_size, struct eds_error *err)
-{
-    char text[EDS_KEYFILE_SIZE_MAX];
-    struct eds_key key = {.seed = {0}};
-    size_t size;
-    int32_t rc = read_file(path, text, &size, err);
-
-    if (rc == EDS_OK)
-        rc = eds_keyfile_parse(&key, text, size, passphrase != NULL ? passphrase : "",
-                               passphrase != NULL ? passphrase_size : 0, err);
-    if (rc == EDS_OK)
-        rc = eds_signer_from_seed(out, key.seed, err);
-    eds_wipe(text, sizeof text);
-    eds_wipe(&key, sizeof key);
-    return rc;
-}
-
 void eds_signer_close(struct eds_signer *signer)
 {
     if (signer != NULL)
         signer->ops->close(signer);
 }
-
-#if !EDS_PKCS11
-int32_t eds_signer_from_pkcs11(struct eds_signer **out, const char *uri, const char *pin,
-                               struct eds_error *err)
-{
-    (void)out;
-    (void)uri;
-    (void)pin;
-    return eds_error_set(err, EDS_ERR_UNSUPPORTED,
-                         "this build has no PKCS#11 (EDS_PKCS11): keys come from files");
-}
-
-int32_t eds_signer_pkcs11_generate(const char *uri, const char *pin,
-                                   uint8_t public_key[EDS_PUBLIC_KEY_SIZE], struct eds_error *err)
-{
-    (void)public_key;
-    return eds_signer_from_pkcs11(NULL, uri, pin, err);
-}
-#endif
