@@ -14,11 +14,12 @@ declare -A left=(
     [update]="base core"
     [registry]="base core"
     [store]="base core"
+    [fleet]="base core codec registry store"
     [ingest]="base core codec registry store"
     [device]="base core codec"
     [transport]="base core codec registry store ingest"
     [evidence]="base core codec store"
-    [cli]="base core codec registry store ingest device transport evidence"
+    [cli]="base core codec registry store ingest device transport evidence fleet"
 )
 # The room of each public header.
 declare -A public=(

@@ -3,8 +3,14 @@
 #define EDS_CLI_DEVICE_H
 
 #include "cli/command.h"
+#include "fleet/reader.h"
 
 extern const char *const eds_device_attest_names[]; /* "required", "optional" */
+
+extern const char *const eds_device_file_formats[]; /* "csv", "json", "ndjson" */
+
+/* eds_device_file_format reads --format; EDS_FLEET_GUESS if it is not given. */
+enum eds_fleet_format eds_device_file_format(const struct eds_args *args);
 
 /* Each in the file of its name, or of its kind. */
 extern const struct eds_command eds_device_add, eds_device_set, eds_operator_add;
@@ -12,5 +18,6 @@ extern const struct eds_command eds_device_list, eds_device_show, eds_operator_l
 extern const struct eds_command eds_device_quarantine, eds_device_release, eds_device_revoke,
     eds_device_retire, eds_operator_revoke;
 extern const struct eds_command eds_device_rotate;
+extern const struct eds_command eds_device_import, eds_device_export;
 
 #endif

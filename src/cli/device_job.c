@@ -13,6 +13,26 @@
 
 #define ATTEMPT_MAX 10
 
+const char *const eds_device_state_words[] = {"active", "quarantined", "revoked", "retired", NULL};
+
+void eds_device_filter_read(struct eds_device_filter *out, const struct eds_args *args)
+{
+    out->state = eds_args_text(args, "state");
+    out->site = eds_args_text(args, "site");
+    out->cohort = eds_args_text(args, "cohort");
+}
+
+static bool is_wanted(const char *wanted, const char *label)
+{
+    return wanted == NULL || strcmp(wanted, label) == 0;
+}
+
+bool eds_device_fits(const struct eds_device_filter *filter, const struct eds_enrolment *it)
+{
+    return is_wanted(filter->state, eds_device_state_name(it->state)) &&
+           is_wanted(filter->site, it->site) && is_wanted(filter->cohort, it->cohort);
+}
+
 static int32_t name_user(char out[EDS_WHO_SIZE], const struct eds_args *args, struct eds_error *err)
 {
     const char *given = eds_args_text(args, "who");

@@ -16,6 +16,25 @@
         {.name = "reason", .value = "TEXT", .help = "Why, for the operation log", .fallback = ""}, \
         EDS_OPTION_JSON
 
+/* Which devices are meant, for the tables of those that list them. */
+extern const char *const eds_device_state_words[];
+#define EDS_OPTIONS_DEVICE_FILTER                                                                  \
+    {.name = "state",                                                                              \
+     .value = "STATE",                                                                             \
+     .choices = eds_device_state_words,                                                            \
+     .help = "Only those in this state"},                                                          \
+        {.name = "site", .value = "SITE", .help = "Only those of this site"},                      \
+    {                                                                                              \
+        .name = "cohort", .value = "COHORT", .help = "Only those of this cohort"                   \
+    }
+
+struct eds_device_filter {
+    const char *state, *site, *cohort; /* NULL: any */
+};
+
+void eds_device_filter_read(struct eds_device_filter *out, const struct eds_args *args);
+bool eds_device_fits(const struct eds_device_filter *filter, const struct eds_enrolment *it);
+
 #define EDS_WHO_SIZE 256u /* bytes, NUL included */
 #define EDS_WHY_SIZE 512u /* bytes, NUL included */
 

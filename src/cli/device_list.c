@@ -9,16 +9,9 @@
 #include "cli/say.h"
 #include "store/instant.h"
 
-static const char *const state_names[] = {"active", "quarantined", "revoked", "retired", NULL};
-
 static const struct eds_option list_options[] = {
-    {.name = "state", .value = "STATE", .choices = state_names, .help = "Only those in this state"},
-    {.name = "site", .value = "SITE", .help = "Only those of this site"},
-    {.name = "cohort", .value = "COHORT", .help = "Only those of this cohort"},
-    EDS_OPTION_DATA_DIR,
-    EDS_OPTION_STORE,
-    EDS_OPTION_JSON,
-    EDS_OPTIONS_END,
+    EDS_OPTIONS_DEVICE_FILTER, EDS_OPTION_DATA_DIR, EDS_OPTION_STORE,
+    EDS_OPTION_JSON,           EDS_OPTIONS_END,
 };
 
 static const struct eds_example list_examples[] = {
@@ -35,16 +28,11 @@ static const struct eds_exit_line list_exits[] = {
 
 struct listing {
     const struct eds_args *args;
-    const char *state, *site, *cohort; /* NULL: any */
+    struct eds_device_filter filter; /* zeroed: any */
     struct eds_json_out json;
     bool as_json;
     uint64_t count, now_ms;
 };
-
-static bool fits(const char *wanted, const char *label)
-{
-    return wanted == NULL || strcmp(wanted, label) == 0;
-}
 
 /* The key that would sign now: the newest valid one, else the newest. */
 static const struct eds_enrolled_key *current_key(const struct eds_enrolment *it, uint64_t now_ms)
@@ -64,8 +52,7 @@ static int32_t print_one(void *context, const struct eds_enrolment *it)
     uint8_t key_id[EDS_KEY_ID_SIZE];
     char digits[2 * EDS_KEY_ID_SIZE + 1];
 
-    if (!fits(listing->state, eds_device_state_name(it->state)) || !fits(listing->site, it->site) ||
-        !fits(listing->cohort, it->cohort))
+    if (!eds_device_fits(&listing->filter, it))
         return EDS_OK;
     listing->count++;
     if (listing->as_json) {
@@ -120,11 +107,9 @@ static int list(const struct eds_args *args, enum eds_role role, struct listing 
 
 static int run_list(const struct eds_args *args)
 {
-    struct listing listing = {.args = args,
-                              .state = eds_args_text(args, "state"),
-                              .site = eds_args_text(args, "site"),
-                              .cohort = eds_args_text(args, "cohort")};
+    struct listing listing = {.args = args};
 
+    eds_device_filter_read(&listing.filter, args);
     return list(args, EDS_ROLE_DEVICE, &listing);
 }
 

@@ -20,8 +20,8 @@ static uint64_t now_ms(void)
 
 void eds_progress_begin(struct eds_progress *progress)
 {
-    *progress =
-        (struct eds_progress){.on_terminal = isatty(STDERR_FILENO) == 1, .started_ms = now_ms()};
+    *progress = (struct eds_progress){
+        .on_terminal = isatty(STDERR_FILENO) == 1, .started_ms = now_ms(), .things = "records"};
 }
 
 void eds_progress_update(struct eds_progress *progress, uint64_t records, uint64_t bytes)
@@ -34,8 +34,8 @@ void eds_progress_update(struct eds_progress *progress, uint64_t records, uint64
     elapsed = now - progress->started_ms;
     if (elapsed < QUIET_MS || now - progress->shown_ms < INTERVAL_MS)
         return;
-    fprintf(stderr, "\r%" PRIu64 " records, %" PRIu64 " MiB, %" PRIu64 " records/s ", records,
-            bytes >> 20, records * 1000u / elapsed);
+    fprintf(stderr, "\r%" PRIu64 " %s, %" PRIu64 " MiB, %" PRIu64 " %s/s ", records,
+            progress->things, bytes >> 20, records * 1000u / elapsed, progress->things);
     progress->shown = true;
     progress->shown_ms = now;
 }

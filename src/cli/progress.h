@@ -10,6 +10,7 @@
 struct eds_progress {
     bool on_terminal, shown;
     uint64_t started_ms, shown_ms;
+    const char *things; /* what is counted: "records", unless the caller sets another */
 };
 
 void eds_progress_begin(struct eds_progress *progress);

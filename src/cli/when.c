@@ -1,7 +1,6 @@
 /* when.c - see when.h. */
 #include "cli/when.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/port.h"
@@ -30,8 +29,6 @@ static bool parse_span(uint64_t *span_ms, const char *text)
 
 int32_t eds_when_parse(uint64_t *unix_ms, const char *text, uint64_t now_ms, struct eds_error *err)
 {
-    size_t size = strlen(text);
-    char whole[EDS_INSTANT_SIZE];
     uint64_t span_ms;
 
     if (strcmp(text, "now") == 0) {
@@ -42,13 +39,8 @@ int32_t eds_when_parse(uint64_t *unix_ms, const char *text, uint64_t now_ms, str
         *unix_ms = now_ms + span_ms;
         return EDS_OK;
     }
-    if (eds_instant_parse(unix_ms, text))
+    if (eds_instant_parse_any(unix_ms, text))
         return EDS_OK;
-    if (size > 1 && size + 4 < sizeof whole && text[size - 1] == 'Z') {
-        snprintf(whole, sizeof whole, "%.*s.000Z", (int)size - 1, text);
-        if (eds_instant_parse(unix_ms, whole))
-            return EDS_OK;
-    }
     return eds_error_set(err, EDS_ERR_USAGE,
                          "expected 2026-11-22T00:00:00Z, now, or a span from now like +24h");
 }

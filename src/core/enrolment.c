@@ -2,7 +2,19 @@
 #include "core/enrolment.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <string.h>
+
+size_t eds_enrolment_size(const struct eds_enrolment *it)
+{
+    assert(it->key_count <= EDS_ENROLMENT_KEYS_MAX);
+    return offsetof(struct eds_enrolment, keys) + it->key_count * sizeof it->keys[0];
+}
+
+void eds_enrolment_copy(struct eds_enrolment *out, const struct eds_enrolment *it)
+{
+    memcpy(out, it, eds_enrolment_size(it));
+}
 
 enum eds_key_standing eds_key_standing(const struct eds_enrolled_key *key, uint64_t now_ms,
                                        uint64_t sequence)

@@ -55,6 +55,11 @@ struct eds_enrolment {
     struct eds_enrolled_key keys[EDS_ENROLMENT_KEYS_MAX]; /* oldest first */
 };
 
+/* eds_enrolment_size is the bytes of an enrolment up to its last key: what need be
+ * kept of it.  eds_enrolment_copy copies just these. */
+size_t eds_enrolment_size(const struct eds_enrolment *it);
+void eds_enrolment_copy(struct eds_enrolment *out, const struct eds_enrolment *it);
+
 /* What a key's window says of one record. */
 enum eds_key_standing { EDS_KEY_VALID, EDS_KEY_EARLY, EDS_KEY_ENDED, EDS_KEY_REVOKED };
 

@@ -94,3 +94,18 @@ bool eds_instant_parse(uint64_t *unix_ms, const char *text)
     eds_instant_format(again, *unix_ms);
     return strcmp(again, text) == 0;
 }
+
+bool eds_instant_parse_any(uint64_t *unix_ms, const char *text)
+{
+    static const char end[] = ".000Z";
+    size_t size = strlen(text);
+    char whole[EDS_INSTANT_SIZE];
+
+    if (eds_instant_parse(unix_ms, text))
+        return true;
+    if (size == 0 || text[size - 1] != 'Z' || size - 1 + sizeof end > sizeof whole)
+        return false;
+    memcpy(whole, text, size - 1);
+    memcpy(whole + size - 1, end, sizeof end);
+    return eds_instant_parse(unix_ms, whole);
+}

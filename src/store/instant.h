@@ -17,4 +17,7 @@ void eds_instant_format(char out[EDS_INSTANT_SIZE], uint64_t unix_ms);
  * other text. */
 bool eds_instant_parse(uint64_t *unix_ms, const char *text);
 
+/* eds_instant_parse_any also reads a moment without milliseconds. */
+bool eds_instant_parse_any(uint64_t *unix_ms, const char *text);
+
 #endif

@@ -3,7 +3,6 @@
  * A change first makes copies of all that is to be, then checks, and only then
  * puts the copies in their places, where nothing can fail any more.  Who has a
  * key is found by looking at all: this store is for tests and demos. */
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,19 +12,17 @@
 /* An enrolment with the memory of the keys that it has. */
 static struct eds_enrolment *copy_of(const struct eds_enrolment *it)
 {
-    size_t size = offsetof(struct eds_enrolment, keys) + (size_t)it->key_count * sizeof it->keys[0];
-    struct eds_enrolment *copy = malloc(size);
+    struct eds_enrolment *copy = malloc(eds_enrolment_size(it));
 
     if (copy != NULL)
-        memcpy(copy, it, size);
+        eds_enrolment_copy(copy, it);
     return copy;
 }
 
 static void copy_out(struct eds_enrolment *out, const struct eds_enrolment *it)
 {
     memset(out, 0, sizeof *out);
-    memcpy(out, it,
-           offsetof(struct eds_enrolment, keys) + (size_t)it->key_count * sizeof it->keys[0]);
+    eds_enrolment_copy(out, it);
 }
 
 static size_t place_of(const struct memory_ledger *memory, enum eds_role role, const char *id)
@@ -247,6 +244,61 @@ static int32_t memory_change(struct eds_ledger *ledger, const struct eds_roster_
     return rc;
 }
 
+/* Changes that are kept while their source goes on. */
+struct kept {
+    struct eds_roster_change *changes;
+    size_t count, capacity;
+};
+
+static int32_t keep(struct kept *kept, const struct eds_roster_change *change,
+                    struct eds_error *err)
+{
+    struct eds_roster_change *grown =
+        eds_memory_grown(kept->changes, &kept->capacity, kept->count, sizeof *grown);
+    struct eds_enrolment *copy = copy_of(change->enrolment);
+    char *message = strdup(change->message);
+
+    if (grown != NULL)
+        kept->changes = grown;
+    if (grown == NULL || copy == NULL || message == NULL) {
+        free(copy);
+        free(message);
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory to change the registry");
+    }
+    grown[kept->count++] = (struct eds_roster_change){copy, message, change->who, change->why};
+    return EDS_OK;
+}
+
+static void forget(struct kept *kept)
+{
+    for (size_t i = 0; i < kept->count; i++) {
+        free((void *)(uintptr_t)kept->changes[i].enrolment);
+        free((void *)(uintptr_t)kept->changes[i].message);
+    }
+    free(kept->changes);
+}
+
+/* All that is kept here is in memory anyway.  who and why are one operator's, and
+ * live as long as the source. */
+static int32_t memory_change_all(struct eds_ledger *ledger, struct eds_roster_source *source,
+                                 uint64_t now_ms, struct eds_error *err)
+{
+    struct kept kept = {.count = 0};
+    const struct eds_roster_change *changes;
+    size_t count;
+    int32_t rc;
+
+    do {
+        rc = eds_roster_next(source, &changes, &count, err);
+        for (size_t i = 0; rc == EDS_OK && i < count; i++)
+            rc = keep(&kept, &changes[i], err);
+    } while (rc == EDS_OK && count > 0);
+    if (rc == EDS_OK)
+        rc = memory_change(ledger, kept.changes, kept.count, now_ms, err);
+    forget(&kept);
+    return rc;
+}
+
 static int32_t memory_version(struct eds_ledger *ledger, uint64_t *out, struct eds_error *err)
 {
     (void)err;
@@ -277,6 +329,37 @@ static int32_t memory_owner(struct eds_ledger *ledger,
         return eds_error_set(err, EDS_ERR_NOT_FOUND, "the key is not registered");
     out->role = owner->role;
     strcpy(out->id, owner->id);
+    return EDS_OK;
+}
+
+static int32_t memory_find_many(struct eds_ledger *ledger, enum eds_role role,
+                                const char *const *ids, size_t count, eds_roster_visit *visit,
+                                void *context, struct eds_error *err)
+{
+    struct eds_enrolment *shown = malloc(sizeof *shown);
+    int32_t rc = EDS_OK;
+
+    if (shown == NULL)
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory to read the registry");
+    for (size_t i = 0; rc == EDS_OK && i < count; i++) {
+        if (place_of((struct memory_ledger *)ledger, role, ids[i]) == EDS_KEY_ABSENT)
+            continue;
+        rc = memory_find(ledger, role, ids[i], shown, err);
+        if (rc == EDS_OK)
+            rc = visit(context, shown);
+    }
+    free(shown);
+    return rc;
+}
+
+static int32_t memory_owners(struct eds_ledger *ledger, const uint8_t *const *public_keys,
+                             size_t count, struct eds_key_owner *out, struct eds_error *err)
+{
+    (void)err;
+    for (size_t i = 0; i < count; i++) {
+        memset(&out[i], 0, sizeof out[i]);
+        (void)memory_owner(ledger, public_keys[i], &out[i], NULL);
+    }
     return EDS_OK;
 }
 
@@ -361,9 +444,12 @@ struct eds_enrolment *eds_memory_device(struct memory_ledger *memory, const char
 
 const struct eds_roster_ops eds_memory_roster_ops = {
     .change = memory_change,
+    .change_all = memory_change_all,
     .version = memory_version,
     .find = memory_find,
     .owner = memory_owner,
+    .find_many = memory_find_many,
+    .owners = memory_owners,
     .scan = memory_scan,
     .changed = memory_changed,
 };

@@ -207,6 +207,85 @@ static int32_t roster_find(struct eds_ledger *ledger, enum eds_role role, const 
     return rc;
 }
 
+/* One slice of the ids, of which each is valid UTF-8 or nobody's. */
+static int32_t find_slice(struct postgres_ledger *postgres, enum eds_role role,
+                          const char *const *ids, size_t count, struct eds_enrolment *place,
+                          eds_roster_visit *visit, void *context, struct eds_error *err)
+{
+    struct postgres_params params = {0};
+    struct postgres_array *column = &postgres->columns[0];
+    PGresult *result = NULL;
+    int32_t rc = EDS_OK;
+
+    eds_postgres_array_begin(column, POSTGRES_TYPE_TEXT);
+    for (size_t i = 0; i < count; i++)
+        if (eds_utf8_valid(ids[i], strlen(ids[i])))
+            eds_postgres_array_add_text(column, ids[i]);
+    eds_postgres_add_text(&params, eds_role_name(role));
+    if (!eds_postgres_array_finish(column, &params))
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory to read the registry");
+    rc =
+        eds_postgres_ask(postgres,
+                         ROWS_OF("WHERE role = $1::text AND id = ANY($2::text[])") " ORDER BY r.id,"
+                                                                                   " k.key_number",
+                         &params, &result, err);
+    for (int row = 0; rc == EDS_OK && row < PQntuples(result);) {
+        rc = read_one(postgres, result, &row, place, err);
+        if (rc == EDS_OK)
+            rc = visit(context, place);
+    }
+    PQclear(result);
+    return rc;
+}
+
+static int32_t roster_find_many(struct eds_ledger *ledger, enum eds_role role,
+                                const char *const *ids, size_t count, eds_roster_visit *visit,
+                                void *context, struct eds_error *err)
+{
+    struct eds_enrolment *place = calloc(1, sizeof *place);
+    int32_t rc = EDS_OK;
+
+    if (place == NULL)
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory to read the registry");
+    for (size_t at = 0; rc == EDS_OK && at < count; at += SLICE_ROWS)
+        rc = find_slice((struct postgres_ledger *)ledger, role, ids + at,
+                        count - at < SLICE_ROWS ? count - at : SLICE_ROWS, place, visit, context,
+                        err);
+    free(place);
+    return rc;
+}
+
+static int32_t roster_owners(struct eds_ledger *ledger, const uint8_t *const *public_keys,
+                             size_t count, struct eds_key_owner *out, struct eds_error *err)
+{
+    static const char query[] =
+        "SELECT n.at, k.role, k.id FROM unnest($1::bytea[]) WITH ORDINALITY AS n(key, at)"
+        " JOIN registry_keys AS k ON k.public_key = n.key";
+    struct postgres_ledger *postgres = (struct postgres_ledger *)ledger;
+    struct postgres_params params = {0};
+    struct postgres_array *column = &postgres->columns[0];
+    PGresult *result = NULL;
+    int32_t rc;
+
+    memset(out, 0, count * sizeof *out);
+    eds_postgres_array_begin(column, POSTGRES_TYPE_BYTEA);
+    for (size_t i = 0; i < count; i++)
+        eds_postgres_array_add(column, public_keys[i], EDS_PUBLIC_KEY_SIZE);
+    if (!eds_postgres_array_finish(column, &params))
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory to read the registry");
+    rc = eds_postgres_ask(postgres, query, &params, &result, err);
+    for (int row = 0; rc == EDS_OK && row < PQntuples(result); row++) {
+        uint64_t at;
+
+        if (!eds_postgres_column_u64(&at, result, row, 0) || at - 1 >= count ||
+            !take_role(&out[at - 1].role, result, row, 1) ||
+            !take_text(out[at - 1].id, sizeof out[at - 1].id, result, row, 2))
+            rc = eds_postgres_damaged(postgres, err, "registry_keys", 0, "owner");
+    }
+    PQclear(result);
+    return rc;
+}
+
 static int32_t roster_version(struct eds_ledger *ledger, uint64_t *out, struct eds_error *err)
 {
     struct postgres_ledger *postgres = (struct postgres_ledger *)ledger;
@@ -245,9 +324,12 @@ static int32_t roster_owner(struct eds_ledger *ledger,
 
 const struct eds_roster_ops eds_postgres_roster_ops = {
     .change = eds_postgres_roster_change,
+    .change_all = eds_postgres_roster_change_all,
     .version = roster_version,
     .find = roster_find,
     .owner = roster_owner,
+    .find_many = roster_find_many,
+    .owners = roster_owners,
     .scan = roster_scan,
     .changed = roster_changed,
 };

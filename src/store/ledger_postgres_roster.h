@@ -18,5 +18,7 @@ void eds_postgres_roll_back(struct postgres_ledger *postgres);
 int32_t eds_postgres_roster_change(struct eds_ledger *ledger,
                                    const struct eds_roster_change *changes, size_t count,
                                    uint64_t now_ms, struct eds_error *err);
+int32_t eds_postgres_roster_change_all(struct eds_ledger *ledger, struct eds_roster_source *source,
+                                       uint64_t now_ms, struct eds_error *err);
 
 #endif

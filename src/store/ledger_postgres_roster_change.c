@@ -14,8 +14,9 @@
 
 struct changing {
     struct postgres_ledger *postgres;
-    const struct eds_roster_change *changes;
+    const struct eds_roster_change *changes; /* the batch at hand */
     size_t count;
+    struct eds_roster_source *source; /* NULL: there is no other */
     uint64_t now_ms;
     uint64_t version; /* of this transaction */
     struct eds_error *err;
@@ -228,6 +229,31 @@ static int32_t put_lines(struct changing *c)
     return run_columns(c, put, 4, &params, &written);
 }
 
+static int32_t put_batch(struct changing *c)
+{
+    int32_t rc = put_rows(c, true);
+
+    if (rc == EDS_OK)
+        rc = put_rows(c, false);
+    if (rc == EDS_OK)
+        rc = put_keys(c);
+    return rc == EDS_OK ? put_lines(c) : rc;
+}
+
+static int32_t put_batches(struct changing *c)
+{
+    int32_t rc = EDS_OK;
+
+    if (c->source == NULL)
+        return put_batch(c);
+    do {
+        rc = eds_roster_next(c->source, &c->changes, &c->count, c->err);
+        if (rc == EDS_OK && c->count > 0)
+            rc = put_batch(c);
+    } while (rc == EDS_OK && c->count > 0);
+    return rc;
+}
+
 static int32_t put_all(struct changing *c)
 {
     struct postgres_params params = {0};
@@ -240,13 +266,7 @@ static int32_t put_all(struct changing *c)
     if (rc == EDS_OK)
         rc = take_turn(c);
     if (rc == EDS_OK)
-        rc = put_rows(c, true);
-    if (rc == EDS_OK)
-        rc = put_rows(c, false);
-    if (rc == EDS_OK)
-        rc = put_keys(c);
-    if (rc == EDS_OK)
-        rc = put_lines(c);
+        rc = put_batches(c);
     if (rc != EDS_OK)
         return rc;
     eds_postgres_sign_params(c->postgres, &params);
@@ -268,6 +288,30 @@ void eds_postgres_roll_back(struct postgres_ledger *postgres)
     PQclear(result);
 }
 
+static int32_t check_writable(const struct postgres_ledger *postgres, struct eds_error *err)
+{
+    if (postgres->mode != POSTGRES_MODE_READ)
+        return EDS_OK;
+    return eds_error_set(err, EDS_ERR_USAGE, "PostgreSQL %s is open for reading only",
+                         postgres->place);
+}
+
+/* *lost: the connection broke and nothing was done. */
+static int32_t write(struct changing *c, bool *lost)
+{
+    int32_t rc = eds_postgres_ready(c->postgres, c->err);
+
+    *lost = false;
+    if (rc != EDS_OK)
+        return rc;
+    rc = put_all(c);
+    if (rc == EDS_OK)
+        return eds_postgres_finish(c->postgres, lost, c->err);
+    *lost = c->postgres->connection == NULL;
+    eds_postgres_roll_back(c->postgres);
+    return rc;
+}
+
 int32_t eds_postgres_roster_change(struct eds_ledger *ledger,
                                    const struct eds_roster_change *changes, size_t count,
                                    uint64_t now_ms, struct eds_error *err)
@@ -278,26 +322,27 @@ int32_t eds_postgres_roster_change(struct eds_ledger *ledger,
                          .now_ms = now_ms,
                          .err = err};
     bool lost = true;
-    int32_t rc;
+    int32_t rc = check_writable(c.postgres, err);
 
-    if (c.postgres->mode == POSTGRES_MODE_READ)
-        return eds_error_set(err, EDS_ERR_USAGE, "PostgreSQL %s is open for reading only",
-                             c.postgres->place);
-    rc = eds_roster_check_changes(changes, count, err);
+    if (rc == EDS_OK)
+        rc = eds_roster_check_changes(changes, count, err);
     if (rc != EDS_OK || count == 0)
         return rc;
-    for (int i = 0; lost && i < ATTEMPT_MAX; i++) {
-        lost = false;
-        rc = eds_postgres_ready(c.postgres, err);
-        if (rc != EDS_OK)
-            break;
-        rc = put_all(&c);
-        if (rc == EDS_OK) {
-            rc = eds_postgres_finish(c.postgres, &lost, err);
-        } else {
-            lost = c.postgres->connection == NULL; /* before COMMIT: nothing was done */
-            eds_postgres_roll_back(c.postgres);
-        }
-    }
+    for (int i = 0; lost && i < ATTEMPT_MAX; i++)
+        rc = write(&c, &lost);
     return rc;
+}
+
+/* Tried once: what came from the source does not come again. */
+int32_t eds_postgres_roster_change_all(struct eds_ledger *ledger, struct eds_roster_source *source,
+                                       uint64_t now_ms, struct eds_error *err)
+{
+    struct changing c = {.postgres = (struct postgres_ledger *)ledger,
+                         .source = source,
+                         .now_ms = now_ms,
+                         .err = err};
+    bool lost;
+    int32_t rc = check_writable(c.postgres, err);
+
+    return rc == EDS_OK ? write(&c, &lost) : rc;
 }

@@ -229,29 +229,62 @@ int32_t eds_sqlite_roster_changed(struct eds_ledger *ledger, uint64_t since,
                 &place, visit, context, err);
 }
 
+#define FIND_ONE "SELECT " COLUMNS "WHERE role = ?1 AND id = ?2"
+
+static int32_t prepare_find(struct reading *reading, struct eds_error *err)
+{
+    int32_t rc = prepare(reading, FIND_ONE, err);
+
+    reading->slice = calloc(1, sizeof *reading->slice);
+    if (rc == EDS_OK && reading->slice == NULL)
+        rc = eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory to read the registry");
+    return rc;
+}
+
+/* Looks for one: reading->count says whether it is there. */
+static int32_t find_one(struct reading *reading, enum eds_role role, const char *id,
+                        struct eds_error *err)
+{
+    int32_t rc;
+
+    if (sqlite3_bind_text(reading->rows, 1, eds_role_name(role), -1, SQLITE_STATIC) != SQLITE_OK ||
+        sqlite3_bind_text(reading->rows, 2, id, -1, SQLITE_STATIC) != SQLITE_OK)
+        return eds_sqlite_fail(reading->sqlite, err, "read");
+    rc = read_slice(reading, 1);
+    if (rc != EDS_OK && err != NULL)
+        *err = reading->failure;
+    return rc;
+}
+
 int32_t eds_sqlite_roster_find(struct eds_ledger *ledger, enum eds_role role, const char *id,
                                struct eds_enrolment *out, struct eds_error *err)
 {
     struct reading reading = {.sqlite = (struct sqlite_ledger *)ledger};
-    int32_t rc = prepare(&reading, "SELECT " COLUMNS "WHERE role = ?1 AND id = ?2", err);
+    int32_t rc = prepare_find(&reading, err);
 
-    reading.slice = calloc(1, sizeof *reading.slice);
-    if (rc == EDS_OK && reading.slice == NULL)
-        rc = eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory to read the registry");
-    if (rc == EDS_OK &&
-        (sqlite3_bind_text(reading.rows, 1, eds_role_name(role), -1, SQLITE_STATIC) != SQLITE_OK ||
-         sqlite3_bind_text(reading.rows, 2, id, -1, SQLITE_STATIC) != SQLITE_OK))
-        rc = eds_sqlite_fail(reading.sqlite, err, "read");
-    if (rc == EDS_OK) {
-        rc = read_slice(&reading, 1);
-        if (rc != EDS_OK && err != NULL)
-            *err = reading.failure;
-    }
+    if (rc == EDS_OK)
+        rc = find_one(&reading, role, id, err);
     if (rc == EDS_OK && reading.count == 0)
         rc = eds_error_set(err, EDS_ERR_NOT_FOUND, "no %s %s is registered", eds_role_name(role),
                            id);
     if (rc == EDS_OK)
         *out = reading.slice[0];
+    finish(&reading);
+    return rc;
+}
+
+int32_t eds_sqlite_roster_find_many(struct eds_ledger *ledger, enum eds_role role,
+                                    const char *const *ids, size_t count, eds_roster_visit *visit,
+                                    void *context, struct eds_error *err)
+{
+    struct reading reading = {.sqlite = (struct sqlite_ledger *)ledger};
+    int32_t rc = prepare_find(&reading, err);
+
+    for (size_t i = 0; rc == EDS_OK && i < count; i++) {
+        rc = find_one(&reading, role, ids[i], err);
+        if (rc == EDS_OK && reading.count > 0)
+            rc = visit(context, reading.slice);
+    }
     finish(&reading);
     return rc;
 }
@@ -273,32 +306,69 @@ int32_t eds_sqlite_roster_version(struct eds_ledger *ledger, uint64_t *out, stru
     return rc;
 }
 
-int32_t eds_sqlite_roster_owner(struct eds_ledger *ledger,
-                                const uint8_t public_key[EDS_PUBLIC_KEY_SIZE],
-                                struct eds_key_owner *out, struct eds_error *err)
+/* Looks for a key with a statement of OWNER; EDS_ERR_NOT_FOUND without a text. */
+static int32_t find_owner(const struct sqlite_ledger *sqlite, sqlite3_stmt *statement,
+                          const uint8_t *public_key, struct eds_key_owner *out,
+                          struct eds_error *err)
 {
-    struct sqlite_ledger *sqlite = (struct sqlite_ledger *)ledger;
-    sqlite3_stmt *statement = NULL;
-    int code = SQLITE_ERROR;
-    int32_t rc = eds_sqlite_ready(sqlite, err);
+    int code = sqlite3_bind_blob(statement, 1, public_key, EDS_PUBLIC_KEY_SIZE, SQLITE_STATIC);
+    int32_t rc = EDS_OK;
 
-    if (rc == EDS_OK)
-        rc = eds_sqlite_prepare(sqlite,
-                                "SELECT rowid, role, id FROM registry_keys WHERE public_key = ?1",
-                                &statement, err);
-    if (rc != EDS_OK)
-        return rc;
-    if (sqlite3_bind_blob(statement, 1, public_key, EDS_PUBLIC_KEY_SIZE, SQLITE_STATIC) ==
-        SQLITE_OK)
+    if (code == SQLITE_OK)
         code = sqlite3_step(statement);
     if (code == SQLITE_DONE)
-        rc = eds_error_set(err, EDS_ERR_NOT_FOUND, "the key is not registered");
+        rc = EDS_ERR_NOT_FOUND;
     else if (code != SQLITE_ROW)
         rc = eds_sqlite_fail(sqlite, err, "read");
     else if (!take_role(&out->role, statement, 1) ||
              !take_text(out->id, sizeof out->id, statement, 2))
         rc = eds_sqlite_damaged(sqlite, err, "registry_keys", sqlite3_column_int64(statement, 0),
                                 "owner");
+    sqlite3_reset(statement);
+    return rc;
+}
+
+static int32_t prepare_owner(struct sqlite_ledger *sqlite, sqlite3_stmt **out,
+                             struct eds_error *err)
+{
+    int32_t rc = eds_sqlite_ready(sqlite, err);
+
+    *out = NULL;
+    if (rc != EDS_OK)
+        return rc;
+    return eds_sqlite_prepare(
+        sqlite, "SELECT rowid, role, id FROM registry_keys WHERE public_key = ?1", out, err);
+}
+
+int32_t eds_sqlite_roster_owner(struct eds_ledger *ledger,
+                                const uint8_t public_key[EDS_PUBLIC_KEY_SIZE],
+                                struct eds_key_owner *out, struct eds_error *err)
+{
+    struct sqlite_ledger *sqlite = (struct sqlite_ledger *)ledger;
+    sqlite3_stmt *statement;
+    int32_t rc = prepare_owner(sqlite, &statement, err);
+
+    if (rc == EDS_OK)
+        rc = find_owner(sqlite, statement, public_key, out, err);
+    if (rc == EDS_ERR_NOT_FOUND)
+        rc = eds_error_set(err, rc, "the key is not registered");
+    sqlite3_finalize(statement);
+    return rc;
+}
+
+int32_t eds_sqlite_roster_owners(struct eds_ledger *ledger, const uint8_t *const *public_keys,
+                                 size_t count, struct eds_key_owner *out, struct eds_error *err)
+{
+    struct sqlite_ledger *sqlite = (struct sqlite_ledger *)ledger;
+    sqlite3_stmt *statement;
+    int32_t rc = prepare_owner(sqlite, &statement, err);
+
+    for (size_t i = 0; rc == EDS_OK && i < count; i++) {
+        memset(&out[i], 0, sizeof out[i]);
+        rc = find_owner(sqlite, statement, public_keys[i], &out[i], err);
+        if (rc == EDS_ERR_NOT_FOUND)
+            rc = EDS_OK;
+    }
     sqlite3_finalize(statement);
     return rc;
 }

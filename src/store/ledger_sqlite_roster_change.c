@@ -30,6 +30,11 @@ struct changing {
     sqlite3_stmt *statements[STATEMENT_COUNT];
     char now[EDS_INSTANT_SIZE];
     uint64_t version; /* of this transaction */
+
+    const struct eds_roster_change *changes; /* the batch at hand */
+    size_t count;
+    struct eds_roster_source *source; /* NULL: there is no other */
+    struct eds_enrolment last;        /* written */
 };
 
 static int32_t run(const struct changing *changing, enum statement which, int bound)
@@ -147,28 +152,47 @@ static int32_t put_line(const struct changing *changing, const struct eds_roster
     return run(changing, LOG, bound);
 }
 
-static int32_t put_all(struct changing *changing, const struct eds_roster_change *changes,
-                       size_t count)
+static int32_t put_batch(struct changing *changing)
 {
-    int32_t rc = take_turn(changing);
+    int32_t rc = EDS_OK;
 
-    for (size_t i = 0; rc == EDS_OK && i < count; i++) {
-        const struct eds_enrolment *it = changes[i].enrolment;
+    for (size_t i = 0; rc == EDS_OK && i < changing->count; i++) {
+        const struct eds_enrolment *it = changing->changes[i].enrolment;
 
         rc = put_row(changing, it);
         for (uint32_t k = 0; rc == EDS_OK && k < it->key_count; k++)
             rc = put_key(changing, it, k);
         if (rc == EDS_OK)
-            rc = put_line(changing, &changes[i]);
+            rc = put_line(changing, &changing->changes[i]);
     }
+    if (rc == EDS_OK && changing->count > 0)
+        eds_enrolment_copy(&changing->last, changing->changes[changing->count - 1].enrolment);
+    return rc;
+}
+
+static int32_t put_all(struct changing *changing)
+{
+    int32_t rc = take_turn(changing);
+
+    do {
+        if (rc == EDS_OK && changing->source != NULL)
+            rc = eds_roster_next(changing->source, &changing->changes, &changing->count,
+                                 changing->err);
+        if (rc == EDS_OK)
+            rc = put_batch(changing);
+    } while (rc == EDS_OK && changing->source != NULL && changing->count > 0);
     return rc;
 }
 
 /* After a COMMIT that failed: was it done all the same?  Then the last one
  * changed bears this transaction's number. */
-static bool is_there(const struct changing *changing, const struct eds_enrolment *last)
+static bool is_there(const struct changing *changing)
 {
+    const struct eds_enrolment *last = &changing->last;
     struct eds_enrolment found;
+
+    if (last->key_count == 0)
+        return false; /* there was nothing to be changed */
 
     return eds_sqlite_roster_find(&changing->sqlite->ledger, last->role, last->id, &found, NULL) ==
                EDS_OK &&
@@ -178,8 +202,7 @@ static bool is_there(const struct changing *changing, const struct eds_enrolment
                   last->keys[last->key_count - 1].public_key, EDS_PUBLIC_KEY_SIZE) == 0;
 }
 
-static int32_t write(struct changing *changing, const struct eds_roster_change *changes,
-                     size_t count)
+static int32_t write(struct changing *changing)
 {
     struct sqlite_ledger *sqlite = changing->sqlite;
     bool was_committing = false;
@@ -190,7 +213,7 @@ static int32_t write(struct changing *changing, const struct eds_roster_change *
     if (rc == EDS_OK)
         rc = eds_sqlite_begin(sqlite, changing->err);
     if (rc == EDS_OK)
-        rc = put_all(changing, changes, count);
+        rc = put_all(changing);
     for (int i = 0; i < STATEMENT_COUNT; i++)
         sqlite3_finalize(changing->statements[i]);
     if (rc == EDS_OK) {
@@ -200,31 +223,53 @@ static int32_t write(struct changing *changing, const struct eds_roster_change *
     if (rc == EDS_OK)
         return EDS_OK;
     eds_sqlite_roll_back(sqlite);
-    return was_committing && is_there(changing, changes[count - 1].enrolment) ? EDS_OK : rc;
+    return was_committing && is_there(changing) ? EDS_OK : rc;
+}
+
+static int32_t check_writable(const struct sqlite_ledger *sqlite, struct eds_error *err)
+{
+    if (!sqlite->read_only)
+        return EDS_OK;
+    return eds_error_set(err, EDS_ERR_USAGE, "%s is open for reading only", sqlite->path);
 }
 
 int32_t eds_sqlite_roster_change(struct eds_ledger *ledger, const struct eds_roster_change *changes,
                                  size_t count, uint64_t now_ms, struct eds_error *err)
 {
-    struct changing changing = {.sqlite = (struct sqlite_ledger *)ledger, .err = err};
-    int32_t rc;
+    struct changing changing = {
+        .sqlite = (struct sqlite_ledger *)ledger, .err = err, .changes = changes, .count = count};
+    int32_t rc = check_writable(changing.sqlite, err);
 
-    if (changing.sqlite->read_only)
-        return eds_error_set(err, EDS_ERR_USAGE, "%s is open for reading only",
-                             changing.sqlite->path);
-    rc = eds_roster_check_changes(changes, count, err);
+    if (rc == EDS_OK)
+        rc = eds_roster_check_changes(changes, count, err);
     if (rc != EDS_OK || count == 0)
         return rc;
     eds_instant_format(changing.now, now_ms);
     rc = eds_sqlite_ready(changing.sqlite, err);
-    return rc == EDS_OK ? write(&changing, changes, count) : rc;
+    return rc == EDS_OK ? write(&changing) : rc;
+}
+
+int32_t eds_sqlite_roster_change_all(struct eds_ledger *ledger, struct eds_roster_source *source,
+                                     uint64_t now_ms, struct eds_error *err)
+{
+    struct changing changing = {
+        .sqlite = (struct sqlite_ledger *)ledger, .err = err, .source = source};
+    int32_t rc = check_writable(changing.sqlite, err);
+
+    eds_instant_format(changing.now, now_ms);
+    if (rc == EDS_OK)
+        rc = eds_sqlite_ready(changing.sqlite, err);
+    return rc == EDS_OK ? write(&changing) : rc;
 }
 
 const struct eds_roster_ops eds_sqlite_roster_ops = {
     .change = eds_sqlite_roster_change,
+    .change_all = eds_sqlite_roster_change_all,
     .version = eds_sqlite_roster_version,
     .find = eds_sqlite_roster_find,
     .owner = eds_sqlite_roster_owner,
+    .find_many = eds_sqlite_roster_find_many,
+    .owners = eds_sqlite_roster_owners,
     .scan = eds_sqlite_roster_scan,
     .changed = eds_sqlite_roster_changed,
 };

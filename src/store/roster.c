@@ -66,3 +66,14 @@ int32_t eds_roster_check_changes(const struct eds_roster_change *changes, size_t
         eds_key_table_free(&ids[i]);
     return rc;
 }
+
+int32_t eds_roster_next(struct eds_roster_source *source, const struct eds_roster_change **changes,
+                        size_t *count, struct eds_error *err)
+{
+    int32_t rc;
+
+    *changes = NULL;
+    *count = 0;
+    rc = source->next(source, changes, count, err);
+    return rc == EDS_OK ? eds_roster_check_changes(*changes, *count, err) : rc;
+}

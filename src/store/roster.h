@@ -33,6 +33,15 @@ struct eds_key_owner {
 
 typedef int32_t eds_roster_visit(void *context, const struct eds_enrolment *enrolment);
 
+/* Where the changes of a big transaction come from, a batch at a time. */
+struct eds_roster_source {
+    /* Gives the next changes, and no more (*count 0) at the end; a batch and what
+     * it points to hold until the next call.  Anything but EDS_OK ends the
+     * transaction without a trace. */
+    int32_t (*next)(struct eds_roster_source *, const struct eds_roster_change **changes,
+                    size_t *count, struct eds_error *);
+};
+
 struct eds_roster_ops {
     /* All changes, or none, are durable on EDS_OK, with a line in the operation
      * log each (decision EDS_DECISION_CHANGED, sequence 0).
@@ -46,6 +55,12 @@ struct eds_roster_ops {
     int32_t (*change)(struct eds_ledger *, const struct eds_roster_change *changes, size_t count,
                       uint64_t now_ms, struct eds_error *);
 
+    /* The same for any number of changes, in one transaction and in the memory of
+     * a batch.  A device may be in one batch only (else EDS_ERR_HEAD_MOVED).  A
+     * connection that is lost before the end is EDS_ERR_IO, and nothing was done. */
+    int32_t (*change_all)(struct eds_ledger *, struct eds_roster_source *source, uint64_t now_ms,
+                          struct eds_error *);
+
     /* The number of the last change; 0: there has been none. */
     int32_t (*version)(struct eds_ledger *, uint64_t *out, struct eds_error *);
 
@@ -56,6 +71,14 @@ struct eds_roster_ops {
     /* Whose key is this, ended or not?  EDS_ERR_NOT_FOUND. */
     int32_t (*owner)(struct eds_ledger *, const uint8_t public_key[EDS_PUBLIC_KEY_SIZE],
                      struct eds_key_owner *out, struct eds_error *);
+
+    /* Calls visit for those of count ids that there are, in any order. */
+    int32_t (*find_many)(struct eds_ledger *, enum eds_role role, const char *const *ids,
+                         size_t count, eds_roster_visit *visit, void *context, struct eds_error *);
+
+    /* Whose these keys are: out[i].id is empty for a key that is nobody's. */
+    int32_t (*owners)(struct eds_ledger *, const uint8_t *const *public_keys, size_t count,
+                      struct eds_key_owner *out, struct eds_error *);
 
     /* Calls visit for every one of a role, in byte order of the id. */
     int32_t (*scan)(struct eds_ledger *, enum eds_role role, eds_roster_visit *visit, void *context,
@@ -71,5 +94,9 @@ struct eds_roster_ops {
  * EDS_OK or EDS_ERR_USAGE. */
 int32_t eds_roster_check_changes(const struct eds_roster_change *changes, size_t count,
                                  struct eds_error *err);
+
+/* eds_roster_next takes the next batch from a source and checks it. */
+int32_t eds_roster_next(struct eds_roster_source *source, const struct eds_roster_change **changes,
+                        size_t *count, struct eds_error *err);
 
 #endif

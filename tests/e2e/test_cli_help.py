@@ -20,6 +20,9 @@ USAGE = 64
 
 KEY = "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"
 
+# Of the file that the examples of "device import" read.
+FLEET_KEY = "f381626e41e7027ea431bfe3009e94bdd25a746beec468948d6c3c7c5dc9a54b"
+
 # Commands whose examples serve until they are stopped, or need a server at a
 # fixed port: tests of their own run them.
 NEEDS_SERVER = {"demo-ingest", "serve", "serve-mqtt", "serve-tls", "send", "agent"}
@@ -110,6 +113,7 @@ def run_examples(leaves, directory):
     os.chdir(directory)
     pathlib.Path("passphrase.txt").write_text("correct horse\n")
     pathlib.Path("passphrase.txt").chmod(0o600)
+    pathlib.Path("fleet.csv").write_text(f"device_id,public_key,site\nfleet-01,{FLEET_KEY},dock\n")
     pathlib.Path("scan.bin").write_bytes(bytes(range(256)))
     eds("sign-record", "--device-id", "lift-01", "--sequence", "1", "--timestamp-ms", "1",
         "--payload", "x", "--object-ref", "y", "--out", "lift_single_record.json",
