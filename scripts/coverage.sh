@@ -39,7 +39,7 @@ awk -F: '
     }
     END {
         printf "%-10s %13s %8s %15s %8s\n", "room", "lines", "", "branches", ""
-        count = split("base core bridge codec update registry store ingest transport evidence device cli main", order, " ")
+        count = split("base core bridge codec update registry store ingest transport evidence fleet device cli main", order, " ")
         for (i = 1; i <= count; i++)
             if (order[i] in rooms) row(order[i], order[i])
         row("all", " all")
