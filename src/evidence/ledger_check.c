@@ -2,7 +2,11 @@
  *
  * Two passes: over the records, device by device, and over the heads.  A server
  * may append meanwhile, so a head that is ahead of the records seen is no fault
- * as long as its record is there. */
+ * as long as its record is there.
+ *
+ * The records go by twice.  As the ledger gives them they are put into pieces, on
+ * which the crew works (ledger_piece.c); a piece that comes back is walked over in
+ * order: links, heads, and what was found in it. */
 #include "evidence/ledger_check.h"
 
 #include <inttypes.h>
@@ -10,21 +14,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/chain_impl.h"
+#include "edgesentry/attest.h"
+#include "edgesentry/verifier.h"
+#include "evidence/crew.h"
+#include "evidence/ledger_piece.h"
+
 struct walk {
     const struct eds_ledger_check *check;
     struct eds_ledger_summary *summary;
     struct eds_error *err;
     uint64_t bytes;
 
-    /* The device whose records are passing. */
+    /* On the way to the crew. */
+    struct eds_crew *crew;
+    struct eds_fetcher *fetcher;                     /* NULL: no other payloads */
+    char filling_id[EDS_DEVICE_ID_SIZE];             /* whose records are coming in */
+    struct eds_ledger_device *devices, *last_device; /* in order, those in pieces */
+
+    int32_t visit_rc; /* of the last visit */
+
+    /* On the way back: the device whose records are passing. */
+    const struct eds_ledger_device *device; /* NULL: none yet */
     char device_id[EDS_DEVICE_ID_SIZE];
-    bool inside;
     bool attested; /* one of its records was: from then on all must be */
     struct eds_chain chain;
     uint64_t record_index;
-    const struct eds_enrolled_key *keys; /* of the device; none: links alone */
-    size_t key_count;
-    uint8_t valid_keys[EDS_LEDGER_KEYS_MAX][EDS_PUBLIC_KEY_SIZE]; /* for one record */
 };
 
 static void report(struct walk *walk, struct eds_ledger_finding finding)
@@ -60,9 +75,8 @@ static int32_t end_device(struct walk *walk)
     struct eds_head head;
     int32_t rc;
 
-    if (!walk->inside)
+    if (walk->device == NULL)
         return EDS_OK;
-    walk->inside = false;
     rc = ledger->ops->head(ledger, walk->device_id, &head, walk->err);
     if (rc != EDS_OK)
         return rc;
@@ -71,140 +85,265 @@ static int32_t end_device(struct walk *walk)
     return EDS_OK;
 }
 
-static void begin_device(struct walk *walk, const char *device_id)
+static void begin_device(struct walk *walk, const struct eds_ledger_device *device,
+                         const char *device_id)
 {
-    const struct eds_ledger_check *check = walk->check;
+    while (walk->devices != device) { /* nothing of those before is in a piece any more */
+        struct eds_ledger_device *before = walk->devices;
 
+        walk->devices = before->next;
+        free(before);
+    }
+    walk->device = device;
     walk->summary->device_count++;
     strcpy(walk->device_id, device_id);
-    walk->inside = true;
     walk->attested = false;
     walk->record_index = 0;
     /* Ingest lets a chain begin with sequence 1 only: strict links, keys or not. */
     eds_chain_begin(&walk->chain, EDS_STRENGTH_SIGNATURES);
-    walk->key_count = check->keys != NULL ? check->keys(check->context, device_id, &walk->keys) : 0;
-    if (walk->key_count > EDS_LEDGER_KEYS_MAX)
-        walk->key_count = EDS_LEDGER_KEYS_MAX;
+}
+
+static int32_t link_record(struct walk *walk, const struct eds_ledger_item *item,
+                           struct eds_chain_finding *finding)
+{
+    if (item->has_hash)
+        return eds_chain_link_hashed(&walk->chain, &item->entry.record, item->record_hash, finding);
+    *finding = (struct eds_chain_finding){.fault = EDS_CHAIN_RECORD};
+    return EDS_ERR_CHAIN_INVALID;
 }
 
 /* The link to the record before.  After a broken one the walk starts anew
  * behind this record: one missing record is one finding. */
-static void check_link(struct walk *walk, const struct eds_stored *stored,
-                       uint8_t hash[EDS_HASH_SIZE])
+static void check_link(struct walk *walk, const struct eds_ledger_item *item)
 {
-    const EdsAuditRecord *record = &stored->entry->record;
+    const EdsAuditRecord *record = &item->entry.record;
     struct eds_chain_finding finding;
 
-    if (eds_chain_link(&walk->chain, record, hash, &finding) != EDS_OK) {
+    if (link_record(walk, item, &finding) != EDS_OK) {
         report_chain(walk, &finding, record->sequence);
-        eds_chain_begin_after(&walk->chain, EDS_STRENGTH_SIGNATURES, record->sequence, hash);
+        eds_chain_begin_after(&walk->chain, EDS_STRENGTH_SIGNATURES, record->sequence,
+                              item->record_hash);
     }
-    if (memcmp(hash, stored->record_hash, EDS_HASH_SIZE) != 0)
+    if (memcmp(item->record_hash, item->stored_hash, EDS_HASH_SIZE) != 0)
         report_at(walk, EDS_LEDGER_HASH, record->sequence);
 }
 
-/* Inspects an entry under the keys that were valid when it was taken in, or under
- * all that the device ever had. */
-static int32_t inspect(struct walk *walk, const struct eds_stored *stored,
-                       const uint8_t hash[EDS_HASH_SIZE], bool all,
-                       struct eds_chain_finding *finding)
+static void check_signatures(struct walk *walk, const struct eds_ledger_item *item)
 {
-    struct eds_chain_rules rules = {.strength = EDS_STRENGTH_SIGNATURES,
-                                    .public_keys =
-                                        (const uint8_t(*)[EDS_PUBLIC_KEY_SIZE])walk->valid_keys};
-    uint64_t sequence = stored->entry->record.sequence;
-
-    for (size_t i = 0; i < walk->key_count; i++)
-        if (all || eds_key_was_valid(&walk->keys[i], stored->ingested_ms, sequence))
-            memcpy(walk->valid_keys[rules.public_key_count++], walk->keys[i].public_key,
-                   EDS_PUBLIC_KEY_SIZE);
-    return eds_chain_inspect(&rules, stored->entry, hash, NULL, 0, finding);
-}
-
-static void check_signatures(struct walk *walk, const struct eds_stored *stored,
-                             const uint8_t hash[EDS_HASH_SIZE])
-{
-    const struct eds_entry *entry = stored->entry;
-    struct eds_chain_finding finding = {.fault = EDS_CHAIN_ATTESTATION_ABSENT}, any;
+    const struct eds_entry *entry = &item->entry;
+    struct eds_chain_finding absent = {.fault = EDS_CHAIN_ATTESTATION_ABSENT};
     bool attested = entry->attestation.present;
 
     if (walk->attested && !attested) /* ingest takes no such record: no way back */
-        report_chain(walk, &finding, entry->record.sequence);
+        report_chain(walk, &absent, entry->record.sequence);
     walk->attested = walk->attested || attested;
-    if (walk->key_count == 0)
+    if (item->device->key_count == 0)
         return;
-    if (inspect(walk, stored, hash, false, &finding) != EDS_OK) {
-        if (inspect(walk, stored, hash, true, &any) == EDS_OK)
-            report_at(walk, EDS_LEDGER_KEY, entry->record.sequence);
-        else
-            report_chain(walk, &any, entry->record.sequence);
-    }
+    if (!item->is_signed && item->is_signed_at_all)
+        report_at(walk, EDS_LEDGER_KEY, entry->record.sequence);
+    else if (!item->is_signed)
+        report_chain(walk, &item->finding, entry->record.sequence);
     walk->summary->verified_count++;
     walk->summary->attested_count += attested;
 }
 
-static int32_t check_payload(struct walk *walk, const EdsAuditRecord *record)
+static int32_t check_payload(struct walk *walk, const struct eds_ledger_piece *piece,
+                             const struct eds_ledger_item *item)
 {
-    struct eds_ledger *ledger = walk->check->ledger;
-    const char *object_ref = (const char *)record->object_ref;
-    uint8_t hash[EDS_HASH_SIZE];
-    void *payload = NULL;
-    size_t size = 0;
-    int32_t rc = ledger->ops->object(ledger, object_ref, hash, walk->err);
+    const EdsAuditRecord *record = &item->entry.record;
 
-    if (rc == EDS_ERR_NOT_FOUND) {
+    if (item->payload == EDS_LEDGER_PAYLOAD_UNNAMED) {
         report_at(walk, EDS_LEDGER_OBJECT_ABSENT, record->sequence);
         return EDS_OK;
     }
-    if (rc != EDS_OK)
-        return rc;
-    if (memcmp(hash, record->payload_hash, sizeof hash) != 0)
+    if (memcmp(item->object_hash, record->payload_hash, EDS_HASH_SIZE) != 0)
         report_at(walk, EDS_LEDGER_OBJECT, record->sequence);
-    rc = eds_payload_get(ledger, walk->check->objects, record, &payload, &size, walk->err);
-    if (rc == EDS_ERR_NOT_FOUND && walk->check->objects == NULL) {
+    if (item->payload_rc == EDS_ERR_NOT_FOUND && walk->check->objects == NULL) {
         walk->summary->payload_absent_count++;
         return EDS_OK;
     }
-    if (rc == EDS_ERR_NOT_FOUND) {
+    if (item->payload_rc == EDS_ERR_NOT_FOUND) {
         report_at(walk, EDS_LEDGER_PAYLOAD_ABSENT, record->sequence);
         return EDS_OK;
     }
-    if (rc == EDS_ERR_TOO_LARGE) { /* than any that was accepted */
+    if (item->payload_rc == EDS_ERR_TOO_LARGE) { /* than any that was accepted */
         report_at(walk, EDS_LEDGER_PAYLOAD, record->sequence);
         return EDS_OK;
     }
-    if (rc != EDS_OK)
-        return rc;
-    eds_blake3(hash, payload, size);
-    free(payload);
-    if (memcmp(hash, record->payload_hash, sizeof hash) != 0)
+    if (item->payload_rc != EDS_OK) {
+        if (walk->err != NULL)
+            *walk->err = piece->err;
+        return item->payload_rc;
+    }
+    if (memcmp(item->payload_hash, record->payload_hash, EDS_HASH_SIZE) != 0)
         report_at(walk, EDS_LEDGER_PAYLOAD, record->sequence);
     walk->summary->payload_count++;
-    walk->bytes += size;
+    walk->bytes += item->payload_size;
+    return EDS_OK;
+}
+
+static int32_t walk_item(struct walk *walk, const struct eds_ledger_piece *piece,
+                         const struct eds_ledger_item *item)
+{
+    int32_t rc = EDS_OK;
+
+    if (walk->device != item->device) {
+        rc = end_device(walk);
+        if (rc != EDS_OK)
+            return rc;
+        begin_device(walk, item->device, (const char *)item->entry.record.device_id);
+    }
+    check_link(walk, item);
+    check_signatures(walk, item);
+    rc = check_payload(walk, piece, item);
+    walk->record_index++;
+    walk->summary->record_count++;
+    return rc;
+}
+
+/* Takes the oldest piece back and walks over it.  EDS_ERR_NOT_FOUND if there is
+ * none. */
+static int32_t take_back(struct walk *walk)
+{
+    struct eds_ledger_piece *piece = eds_crew_take(walk->crew);
+    const struct eds_ledger_check *check = walk->check;
+    int32_t rc = EDS_OK;
+
+    if (piece == NULL)
+        return EDS_ERR_NOT_FOUND;
+    for (size_t i = 0; i < piece->count && rc == EDS_OK; i++)
+        rc = walk_item(walk, piece, &piece->items[i]);
+    eds_ledger_piece_clear(piece);
+    if (check->progress != NULL)
+        check->progress(check->context, walk->summary->record_count, walk->bytes);
+    return rc;
+}
+
+/* Hands a piece on; afterwards there is room for another one. */
+static int32_t hand_on(struct walk *walk, const struct eds_ledger_piece *piece)
+{
+    if (piece->count == EDS_LEDGER_PIECE_MAX)
+        (void)eds_verifier_init(); /* a small ledger is done before tables would be */
+    eds_crew_add(walk->crew);
+    return eds_crew_next(walk->crew) == NULL ? take_back(walk) : EDS_OK;
+}
+
+/* Makes a device of the next record's id, with its keys. */
+static int32_t meet_device(struct walk *walk, const char *device_id)
+{
+    const struct eds_ledger_check *check = walk->check;
+    const struct eds_enrolled_key *keys = NULL;
+    size_t count = check->keys != NULL ? check->keys(check->context, device_id, &keys) : 0;
+    struct eds_ledger_device *device;
+
+    if (count > EDS_LEDGER_KEYS_MAX)
+        count = EDS_LEDGER_KEYS_MAX;
+    device = malloc(sizeof *device + count * sizeof device->keys[0]);
+    if (device == NULL)
+        return eds_error_set(walk->err, EDS_ERR_NO_MEMORY, "no memory for the keys of %s",
+                             device_id);
+    device->next = NULL;
+    device->key_count = count;
+    for (size_t i = 0; i < count; i++) {
+        device->keys[i].enrolled = keys[i];
+        eds_key_id(device->keys[i].key_id, keys[i].public_key);
+    }
+    if (walk->last_device != NULL)
+        walk->last_device->next = device;
+    else
+        walk->devices = device;
+    walk->last_device = device;
+    strcpy(walk->filling_id, device_id);
     return EDS_OK;
 }
 
 static int32_t visit_record(void *context, const struct eds_stored *stored)
 {
     struct walk *walk = context;
-    const struct eds_ledger_check *check = walk->check;
     const char *device_id = (const char *)stored->entry->record.device_id;
-    uint8_t hash[EDS_HASH_SIZE];
-    int32_t rc;
+    struct eds_ledger_piece *piece = eds_crew_next(walk->crew);
+    int32_t rc = EDS_OK;
 
-    if (!walk->inside || strcmp(walk->device_id, device_id) != 0) {
-        rc = end_device(walk);
-        if (rc != EDS_OK)
-            return rc;
-        begin_device(walk, device_id);
+    if (walk->last_device == NULL || strcmp(walk->filling_id, device_id) != 0)
+        rc = meet_device(walk, device_id);
+    if (rc == EDS_OK)
+        rc = eds_ledger_piece_add(piece, stored, walk->last_device, walk->err);
+    if (rc == EDS_OK && eds_ledger_piece_is_full(piece))
+        rc = hand_on(walk, piece);
+    walk->visit_rc = rc;
+    return rc;
+}
+
+static void *create_desk(void *context)
+{
+    (void)context;
+    return eds_ledger_desk_create();
+}
+
+static void destroy_desk(void *desk)
+{
+    eds_ledger_desk_destroy(desk);
+}
+
+static void inspect_piece(void *context, void *desk, void *piece)
+{
+    const struct walk *walk = context;
+
+    eds_ledger_piece_inspect(piece, desk, walk->fetcher);
+}
+
+/* What the scan showed is walked over to the end, also if it then failed: what is
+ * wrong with a record comes before what ended the scan. */
+static int32_t scan_records(struct walk *walk)
+{
+    struct eds_ledger *ledger = walk->check->ledger;
+    struct eds_error scan_err = {0};
+    int32_t rc, scan_rc = ledger->ops->scan_whole(ledger, NULL, visit_record, walk, &scan_err);
+
+    if (walk->visit_rc != EDS_OK)
+        return walk->visit_rc;
+    if (((struct eds_ledger_piece *)eds_crew_next(walk->crew))->count > 0)
+        eds_crew_add(walk->crew);
+    do {
+        rc = take_back(walk);
+    } while (rc == EDS_OK);
+    if (rc != EDS_ERR_NOT_FOUND)
+        return rc;
+    if (scan_rc == EDS_OK)
+        return end_device(walk);
+    if (walk->err != NULL)
+        *walk->err = scan_err;
+    return scan_rc;
+}
+
+static int32_t check_records(struct walk *walk)
+{
+    const struct eds_crew_plan plan = {
+        .thread_count = walk->check->thread_count,
+        .piece_size = sizeof(struct eds_ledger_piece),
+        .piece_free = eds_ledger_piece_free,
+        .desk_create = create_desk,
+        .desk_destroy = destroy_desk,
+        .work = inspect_piece,
+        .context = walk,
+    };
+    int32_t rc = EDS_ERR_NO_MEMORY;
+
+    if (walk->check->objects != NULL)
+        walk->fetcher = eds_fetcher_create(walk->check->objects);
+    if (walk->check->objects == NULL || walk->fetcher != NULL)
+        walk->crew = eds_crew_start(&plan);
+    if (walk->crew != NULL) {
+        rc = scan_records(walk);
+        eds_crew_end(walk->crew);
+    } else {
+        eds_error_set(walk->err, rc, "no memory to check a ledger");
     }
-    check_link(walk, stored, hash);
-    check_signatures(walk, stored, hash);
-    rc = check_payload(walk, &stored->entry->record);
-    walk->record_index++;
-    walk->summary->record_count++;
-    if (check->progress != NULL)
-        check->progress(check->context, walk->summary->record_count, walk->bytes);
+    eds_fetcher_destroy(walk->fetcher);
+    for (struct eds_ledger_device *next; walk->devices != NULL; walk->devices = next) {
+        next = walk->devices->next;
+        free(walk->devices);
+    }
     return rc;
 }
 
@@ -264,9 +403,7 @@ int32_t eds_ledger_check_run(const struct eds_ledger_check *check,
     walk->check = check;
     walk->summary = summary;
     walk->err = err;
-    rc = ledger->ops->scan(ledger, NULL, visit_record, walk, err);
-    if (rc == EDS_OK)
-        rc = end_device(walk);
+    rc = check_records(walk);
     if (rc == EDS_OK)
         rc = ledger->ops->heads(ledger, visit_head, walk, err);
     if (rc == EDS_OK)

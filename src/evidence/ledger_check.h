@@ -3,7 +3,11 @@
  * Walks all records once, in constant memory, and holds against each other
  * what is stored more than once: each record and its stored hash, each link
  * and the record before, each reference and its payload, each head and the
- * last record.  It goes on after a fault and reports every one. */
+ * last record.  It goes on after a fault and reports every one, in order.
+ *
+ * The ledger is read, and found, keys and progress are called, by the caller's
+ * thread; hashes and signatures are the work of all cores.  What is found, in
+ * which order and words, does not depend on how many there are. */
 #ifndef EDS_EVIDENCE_LEDGER_CHECK_H
 #define EDS_EVIDENCE_LEDGER_CHECK_H
 
@@ -37,6 +41,7 @@ struct eds_ledger_finding {
 struct eds_ledger_check {
     struct eds_ledger *ledger;   /* may be in use by a server meanwhile */
     struct eds_objects *objects; /* of payloads that are not in the ledger; NULL: not checked */
+    unsigned thread_count;       /* 0: one per core */
     /* Gives the keys of a device, ended ones included, which live until the next
      * call; returns their number (at most EDS_LEDGER_KEYS_MAX are looked at), 0 for
      * a device whose signatures cannot be checked.  NULL: none. */

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "evidence/ledger_fixture.h"
+#include "evidence/whole_scan.h"
 
 #define FINDINGS_SIZE 4096u
 
@@ -176,6 +177,7 @@ static const struct eds_ledger_ops bent_ops = {
     .object = bent_object,
     .payload = bent_payload,
     .scan = bent_scan,
+    .scan_whole = whole_scan,
     .heads = bent_heads,
     .conflicts = bent_conflicts,
 };

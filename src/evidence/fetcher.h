@@ -1,0 +1,41 @@
+/* fetcher.h - many payloads read from where they are kept, several at once.
+ *
+ * A service far away answers in milliseconds and takes many questions at a time.
+ * So a few threads ask for everybody, and whoever needs payloads waits for all of
+ * his at once. */
+#ifndef EDS_EVIDENCE_FETCHER_H
+#define EDS_EVIDENCE_FETCHER_H
+
+#include "store/objects.h"
+
+#define EDS_FETCHES_MAX 16u /* on their way at a time, each in memory for as long */
+
+struct eds_fetcher;
+
+/* One payload.  The caller fills record and keep. */
+struct eds_fetch {
+    const EdsAuditRecord *record;
+    bool keep; /* the payload itself is wanted, not only its hash */
+
+    /* The answer: EDS_OK, EDS_ERR_NOT_FOUND, EDS_ERR_TOO_LARGE, or the store's error. */
+    int32_t rc;
+    uint8_t hash[EDS_HASH_SIZE]; /* of what was read */
+    size_t size;                 /* bytes */
+    void *payload;               /* if kept: the caller's to free, never NULL on EDS_OK */
+    struct eds_error err;
+
+    struct eds_fetch *next; /* the fetcher's meanwhile */
+    struct eds_fetch_group *group;
+};
+
+/* eds_fetcher_create starts the threads.  NULL without memory or threads. */
+struct eds_fetcher *eds_fetcher_create(struct eds_objects *objects);
+
+/* eds_fetcher_destroy; NULL is fine.  Nobody is waiting any more. */
+void eds_fetcher_destroy(struct eds_fetcher *fetcher);
+
+/* eds_fetcher_run reads count payloads and returns when all are there.  Any thread,
+ * any number of them. */
+void eds_fetcher_run(struct eds_fetcher *fetcher, struct eds_fetch *fetches, size_t count);
+
+#endif
