@@ -112,6 +112,11 @@ amalgamation: ## the library in one file: build/amalgamation/edgesentry.c and .h
 	@scripts/amalgamate.py build/amalgamation
 	@wc -c build/amalgamation/edgesentry.c build/amalgamation/edgesentry.h
 
+.PHONY: mcu
+mcu: ## the library on a Cortex-M4: golden vectors under qemu, and what it takes
+	@scripts/install-deps.sh mcu
+	@scripts/mcu.sh build-mcu
+
 .PHONY: install
 install: all ## install to PREFIX=/usr/local (DESTDIR is respected)
 	@cmake --install build --prefix $(PREFIX)

@@ -324,8 +324,8 @@ def make_source(version):
  * Options, each a definition for the compiler (docs/DEVICE.md says more):
  *   EDS_PORTABLE_ONLY     nothing but C: no SSE, AVX or AVX-512, chosen at run time
  *   EDS_WITHOUT_DEVICE    without agent, buffer and forwarder
- *   EDS_WITHOUT_OS        no files, threads and clock: a firmware brings eds_port_random,
- *                         eds_port_time_ms and eds_log, and a clock for each agent
+ *   EDS_WITHOUT_OS        no files, threads and clock: a firmware brings eds_port_random
+ *                         and eds_log, and a clock for each agent
  *   EDS_BUFFER_SQLITE=1   with the buffer in SQLite (libsqlite3)
  *   EDS_PKCS11=1          with keys in tokens (p11-kit)
  *

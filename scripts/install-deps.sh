@@ -3,7 +3,7 @@
 #
 #   scripts/install-deps.sh GROUP...
 #
-# Groups: build test s3 check fuzz bench coverage portability
+# Groups: build test s3 check fuzz bench profile coverage portability mcu
 #
 # Installing takes root, or sudo.  EDS_INSTALL_DEPS=no only reports what is
 # missing.  Where everything is there this is one dpkg-query and no output.
@@ -26,6 +26,7 @@ packages_of() {
     fuzz) echo "$(packages_of test) clang libclang-rt-14-dev|libclang-rt-dev llvm" ;;
     bench) echo "$(packages_of build) libjansson-dev python3 postgresql mosquitto b3sum" ;;
     profile) echo "$(packages_of bench) linux-perf" ;;
+    mcu) echo "python3 gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm ca-certificates" ;;
     coverage) echo "$(packages_of test) lcov" ;;
     portability)
         echo "$(packages_of test) gcc-aarch64-linux-gnu libc6-dev-arm64-cross" \
@@ -33,8 +34,8 @@ packages_of() {
             "autoconf automake libtool xz-utils patch ca-certificates"
         ;;
     *)
-        echo "install-deps.sh: no such group: $1 (build test s3 check fuzz bench coverage" \
-            "portability)" >&2
+        echo "install-deps.sh: no such group: $1 (build test s3 check fuzz bench profile" \
+            "coverage portability mcu)" >&2
         return 1
         ;;
     esac

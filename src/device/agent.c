@@ -5,6 +5,7 @@
  * after a write that failed. */
 #include "edgesentry/agent.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -16,6 +17,7 @@
 #include "edgesentry/json.h"
 
 #define NOTE_SIZE      2048u /* bytes of a note's JSON, at most */
+#define OUR_NOTE_SIZE  256u  /* of those made here */
 #define NOTE_TEXT_MAX  1000u
 #define NOTES_AT_ONCE  2u /* clock and key */
 #define NOTE_REFERENCE "edgesentry:note/"
@@ -31,10 +33,9 @@ struct eds_agent {
     struct eds_agent_state state;
 };
 
-/* A note that goes with the next records. */
+/* A note of ours that goes with the next records. */
 struct note {
-    char json[NOTE_SIZE];
-    size_t size;
+    char json[OUR_NOTE_SIZE];
 };
 
 /* Records being made: items, what they follow, notes in front. */
@@ -176,17 +177,26 @@ static int32_t make(struct making *making, const struct eds_event *event, bool i
     return rc;
 }
 
+/* Writes a note's JSON.  Its size, or 0 if it does not fit. */
+static size_t format_note(char *out, size_t size, const char *kind, const char *text)
+{
+    size_t used = eds_format(out, size, "{\"note\":\"%s\",\"text\":", kind);
+    size_t quoted = eds_json_string_encode(out + used, size - used - 1, text, strlen(text));
+
+    if (quoted == 0)
+        return 0;
+    memcpy(out + used + quoted, "}", 2);
+    return used + quoted + 1;
+}
+
+/* Makes a note of ours, which always fits. */
 static int32_t make_note(struct making *making, struct note *note, const char *kind,
                          const char *text, struct eds_error *err)
 {
     struct eds_event event = {.payload = note->json, .priority = EDS_PRIORITY_HIGH};
-    char quoted[NOTE_SIZE - 64];
 
-    if (eds_json_string_encode(quoted, sizeof quoted, text, strlen(text)) == 0)
-        return eds_error_set(err, EDS_ERR_TOO_LARGE, "the note is too long");
-    note->size =
-        eds_format(note->json, sizeof note->json, "{\"note\":\"%s\",\"text\":%s}", kind, quoted);
-    event.payload_size = note->size;
+    event.payload_size = format_note(note->json, sizeof note->json, kind, text);
+    assert(event.payload_size > 0);
     return make(making, &event, true, err);
 }
 
@@ -218,10 +228,10 @@ static int32_t note_changes(struct making *making, const struct agent_time *now,
 
 /* Makes and pushes the records; under the lock. */
 static int32_t record_all(struct making *making, const struct eds_event *events, size_t count,
-                          const char *note_kind, struct eds_error *err)
+                          bool are_notes, struct eds_error *err)
 {
     struct eds_agent *agent = making->agent;
-    struct note notes[NOTES_AT_ONCE], own;
+    struct note notes[NOTES_AT_ONCE];
     struct agent_time now;
     size_t note_count;
     bool expired;
@@ -241,8 +251,7 @@ static int32_t record_all(struct making *making, const struct eds_event *events,
     rc = note_changes(making, &now, expired, notes, err);
     note_count = making->count;
     for (size_t i = 0; i < count && rc == EDS_OK; i++)
-        rc = note_kind == NULL ? make(making, &events[i], false, err)
-                               : make_note(making, &own, note_kind, events[i].payload, err);
+        rc = make(making, &events[i], are_notes, err);
     if (rc == EDS_OK)
         rc = eds_buffer_push_many(agent->config.buffer, making->items, making->count, err);
     if (rc != EDS_OK) /* the step was not told yet: tell it with the next one */
@@ -251,13 +260,13 @@ static int32_t record_all(struct making *making, const struct eds_event *events,
     agent->noted_quality = now.quality;
     agent->noted_expired = expired;
     agent->state.head = making->head;
-    agent->state.notes += note_count + (note_kind != NULL ? count : 0);
-    agent->state.records += note_kind == NULL ? count : 0;
+    agent->state.notes += note_count + (are_notes ? count : 0);
+    agent->state.records += are_notes ? 0 : count;
     return EDS_OK;
 }
 
 static int32_t record(struct eds_agent *agent, const struct eds_event *events, size_t count,
-                      const char *note_kind, struct eds_entry *out, struct eds_error *err)
+                      bool are_notes, struct eds_entry *out, struct eds_error *err)
 {
     struct making making = {.agent = agent};
     struct agent_clock before;
@@ -268,7 +277,7 @@ static int32_t record(struct eds_agent *agent, const struct eds_event *events, s
         return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for a record");
     eds_lock_take(&agent->lock);
     before = agent->clock;
-    rc = record_all(&making, events, count, note_kind, err);
+    rc = record_all(&making, events, count, are_notes, err);
     if (rc != EDS_OK) {
         agent->clock = before;
         agent->state.failures++;
@@ -286,7 +295,7 @@ int32_t eds_agent_record_many(struct eds_agent *agent, const struct eds_event *e
     if (count == 0 || count > EDS_EVENTS_MAX)
         return eds_error_set(err, EDS_ERR_USAGE, "%zu events at once: 1 to %u are possible", count,
                              EDS_EVENTS_MAX);
-    return record(agent, events, count, NULL, out, err);
+    return record(agent, events, count, false, out, err);
 }
 
 int32_t eds_agent_record(struct eds_agent *agent, const void *payload, size_t payload_size,
@@ -298,20 +307,24 @@ int32_t eds_agent_record(struct eds_agent *agent, const void *payload, size_t pa
                               .object_ref = object_ref,
                               .priority = priority};
 
-    return record(agent, &event, 1, NULL, out, err);
+    return record(agent, &event, 1, false, out, err);
 }
 
 int32_t eds_agent_note(struct eds_agent *agent, const char *kind, const char *text,
                        struct eds_error *err)
 {
-    struct eds_event event = {.payload = text};
+    char json[NOTE_SIZE];
+    struct eds_event event = {.payload = json, .priority = EDS_PRIORITY_HIGH};
 
     if (kind[0] == '\0' || strspn(kind, "abcdefghijklmnopqrstuvwxyz-") != strlen(kind) ||
         strlen(kind) > 32)
         return eds_error_set(err, EDS_ERR_USAGE, "the kind of a note is a word of [a-z-]");
     if (strlen(text) > NOTE_TEXT_MAX)
         return eds_error_set(err, EDS_ERR_TOO_LARGE, "a note has at most %u bytes", NOTE_TEXT_MAX);
-    return record(agent, &event, 1, kind, NULL, err);
+    event.payload_size = format_note(json, sizeof json, kind, text);
+    if (event.payload_size == 0)
+        return eds_error_set(err, EDS_ERR_TOO_LARGE, "the note is too long");
+    return record(agent, &event, 1, true, NULL, err);
 }
 
 void eds_agent_get_state(struct eds_agent *agent, struct eds_agent_state *out)

@@ -6,7 +6,6 @@
 #include "edgesentry/buffer.h"
 
 #include <assert.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -133,13 +132,14 @@ static int32_t check_limits(struct eds_buffer *buffer, const struct eds_buffer_i
 
     if (limits->size_max > 0 && size > limits->size_max)
         return eds_error_set(err, EDS_ERR_TOO_LARGE,
-                             "%" PRIu64 " bytes do not fit into an offline buffer of %" PRIu64,
-                             size, limits->size_max);
+                             "%llu bytes do not fit into an offline buffer of %llu",
+                             (unsigned long long)size, (unsigned long long)limits->size_max);
     if (limits->size_max > 0 && buffer->size > limits->size_max - size)
         return eds_error_set(err, EDS_ERR_BUSY,
-                             "the offline buffer is full: %" PRIu64 " of %" PRIu64
-                             " bytes, %" PRIu64 " items wait and %" PRIu64 " are dead letters",
-                             buffer->size, limits->size_max, buffer->waiting, buffer->dead);
+                             "the offline buffer is full: %llu of %llu bytes, %llu items wait and "
+                             "%llu are dead letters",
+                             (unsigned long long)buffer->size, (unsigned long long)limits->size_max,
+                             (unsigned long long)buffer->waiting, (unsigned long long)buffer->dead);
     if (limits->age_max_ms == 0 || buffer->waiting == 0)
         return EDS_OK;
     rc = find_oldest(buffer, err);
@@ -149,8 +149,9 @@ static int32_t check_limits(struct eds_buffer *buffer, const struct eds_buffer_i
         if (now_ms > buffer->oldest_ms && now_ms - buffer->oldest_ms > limits->age_max_ms)
             rc = eds_error_set(err, EDS_ERR_BUSY,
                                "the offline buffer takes no more: its oldest item has waited for "
-                               "%" PRIu64 " s, and %" PRIu64 " are allowed",
-                               (now_ms - buffer->oldest_ms) / 1000, limits->age_max_ms / 1000);
+                               "%llu s, and %llu are allowed",
+                               (unsigned long long)(now_ms - buffer->oldest_ms) / 1000,
+                               (unsigned long long)limits->age_max_ms / 1000);
     }
     return rc;
 }
@@ -314,7 +315,7 @@ int32_t eds_buffer_settle(struct eds_buffer *buffer, const struct eds_buffer_ite
     int32_t rc;
 
     if (item->is_dead ? how == EDS_SETTLE_BURY : how == EDS_SETTLE_REVIVE)
-        return eds_error_set(err, EDS_ERR_USAGE, "item %" PRIu64 " %s", item->id,
+        return eds_error_set(err, EDS_ERR_USAGE, "item %llu %s", (unsigned long long)item->id,
                              item->is_dead ? "is a dead letter already" : "is no dead letter");
     lock(buffer);
     rc = buffer->store->ops->settle(buffer->store, item->id, how, reason, err);

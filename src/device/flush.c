@@ -1,5 +1,4 @@
 /* flush.c - handing out everything, one item at a time, on the caller's thread. */
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include "device/item.h"
