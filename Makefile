@@ -48,6 +48,17 @@ test-s3: ## the tests that need an S3 service; installs Ceph's object gateway (2
 	$(call build,release,build,-DEDS_BUILD_TESTS=ON)
 	@scripts/run-tests.sh build -R '/s3_|/local_demo' $(CTEST_FLAGS)
 
+.PHONY: deb
+deb: ## Debian packages, held to lintian: build/deb
+	@scripts/install-deps.sh deb
+	@scripts/deb.sh build/deb
+
+.PHONY: test-deb
+test-deb: ## the packages installed, run, upgraded and purged under a systemd of their own
+	@scripts/install-deps.sh deb
+	$(call build,release,build,-DEDS_BUILD_TESTS=ON)
+	@EDS_TEST_DEB=1 scripts/run-tests.sh build -R '^e2e/deb$$' $(CTEST_FLAGS)
+
 .PHONY: test-asan
 test-asan: ## the tests of the rooms under AddressSanitizer and UBSan
 	@scripts/install-deps.sh test

@@ -1,5 +1,6 @@
 # cmake --install: the command, the libraries, and three ways to find them:
-# plain -ledgesentry_bridge, pkg-config, and find_package(edgesentry).
+# plain -ledgesentry_bridge, pkg-config, and find_package(edgesentry).  What goes
+# with the command is in install-service.cmake.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -43,6 +44,7 @@ if(_libraries)
 endif()
 if(TARGET eds)
   install(TARGETS eds RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  include(${PROJECT_SOURCE_DIR}/cmake/install-service.cmake)
 endif()
 install(FILES ${PROJECT_SOURCE_DIR}/LICENSE-MIT ${PROJECT_SOURCE_DIR}/LICENSE-APACHE
               ${PROJECT_SOURCE_DIR}/README.md ${PROJECT_SOURCE_DIR}/CHANGELOG.md

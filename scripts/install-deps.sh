@@ -3,7 +3,7 @@
 #
 #   scripts/install-deps.sh GROUP...
 #
-# Groups: build test s3 check fuzz bench profile coverage portability mcu
+# Groups: build test s3 check fuzz bench profile coverage portability mcu deb
 #
 # Installing takes root, or sudo.  EDS_INSTALL_DEPS=no only reports what is
 # missing.  Where everything is there this is one dpkg-query and no output.
@@ -33,9 +33,12 @@ packages_of() {
             "gcc-s390x-linux-gnu libc6-dev-s390x-cross qemu-user musl-tools" \
             "autoconf automake libtool xz-utils patch ca-certificates"
         ;;
+    deb)
+        echo "$(packages_of test) debhelper dpkg-dev lintian mmdebstrap systemd-container"
+        ;;
     *)
         echo "install-deps.sh: no such group: $1 (build test s3 check fuzz bench profile" \
-            "coverage portability mcu)" >&2
+            "coverage portability mcu deb)" >&2
         return 1
         ;;
     esac

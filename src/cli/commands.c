@@ -61,9 +61,11 @@ static const struct eds_option root_options[] = {
 const struct eds_command eds_command_root = {
     .name = "eds",
     .summary = "EdgeSentry: tamper-evident records of what devices saw",
-    .description = "Every command under 'eds audit' may also be written without 'audit'. "
-                   "'eds help COMMAND' is 'eds COMMAND --help'; 'eds help --man' prints a manual "
-                   "page.",
+    .description =
+        "Every command under 'eds audit' may also be written without 'audit'. "
+        "'eds help COMMAND' is 'eds COMMAND --help'; 'eds help --man [COMMAND]' prints a "
+        "manual page, 'eds help --man eds.conf' the file's, 'eds help --list' all "
+        "commands.",
     .children = root_children,
     .options = root_options,
 };

@@ -111,6 +111,24 @@ static int run_help(const struct found *found, const char *left_over)
     return finish(EDS_EXIT_OK);
 }
 
+/* eds help --man [COMMAND | eds.conf]. */
+static int run_manual(int argc, char **argv)
+{
+    struct found found = find(argc, argv);
+    struct eds_args args = {.command = found.command, .path = found.path};
+
+    if (found.unknown != NULL && argc == 2 && strcmp(found.unknown, EDS_MANUAL_CONFIG) == 0) {
+        eds_manual_print_config();
+        return finish(EDS_EXIT_OK);
+    }
+    if (found.unknown != NULL)
+        return say_unknown(&found);
+    if (found.used < argc)
+        return eds_args_usage(&args, "unexpected argument '%s' found", argv[found.used]);
+    eds_manual_print(found.command, found.path);
+    return finish(EDS_EXIT_OK);
+}
+
 /* Takes the word "help" out of where a subcommand may stand: "eds help audit
  * keygen" and "eds audit help keygen" ask the same. */
 static bool take_help(int *argc, char **argv)
@@ -137,8 +155,10 @@ int eds_run(int argc, char **argv)
 
     if (argc > 1 && strcmp(argv[1], "-V") == 0)
         argv[1] = "--version";
-    if (asked && argc == 2 && strcmp(argv[1], "--man") == 0) {
-        eds_manual_print();
+    if (asked && argc > 1 && strcmp(argv[1], "--man") == 0)
+        return run_manual(argc - 1, argv + 1);
+    if (asked && argc == 2 && strcmp(argv[1], "--list") == 0) {
+        eds_manual_list();
         return finish(EDS_EXIT_OK);
     }
     found = find(argc, argv);

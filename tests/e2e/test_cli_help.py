@@ -189,6 +189,28 @@ def check_help_runs_nothing():
             fail(f"the manual page has a line that roff takes for a command: {line}")
 
 
+def check_pages():
+    """Each command has a page of its own, with each of its options."""
+    listed = eds("help", "--list").stdout.decode().split("\n")[:-1]
+    if sorted(listed) != sorted(" ".join(words) for words in commands_of([])):
+        fail(f"help --list: {listed}")
+    for words in map(str.split, listed):
+        page = eds("help", "--man", *words).stdout.decode()
+        if not page.startswith(".TH EDS-" + "-".join(words).upper() + " 1 "):
+            fail(f"the page of {words} begins {page[:60]}")
+        for option in re.findall(r"^      (--[a-z0-9-]+)", eds(*words, "--help").stdout.decode(),
+                                 re.M):
+            if option.replace("-", r"\-") not in page:
+                fail(f"the page of {words} does not have {option}")
+    page = eds("help", "--man", "eds.conf").stdout.decode()
+    if ".TH EDS.CONF 5" not in page or r"tls\-cert" not in page:
+        fail("the page of eds.conf")
+    for words, said in ((["nothing"], b"unrecognized"), (["keygen", "more"], b"unexpected")):
+        done = eds("help", "--man", *words)
+        if done.returncode != USAGE or done.stdout or said not in done.stderr:
+            fail(f"help --man {words}: exit {done.returncode}")
+
+
 def check_version():
     line = eds("--version").stdout.decode()
     if eds("-V").stdout.decode() != line or not re.fullmatch(r"eds \d+\.\d+\.\d+\n", line):
@@ -215,6 +237,7 @@ def main():
         check_mistakes(path, text)
     check_names()
     check_help_runs_nothing()
+    check_pages()
     check_version()
     if os.path.exists("/dev/full"):
         check_full_disk()

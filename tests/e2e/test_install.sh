@@ -290,7 +290,16 @@ if grep -rIl -e "$prefix" -e "$EDS_SOURCE" "$prefix"; then
     echo "these installed files name a folder of this machine" >&2
     exit 1
 fi
-# The installed command runs.
+# The installed command runs, and has its pages: one a command, a header, a function.
 "$prefix/bin/eds" --version >/dev/null
+man=$prefix/share/man
+[ -s "$man/man1/eds.1" ] && [ -s "$man/man5/eds.conf.5" ]
+while read -r words; do
+    [ -s "$man/man1/eds-${words// /-}.1" ] || { echo "no page for eds $words" >&2; exit 1; }
+done < <("$prefix/bin/eds" help --list)
+for symbol in $(nm -D --defined-only "$lib/libedgesentry_bridge.so" | awk '$2 == "T" {print $3}'); do
+    read -r _ header <"$man/man3/$symbol.3" # ".so man3/HEADER.3"
+    grep -q "$symbol" "$man/$header" || { echo "no page for $symbol" >&2; exit 1; }
+done
 [ -s "$prefix/share/doc/edgesentry/LICENSE-MIT" ] && [ -s "$prefix/share/doc/edgesentry/LICENSE-APACHE" ]
 echo "$count programs built against the installed libraries say their chain is good"
