@@ -34,11 +34,13 @@ enum eds_chain_fault {
     EDS_CHAIN_PAYLOAD,            /* the payload has another hash */
     EDS_CHAIN_PAYLOAD_ABSENT,     /* there is no payload, and there must be */
     EDS_CHAIN_RECORD,             /* the record itself cannot be encoded */
+    EDS_CHAIN_GAP,                /* a gap record has no place in the chain */
 };
 
 struct eds_chain_finding {
     enum eds_chain_fault fault;
-    uint64_t index;            /* of the record in the chain, from 0 */
+    uint64_t index;            /* of the record in the chain (of the gap among those that
+                                  were given, for EDS_CHAIN_GAP), from 0 */
     uint64_t expected, actual; /* sequences, for EDS_CHAIN_SEQUENCE */
 };
 
@@ -67,6 +69,11 @@ void eds_chain_begin(struct eds_chain *chain, enum eds_strength strength);
  * follow the one with this sequence and hash (the anchor of a partial export). */
 void eds_chain_begin_after(struct eds_chain *chain, enum eds_strength strength, uint64_t sequence,
                            const uint8_t record_hash[EDS_HASH_SIZE]);
+
+/* eds_chain_resume goes on behind a gap: the record to come must follow this sequence
+ * and hash, and not the last record.  What vouches for the gap is the caller's. */
+void eds_chain_resume(struct eds_chain *chain, uint64_t sequence,
+                      const uint8_t record_hash[EDS_HASH_SIZE]);
 
 /* eds_chain_link takes the next record: the links, and from
  * EDS_STRENGTH_SIGNATURES on the device and the first sequence.

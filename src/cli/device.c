@@ -5,9 +5,13 @@
 
 /* clang-format off: one a line, in the order of the help */
 static const struct eds_command *const device_children[] = {
-    &eds_device_add,     &eds_device_import, &eds_device_export, &eds_device_list,
-    &eds_device_show,    &eds_device_set,    &eds_device_rotate, &eds_device_quarantine,
-    &eds_device_release, &eds_device_revoke, &eds_device_retire, NULL,
+    &eds_device_add,     &eds_device_import,
+    &eds_device_export,  &eds_device_list,
+    &eds_device_show,    &eds_device_set,
+    &eds_device_rotate,  &eds_device_quarantine,
+    &eds_device_release, &eds_device_revoke,
+    &eds_device_retire,  &eds_device_close_gap,
+    &eds_device_gaps,    NULL,
 };
 
 static const struct eds_command *const operator_children[] = {
@@ -20,7 +24,7 @@ static const struct eds_command *const operator_children[] = {
 
 const struct eds_command eds_command_device = {
     .name = "device",
-    .summary = "Register devices and their keys, rotate, quarantine, revoke",
+    .summary = "Register devices and their keys, rotate, quarantine, revoke, close gaps",
     .description = "The registry is in the ledger's database. Servers that run on it follow "
                    "within a second; each change is a line in the operation log that says who "
                    "and why.",

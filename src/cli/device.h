@@ -19,5 +19,6 @@ extern const struct eds_command eds_device_quarantine, eds_device_release, eds_d
     eds_device_retire, eds_operator_revoke;
 extern const struct eds_command eds_device_rotate;
 extern const struct eds_command eds_device_import, eds_device_export;
+extern const struct eds_command eds_device_close_gap, eds_device_gaps;
 
 #endif

@@ -26,19 +26,23 @@ int32_t eds_public_key_parse(uint8_t out[EDS_PUBLIC_KEY_SIZE], const char *text,
 
 int32_t eds_device_arg_parse(struct eds_device_arg *out, const char *text, struct eds_error *err)
 {
+    return eds_named_key_parse(out, text, "--device", "ID=PUBKEY_HEX", err);
+}
+
+int32_t eds_named_key_parse(struct eds_device_arg *out, const char *text, const char *option,
+                            const char *form, struct eds_error *err)
+{
     size_t id_size = strcspn(text, "=");
     struct eds_error why;
     int32_t rc;
 
     if (text[id_size] != '=')
-        return eds_error_set(err, EDS_ERR_MALFORMED, "--device must be ID=PUBKEY_HEX, got: %s",
-                             text);
+        return eds_error_set(err, EDS_ERR_MALFORMED, "%s must be %s, got: %s", option, form, text);
     if (id_size >= sizeof out->device_id)
-        return eds_error_set(err, EDS_ERR_MALFORMED,
-                             "--device: the id has %zu bytes, and %u is the most", id_size,
-                             EDS_DEVICE_ID_SIZE - 1);
+        return eds_error_set(err, EDS_ERR_MALFORMED, "%s: the id has %zu bytes, and %u is the most",
+                             option, id_size, EDS_DEVICE_ID_SIZE - 1);
     if (id_size == 0 || !eds_utf8_valid(text, id_size))
-        return eds_error_set(err, EDS_ERR_MALFORMED, "--device: the id is %s",
+        return eds_error_set(err, EDS_ERR_MALFORMED, "%s: the id is %s", option,
                              id_size == 0 ? "empty" : "not valid UTF-8");
     memcpy(out->device_id, text, id_size);
     out->device_id[id_size] = '\0';

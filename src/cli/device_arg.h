@@ -13,6 +13,11 @@ struct eds_device_arg {
  * EDS_ERR_MALFORMED in the original's words. */
 int32_t eds_device_arg_parse(struct eds_device_arg *out, const char *text, struct eds_error *err);
 
+/* eds_named_key_parse reads a value of the same form of another option, "--operator";
+ * form is how its help shows it. */
+int32_t eds_named_key_parse(struct eds_device_arg *out, const char *text, const char *option,
+                            const char *form, struct eds_error *err);
+
 /* eds_public_key_parse reads 64 hex digits that are the key of some point.
  * EDS_OK; EDS_ERR_MALFORMED for other digits; EDS_ERR_INVALID_KEY with the
  * fault ("signature error: ...") for a key that no signature can be valid

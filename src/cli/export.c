@@ -27,6 +27,10 @@ static const struct eds_option options[] = {
     {.name = "payloads-file",
      .value = "PAYLOADS_FILE",
      .help = "Also write the payloads, as a JSON array of hex strings"},
+    {.name = "gaps-file",
+     .value = "GAPS_FILE",
+     .help = "Also write the signed gap records of the chain, which verify-chain needs where "
+             "records are missing"},
     EDS_OPTION_JSON,
     EDS_OPTIONS_END,
 };
@@ -35,6 +39,8 @@ static const struct eds_example examples[] = {
     {"A chain and its payloads, for verify-chain on another machine",
      "eds audit export --device-id lift-01 --out chain.json --payloads-file "
      "payloads.json"},
+    {"A chain that may have gaps, with what operators signed for them",
+     "eds audit export --device-id lift-01 --out chain.json --gaps-file gaps.json"},
     {NULL, NULL},
 };
 
@@ -50,27 +56,32 @@ static int32_t write_bytes(void *file, const void *bytes, size_t size, struct ed
 }
 
 struct job {
-    struct eds_output records, payloads;
+    struct eds_output records, payloads, gaps;
     struct eds_export_summary summary;
 };
 
 static int32_t open_outputs(struct job *job, const struct eds_args *args, struct eds_error *err)
 {
     const char *payloads = eds_args_text(args, "payloads-file");
+    const char *gaps = eds_args_text(args, "gaps-file");
     int32_t rc = eds_output_open(&job->records, eds_args_text(args, "out"), EDS_OUTPUT_PUBLIC, err);
 
     if (rc == EDS_OK && payloads != NULL)
         rc = eds_output_open(&job->payloads, payloads, EDS_OUTPUT_PUBLIC, err);
+    if (rc == EDS_OK && gaps != NULL)
+        rc = eds_output_open(&job->gaps, gaps, EDS_OUTPUT_PUBLIC, err);
     return rc;
 }
 
-/* The payloads first: records without them are of no use to who asked for both. */
+/* Payloads and gaps first: records without them are of no use to who asked for all. */
 static int32_t commit_outputs(struct job *job, struct eds_error *err)
 {
     int32_t rc = EDS_OK;
 
     if (job->payloads.fd >= 0)
         rc = eds_output_commit(&job->payloads, err);
+    if (rc == EDS_OK && job->gaps.fd >= 0)
+        rc = eds_output_commit(&job->gaps, err);
     return rc == EDS_OK ? eds_output_commit(&job->records, err) : rc;
 }
 
@@ -93,6 +104,7 @@ static int32_t export_chain(struct job *job, const struct eds_args *args, struct
             .write = write_bytes,
             .records = &job->records,
             .payloads = job->payloads.fd >= 0 ? &job->payloads : NULL,
+            .gaps = job->gaps.fd >= 0 ? &job->gaps : NULL,
         };
 
         rc = eds_ledger_export_run(&export, &job->summary, err);
@@ -101,10 +113,20 @@ static int32_t export_chain(struct job *job, const struct eds_args *args, struct
         rc = commit_outputs(job, err);
     eds_output_discard(&job->records);
     eds_output_discard(&job->payloads);
+    eds_output_discard(&job->gaps);
     if (ledger != NULL)
         ledger->ops->close(ledger);
     eds_objects_close(objects);
     return rc;
+}
+
+static void warn_of_gaps(const struct eds_args *args, uint64_t gap_count)
+{
+    if (gap_count > 0 && eds_args_text(args, "gaps-file") == NULL)
+        eds_say_warning("the chain has gaps, which operators have closed (%" PRIu64
+                        "): verify-chain finds it broken without their signatures; --gaps-file "
+                        "writes them",
+                        gap_count);
 }
 
 static void report(const struct eds_args *args, const struct eds_export_summary *summary)
@@ -112,6 +134,7 @@ static void report(const struct eds_args *args, const struct eds_export_summary 
     char digits[2 * EDS_HASH_SIZE + 1];
     struct eds_json_out json;
 
+    warn_of_gaps(args, summary->gap_count);
     if (!eds_args_flag(args, "json")) {
         eds_hex_encode(digits, summary->last_record_hash, EDS_HASH_SIZE);
         eds_say_note("%" PRIu64 " records; last record hash %s", summary->record_count, digits);
@@ -121,7 +144,9 @@ static void report(const struct eds_args *args, const struct eds_export_summary 
     eds_out_string(&json, "device_id", eds_args_text(args, "device-id"));
     eds_out_string(&json, "records_file", eds_args_text(args, "out"));
     eds_out_string(&json, "payloads_file", eds_args_text(args, "payloads-file"));
+    eds_out_string(&json, "gaps_file", eds_args_text(args, "gaps-file"));
     eds_out_u64(&json, "record_count", summary->record_count);
+    eds_out_u64(&json, "gap_count", summary->gap_count);
     eds_out_u64(&json, "first_sequence", summary->first_sequence);
     eds_out_u64(&json, "last_sequence", summary->last_sequence);
     eds_out_hex(&json, "last_record_hash", summary->last_record_hash, EDS_HASH_SIZE);
@@ -131,22 +156,25 @@ static void report(const struct eds_args *args, const struct eds_export_summary 
 static int run(const struct eds_args *args)
 {
     const char *payloads = eds_args_text(args, "payloads-file");
-    bool to_stdout = eds_is_standard_stream(eds_args_text(args, "out"));
+    const char *gaps = eds_args_text(args, "gaps-file");
+    unsigned streams = eds_is_standard_stream(eds_args_text(args, "out"));
     struct job *job;
     struct eds_error err;
     int32_t rc;
 
-    if (payloads != NULL && eds_is_standard_stream(payloads) && to_stdout)
-        return eds_args_usage(args, "--out and --payloads-file cannot both be standard output");
-    if (eds_args_flag(args, "json") &&
-        (to_stdout || (payloads != NULL && eds_is_standard_stream(payloads))))
+    streams += payloads != NULL && eds_is_standard_stream(payloads);
+    streams += gaps != NULL && eds_is_standard_stream(gaps);
+    if (streams > 1)
+        return eds_args_usage(args, "only one of --out, --payloads-file and --gaps-file can be "
+                                    "standard output");
+    if (eds_args_flag(args, "json") && streams > 0)
         return eds_args_usage(args, "--json needs standard output for itself");
     job = calloc(1, sizeof *job);
     if (job == NULL) {
         eds_error_set(&err, EDS_ERR_NO_MEMORY, "out of memory");
         return eds_say_error(args, "", &err);
     }
-    job->records.fd = job->payloads.fd = -1;
+    job->records.fd = job->payloads.fd = job->gaps.fd = -1;
     rc = export_chain(job, args, &err);
     if (rc == EDS_OK)
         report(args, &job->summary);

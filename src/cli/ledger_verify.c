@@ -6,8 +6,10 @@
 
 #include "cli/commands.h"
 #include "cli/device_arg.h"
+#include "cli/gap_out.h"
 #include "cli/json_out.h"
 #include "cli/objects_arg.h"
+#include "cli/operator_keys.h"
 #include "cli/progress.h"
 #include "cli/say.h"
 #include "cli/store_arg.h"
@@ -25,6 +27,7 @@ static const struct eds_option options[] = {
      .value = "ID=PUBKEY_HEX",
      .help = "Check the signatures of this device also under this key, at any time",
      .repeatable = true},
+    EDS_OPTION_OPERATOR,
     EDS_OPTION_JSON,
     EDS_OPTIONS_END,
 };
@@ -54,7 +57,9 @@ struct job {
     struct eds_ledger *ledger;
     struct eds_enrolled_key keys[EDS_LEDGER_KEYS_MAX]; /* of the device being walked */
     struct eds_enrolment enrolment;
-    struct eds_error failure; /* of reading an enrolment */
+    struct eds_error failure; /* of reading an enrolment, or without memory */
+    struct eds_operator_keys operators;
+    struct eds_gap_list gaps;
     struct eds_progress progress;
     char findings[FINDINGS_SHOWN_MAX][FINDING_TEXT_SIZE];
     size_t finding_count; /* kept in findings */
@@ -85,6 +90,23 @@ static size_t give_keys(void *context, const char *device_id, const struct eds_e
         job->failure = err;
     *out = job->keys;
     return count;
+}
+
+static size_t give_operator_keys(void *context, const char *name,
+                                 const struct eds_enrolled_key **out)
+{
+    struct job *job = context;
+
+    return eds_operator_keys_find(&job->operators, name, out);
+}
+
+static void take_gap(void *context, const struct eds_gap *gap)
+{
+    struct job *job = context;
+    struct eds_error err;
+
+    if (eds_gap_list_add(&job->gaps, gap, &err) != EDS_OK)
+        job->failure = err;
 }
 
 static void keep(struct job *job, const char *text)
@@ -138,6 +160,7 @@ static void print_json(const struct job *job)
     eds_out_u64(&json, "payload_count", summary->payload_count);
     eds_out_u64(&json, "payload_absent_count", summary->payload_absent_count);
     eds_out_u64(&json, "conflict_count", summary->conflict_count);
+    eds_gaps_json(&json, &job->gaps);
     eds_out_u64(&json, "finding_count", summary->finding_count);
     eds_out_array_begin(&json, "findings");
     for (size_t i = 0; i < job->finding_count; i++) {
@@ -158,6 +181,8 @@ static int report(const struct job *job)
         print_json(job);
     else
         puts(valid ? "LEDGER_VALID" : "LEDGER_INVALID");
+    if (!eds_args_flag(job->args, "json"))
+        eds_gaps_print(&job->gaps);
     for (size_t i = 0; i < job->finding_count; i++)
         fprintf(stderr, "not valid: %s\n", job->findings[i]);
     if (summary->finding_count > job->finding_count)
@@ -167,6 +192,9 @@ static int report(const struct job *job)
                  " forks kept",
                  summary->record_count, summary->device_count, summary->payload_count,
                  summary->conflict_count);
+    if (summary->gap_count > 0)
+        eds_say_note("%" PRIu64 " gaps closed by operators: %" PRIu64 " records are missing",
+                     summary->gap_count, summary->gap_missing_count);
     if (summary->verified_count < summary->record_count)
         eds_say_note("not checked: the signatures of %" PRIu64
                      " records (their devices are not registered, and no --device is given)",
@@ -186,7 +214,9 @@ static int32_t verify(struct job *job, struct eds_ledger *ledger, struct eds_obj
         .ledger = ledger,
         .objects = objects,
         .keys = give_keys,
+        .operator_keys = give_operator_keys,
         .found = found,
+        .gap = take_gap,
         .progress = show_progress,
         .context = job,
     };
@@ -196,6 +226,8 @@ static int32_t verify(struct job *job, struct eds_ledger *ledger, struct eds_obj
     eds_progress_begin(&job->progress);
     rc = eds_ledger_check_run(&check, &job->summary, err);
     eds_progress_end(&job->progress);
+    if (job->failure.code == EDS_OK && job->operators.failure.code != EDS_OK)
+        job->failure = job->operators.failure;
     if (job->failure.code != EDS_OK) {
         *err = job->failure;
         return err->code;
@@ -225,6 +257,8 @@ static int run(const struct eds_args *args)
     if (rc == EDS_OK)
         rc = eds_store_open(&ledger, args, true, &err);
     if (rc == EDS_OK)
+        rc = eds_operator_keys_take(&job->operators, args, ledger, &err);
+    if (rc == EDS_OK)
         rc = eds_objects_open_arg(&objects, args, true, &err);
     if (rc == EDS_OK)
         rc = verify(job, ledger, objects, &err);
@@ -232,6 +266,8 @@ static int run(const struct eds_args *args)
     if (ledger != NULL)
         ledger->ops->close(ledger);
     eds_objects_close(objects);
+    eds_operator_keys_free(&job->operators);
+    eds_gap_list_free(&job->gaps);
     free(job->devices);
     free(job);
     return code;
@@ -245,7 +281,9 @@ static const struct eds_command verify_command = {
         "last record and each payload with its hash, and checks the signatures of devices that "
         "are registered or given, each under the keys that were valid when the record came. "
         "Prints LEDGER_VALID, or LEDGER_INVALID and every fault. Changes "
-        "nothing, and may run beside the server.",
+        "nothing, and may run beside the server.\n\nA gap that an operator has closed is no "
+        "fault where his key signed it and both its ends fit; each is listed behind the "
+        "verdict, in a line that begins with GAP.",
     .options = options,
     .examples = examples,
     .exits = exits,

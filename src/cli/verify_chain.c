@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/hex.h"
+#include "cli/chain_gaps.h"
 #include "cli/chain_input.h"
 #include "cli/chain_keys.h"
 #include "cli/commands.h"
@@ -38,6 +39,8 @@ static const struct eds_option options[] = {
     {.name = "payloads-file",
      .value = "PAYLOADS_FILE",
      .help = "Check the payloads: a JSON array of hex strings, one per record"},
+    EDS_OPTION_GAPS_FILE,
+    EDS_OPTION_OPERATOR,
     {.name = "full", .help = "Want every record attested and every payload there"},
     {.name = "expect-last-hash",
      .value = "HASH_HEX",
@@ -56,6 +59,9 @@ static const struct eds_example examples[] = {
      "eds audit verify-chain attested.json --full --payloads-file "
      "lift_inspection_payloads.json --public-key-hex "
      "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"},
+    {"With the gaps that an operator has signed for",
+     "eds audit verify-chain lift_inspection_records.json --gaps-file gaps.json --operator "
+     "alice=ca93ac1705187071d67b83c7ff0efe8108e8ec4530575d7726879333dbdabe7c"},
     {NULL, NULL},
 };
 
@@ -74,6 +80,7 @@ struct job {
     struct eds_chain_keys keys;
     struct eds_payload_reader payloads;
     int payloads_fd;
+    struct eds_gap_list gaps;
     struct eds_progress progress;
     struct eds_chain_summary summary;
     char fault[256]; /* "" if the chain holds */
@@ -108,7 +115,7 @@ static const char *contradiction(const struct eds_args *args)
         return "--payloads-file needs a key: --public-key-hex, --device or --store";
     if (eds_args_flag(args, "full") && (!keys || payloads == NULL))
         return "--full needs --payloads-file and a key: --public-key-hex, --device or --store";
-    return NULL;
+    return eds_chain_gaps_contradiction(args);
 }
 
 static int32_t open_payloads(struct job *job, struct eds_error *err)
@@ -157,6 +164,10 @@ static int32_t verify(struct job *job, struct eds_error *err)
     struct eds_chain_finding finding;
     int32_t rc = open_payloads(job, err);
 
+    if (rc == EDS_OK && eds_args_given(job->args, "gaps-file"))
+        rc = eds_chain_gaps_take(&job->gaps, job->args, job->fault, sizeof job->fault, err);
+    job->check.gaps = job->gaps.gaps;
+    job->check.gap_count = job->gaps.count;
     if (rc != EDS_OK || job->fault[0] != '\0')
         return rc;
     eds_progress_begin(&job->progress);
@@ -195,6 +206,7 @@ static void print_json(const struct job *job)
         eds_out_u64(&json, "first_sequence", summary->first_sequence);
         eds_out_u64(&json, "last_sequence", summary->last_sequence);
         eds_out_hex(&json, "last_record_hash", summary->last_record_hash, EDS_HASH_SIZE);
+        eds_gaps_json(&json, &job->gaps);
     }
     eds_out_end(&json);
 }
@@ -220,13 +232,16 @@ static void say_what_was_checked(const struct job *job)
 
 static int report(const struct job *job)
 {
-    bool links_only = job->check.rules.strength == EDS_STRENGTH_LINKS;
+    bool links_only =
+        job->check.rules.strength == EDS_STRENGTH_LINKS && !eds_args_given(job->args, "gaps-file");
     bool valid = job->fault[0] == '\0';
 
     if (eds_args_flag(job->args, "json"))
         print_json(job);
     else if (valid || !links_only)
         puts(valid ? "CHAIN_VALID" : "CHAIN_INVALID");
+    if (valid && !eds_args_flag(job->args, "json"))
+        eds_gaps_print(&job->gaps);
     if (valid) {
         say_what_was_checked(job);
         return EDS_EXIT_OK;
@@ -278,6 +293,7 @@ static int run(const struct eds_args *args)
     struct eds_error err;
     const char *before = "";
     int32_t rc;
+    int code;
 
     if (contradiction(args) != NULL)
         return eds_args_usage(args, "%s", contradiction(args));
@@ -291,7 +307,9 @@ static int run(const struct eds_args *args)
     eds_chain_input_close(&job.input);
     eds_file_close(job.payloads_fd);
     eds_chain_keys_free(&job.keys);
-    return rc == EDS_OK ? report(&job) : eds_say_error(args, before, &err);
+    code = rc == EDS_OK ? report(&job) : eds_say_error(args, before, &err);
+    eds_gap_list_free(&job.gaps);
+    return code;
 }
 
 const struct eds_command eds_command_verify_chain = {
@@ -302,7 +320,10 @@ const struct eds_command eds_command_verify_chain = {
         "is said on standard error.\n\nWithout a key only the links are checked: each record "
         "carries the hash of the one before and the next sequence. With a key also who signed, "
         "that all records are of one device from sequence 1 on, and attestations and payloads "
-        "where they are there. With --full they must be there.\n\nThe file is read once from "
+        "where they are there. With --full they must be there.\n\nRecords that are missing for "
+        "good, because a device lost its storage, are accepted only with the gap records that an "
+        "operator has signed for them; each is listed behind the verdict, in a line that begins "
+        "with GAP.\n\nThe file is read once from "
         "front to end in constant memory.",
     .options = options,
     .positional = "records-file",

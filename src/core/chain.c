@@ -25,6 +25,14 @@ void eds_chain_begin_after(struct eds_chain *chain, enum eds_strength strength, 
     chain->anchored = true;
 }
 
+void eds_chain_resume(struct eds_chain *chain, uint64_t sequence,
+                      const uint8_t record_hash[EDS_HASH_SIZE])
+{
+    chain->sequence = sequence;
+    memcpy(chain->record_hash, record_hash, EDS_HASH_SIZE);
+    chain->anchored = true;
+}
+
 /* The first record of a whole chain has nothing to follow: its previous hash is
  * zero (as record_hash is then), and links alone let it have any sequence. */
 static bool sequence_fits(const struct eds_chain *chain, uint64_t sequence)
@@ -181,6 +189,8 @@ static const char *fault_text(enum eds_chain_fault fault)
         return "no payload";
     case EDS_CHAIN_RECORD:
         return "a string that is not UTF-8 or has no end";
+    case EDS_CHAIN_GAP:
+        return "gap record without a place in the chain";
     }
     return "unknown fault";
 }

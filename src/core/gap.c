@@ -166,3 +166,23 @@ bool eds_gap_ends_at(const struct eds_gap *gap, uint64_t sequence,
     return gap->resume_sequence - 1 == sequence &&
            memcmp(gap->resume_hash, record_hash, EDS_HASH_SIZE) == 0;
 }
+
+bool eds_gap_cross(const struct eds_gap *gap, struct eds_chain *chain)
+{
+    if (!eds_gap_begins_at(gap, chain->sequence, chain->record_hash))
+        return false;
+    eds_chain_resume(chain, gap->resume_sequence - 1, gap->resume_hash);
+    return true;
+}
+
+enum eds_gap_standing eds_gap_judge(const struct eds_gap *gap, const struct eds_enrolled_key *keys,
+                                    size_t key_count)
+{
+    enum eds_gap_standing standing = EDS_GAP_UNSIGNED;
+
+    for (size_t i = 0; i < key_count && standing != EDS_GAP_SIGNED; i++)
+        if (eds_gap_verify(gap, keys[i].public_key))
+            standing =
+                eds_key_was_valid(&keys[i], gap->closed_ms, 0) ? EDS_GAP_SIGNED : EDS_GAP_UNTIMELY;
+    return standing;
+}

@@ -20,7 +20,8 @@
 #ifndef EDS_CORE_GAP_H
 #define EDS_CORE_GAP_H
 
-#include "edgesentry/record.h"
+#include "core/enrolment.h"
+#include "edgesentry/chain.h"
 
 #define EDS_GAP_REASON_SIZE 512u /* bytes, NUL included */
 
@@ -60,6 +61,17 @@ int32_t eds_gap_sign(struct eds_gap *gap, const uint8_t seed[EDS_SEED_SIZE], str
 /* eds_gap_verify says whether a gap can be one, names this key and is signed by it. */
 bool eds_gap_verify(const struct eds_gap *gap, const uint8_t public_key[EDS_PUBLIC_KEY_SIZE]);
 
+/* How a gap is signed, as far as some keys can tell. */
+enum eds_gap_standing {
+    EDS_GAP_SIGNED,   /* by one of them, in its time */
+    EDS_GAP_UNTIMELY, /* by one of them that was not valid at closed_ms */
+    EDS_GAP_UNSIGNED, /* by none of them */
+};
+
+/* eds_gap_judge looks for the key that signed among those of the gap's operator. */
+enum eds_gap_standing eds_gap_judge(const struct eds_gap *gap, const struct eds_enrolled_key *keys,
+                                    size_t key_count);
+
 /* eds_gap_missing tells how many sequences are missing; 0 where only the hashes do
  * not fit. */
 static inline uint64_t eds_gap_missing(const struct eds_gap *gap)
@@ -73,5 +85,9 @@ bool eds_gap_begins_at(const struct eds_gap *gap, uint64_t sequence,
                        const uint8_t record_hash[EDS_HASH_SIZE]);
 bool eds_gap_ends_at(const struct eds_gap *gap, uint64_t sequence,
                      const uint8_t record_hash[EDS_HASH_SIZE]);
+
+/* eds_gap_cross lets a walk that stands at the gap's beginning stand behind its end;
+ * false, and the walk as it was, if it stands elsewhere. */
+bool eds_gap_cross(const struct eds_gap *gap, struct eds_chain *chain);
 
 #endif

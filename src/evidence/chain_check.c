@@ -22,6 +22,7 @@ struct walk {
     struct eds_error *err;
     struct eds_chain chain;
     struct eds_inspection *inspection; /* NULL: links alone */
+    size_t gap_next;                   /* the first one not crossed */
 };
 
 /* Gets the payload of the entry that was linked last. */
@@ -49,11 +50,50 @@ static void take_first(struct eds_chain_summary *summary, const EdsAuditRecord *
     memcpy(summary->device_id, record->device_id, sizeof summary->device_id);
 }
 
+/* Crosses the gaps that there are between the last record and this one. */
+static void cross_gaps(struct walk *walk, const EdsAuditRecord *record)
+{
+    const struct eds_chain_check *check = walk->check;
+
+    while (walk->gap_next < check->gap_count) {
+        const struct eds_gap *gap = &check->gaps[walk->gap_next];
+
+        if (gap->resume_sequence > record->sequence ||
+            strcmp(gap->device_id, (const char *)record->device_id) != 0 ||
+            !eds_gap_cross(gap, &walk->chain))
+            return;
+        walk->gap_next++;
+    }
+}
+
+/* Behind the last record gaps may follow, one after the other.  What then is left
+ * over has no place in this chain. */
+static int32_t cross_rest(struct walk *walk)
+{
+    const struct eds_chain_check *check = walk->check;
+    struct eds_chain chain = walk->chain;
+    bool is_here = true;
+
+    while (is_here && walk->gap_next < check->gap_count) {
+        const struct eds_gap *gap = &check->gaps[walk->gap_next];
+
+        is_here = chain.count == 0 || strcmp(gap->device_id, (const char *)chain.device_id) == 0;
+        is_here = is_here && eds_gap_cross(gap, &chain);
+        walk->gap_next += is_here;
+    }
+    if (is_here)
+        return EDS_OK;
+    *walk->finding = (struct eds_chain_finding){.fault = EDS_CHAIN_GAP, .index = walk->gap_next};
+    return EDS_ERR_CHAIN_INVALID;
+}
+
 /* Reads and links one entry. */
 static int32_t step(struct walk *walk, struct eds_inspection_item *item)
 {
     int32_t rc = eds_chain_reader_next(walk->reader, &item->entry, walk->err);
 
+    if (rc == EDS_OK && walk->gap_next < walk->check->gap_count)
+        cross_gaps(walk, &item->entry.record);
     if (rc == EDS_OK)
         rc = eds_chain_link(&walk->chain, &item->entry.record, item->record_hash, walk->finding);
     if (rc == EDS_OK && walk->chain.count == 1)
@@ -121,7 +161,8 @@ int32_t eds_chain_check_run(const struct eds_chain_check *check, struct eds_chai
                             struct eds_chain_summary *summary, struct eds_chain_finding *finding,
                             struct eds_error *err)
 {
-    struct walk walk = {check, reader, summary, finding, err, {0}, NULL};
+    struct walk walk = {
+        .check = check, .reader = reader, .summary = summary, .finding = finding, .err = err};
     struct eds_sweep *sweep;
     int32_t rc;
 
@@ -131,6 +172,8 @@ int32_t eds_chain_check_run(const struct eds_chain_check *check, struct eds_chai
     sweep = eds_sweep_run(check, reader, &walk.chain, summary);
     rc = walk_on(&walk);
     eds_sweep_free(sweep);
+    if (rc == EDS_ERR_NOT_FOUND && cross_rest(&walk) != EDS_OK)
+        rc = EDS_ERR_CHAIN_INVALID;
     if (rc == EDS_ERR_CHAIN_INVALID)
         say_finding(err, finding);
     if (rc != EDS_ERR_NOT_FOUND) { /* not the file's end */

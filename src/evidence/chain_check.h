@@ -7,7 +7,7 @@
 #ifndef EDS_EVIDENCE_CHAIN_CHECK_H
 #define EDS_EVIDENCE_CHAIN_CHECK_H
 
-#include "edgesentry/chain.h"
+#include "core/gap.h"
 #include "edgesentry/json.h"
 
 struct eds_chain_check {
@@ -20,6 +20,10 @@ struct eds_chain_check {
      * check ends with that error.  NULL: no payloads. */
     int32_t (*payload)(void *context, uint64_t index, const struct eds_entry *entry, void **out,
                        size_t *out_size, struct eds_error *err);
+    /* The gaps that the chain may have, in their order; who signed them the caller has
+     * seen to.  Each must have its place. */
+    const struct eds_gap *gaps;
+    size_t gap_count;
     /* Called now and then with what is done; NULL: not. */
     void (*progress)(void *context, uint64_t records, uint64_t bytes);
     void *context;

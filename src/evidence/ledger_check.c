@@ -1,8 +1,8 @@
 /* ledger_check.c - see ledger_check.h.
  *
- * Two passes: over the records, device by device, and over the heads.  A server
- * may append meanwhile, so a head that is ahead of the records seen is no fault
- * as long as its record is there.
+ * Passes over the records, device by device, with the gaps between them; over the
+ * heads, the forks and the gaps.  A server may append meanwhile, so a head that is
+ * ahead of the records seen is no fault as long as its record is there.
  *
  * The records go by twice.  As the ledger gives them they are put into pieces, on
  * which the crew works (ledger_piece.c); a piece that comes back is walked over in
@@ -18,6 +18,7 @@
 #include "edgesentry/attest.h"
 #include "edgesentry/verifier.h"
 #include "evidence/crew.h"
+#include "evidence/ledger_gaps.h"
 #include "evidence/ledger_piece.h"
 
 struct walk {
@@ -39,6 +40,8 @@ struct walk {
     char device_id[EDS_DEVICE_ID_SIZE];
     bool attested; /* one of its records was: from then on all must be */
     struct eds_chain chain;
+    struct eds_gap_walk gaps;
+    bool has_gaps; /* any device, when the check began */
     uint64_t record_index;
 };
 
@@ -67,6 +70,19 @@ static void report_chain(struct walk *walk, const struct eds_chain_finding *chai
     report(walk, finding);
 }
 
+/* Crosses the gaps before a record, or (NULL) behind the last one. */
+static int32_t cross_gaps(struct walk *walk, const EdsAuditRecord *record)
+{
+    uint64_t misplaced;
+    int32_t rc = eds_gap_walk_to(
+        &walk->gaps, &walk->chain, walk->device_id, record != NULL ? record->sequence : 0,
+        record != NULL ? record->prev_record_hash : NULL, &misplaced, walk->err);
+
+    if (rc == EDS_OK && misplaced != 0)
+        report_at(walk, EDS_LEDGER_GAP_PLACE, misplaced);
+    return rc;
+}
+
 /* The head must not stay behind the last record, nor name another one.  A head
  * that is ahead is the second pass's. */
 static int32_t end_device(struct walk *walk)
@@ -77,7 +93,9 @@ static int32_t end_device(struct walk *walk)
 
     if (walk->device == NULL)
         return EDS_OK;
-    rc = ledger->ops->head(ledger, walk->device_id, &head, walk->err);
+    rc = cross_gaps(walk, NULL);
+    if (rc == EDS_OK)
+        rc = ledger->ops->head(ledger, walk->device_id, &head, walk->err);
     if (rc != EDS_OK)
         return rc;
     if (head.sequence < walk->chain.sequence || (walk->attested && !head.attested))
@@ -85,8 +103,8 @@ static int32_t end_device(struct walk *walk)
     return EDS_OK;
 }
 
-static void begin_device(struct walk *walk, const struct eds_ledger_device *device,
-                         const char *device_id)
+static int32_t begin_device(struct walk *walk, const struct eds_ledger_device *device,
+                            const char *device_id)
 {
     while (walk->devices != device) { /* nothing of those before is in a piece any more */
         struct eds_ledger_device *before = walk->devices;
@@ -101,6 +119,8 @@ static void begin_device(struct walk *walk, const struct eds_ledger_device *devi
     walk->record_index = 0;
     /* Ingest lets a chain begin with sequence 1 only: strict links, keys or not. */
     eds_chain_begin(&walk->chain, EDS_STRENGTH_SIGNATURES);
+    return eds_gap_walk_begin(&walk->gaps, walk->check->ledger, device_id, !walk->has_gaps,
+                              walk->err);
 }
 
 static int32_t link_record(struct walk *walk, const struct eds_ledger_item *item,
@@ -189,10 +209,13 @@ static int32_t walk_item(struct walk *walk, const struct eds_ledger_piece *piece
 
     if (walk->device != item->device) {
         rc = end_device(walk);
-        if (rc != EDS_OK)
-            return rc;
-        begin_device(walk, item->device, (const char *)item->entry.record.device_id);
+        if (rc == EDS_OK)
+            rc = begin_device(walk, item->device, (const char *)item->entry.record.device_id);
     }
+    if (rc == EDS_OK)
+        rc = cross_gaps(walk, &item->entry.record);
+    if (rc != EDS_OK)
+        return rc;
     check_link(walk, item);
     check_signatures(walk, item);
     rc = check_payload(walk, piece, item);
@@ -352,6 +375,7 @@ static int32_t visit_head(void *context, const char *device_id, const struct eds
     struct walk *walk = context;
     struct eds_ledger *ledger = walk->check->ledger;
     uint8_t hash[EDS_HASH_SIZE];
+    bool is_behind_gap = false;
     int32_t rc;
 
     if (head->sequence == 0)
@@ -359,8 +383,10 @@ static int32_t visit_head(void *context, const char *device_id, const struct eds
     snprintf(walk->device_id, sizeof walk->device_id, "%s", device_id);
     rc = ledger->ops->record_hash(ledger, device_id, head->sequence, hash, walk->err);
     if (rc == EDS_ERR_NOT_FOUND) {
-        report_at(walk, EDS_LEDGER_RECORDS_ABSENT, head->sequence);
-        return EDS_OK;
+        rc = eds_ledger_gap_ends(ledger, device_id, head, &is_behind_gap, walk->err);
+        if (rc == EDS_OK && !is_behind_gap)
+            report_at(walk, EDS_LEDGER_RECORDS_ABSENT, head->sequence);
+        return rc;
     }
     if (rc == EDS_OK && memcmp(hash, head->record_hash, sizeof hash) != 0)
         report_at(walk, EDS_LEDGER_HEAD, head->sequence);
@@ -403,11 +429,15 @@ int32_t eds_ledger_check_run(const struct eds_ledger_check *check,
     walk->check = check;
     walk->summary = summary;
     walk->err = err;
-    rc = check_records(walk);
+    rc = eds_ledger_has_gaps(ledger, &walk->has_gaps, err);
+    if (rc == EDS_OK)
+        rc = check_records(walk);
     if (rc == EDS_OK)
         rc = ledger->ops->heads(ledger, visit_head, walk, err);
     if (rc == EDS_OK)
         rc = ledger->ops->conflicts(ledger, visit_conflict, walk, err);
+    if (rc == EDS_OK)
+        rc = eds_ledger_gaps_check(check, summary, err);
     free(walk);
     return rc;
 }
@@ -435,6 +465,12 @@ static const char *fault_text(enum eds_ledger_fault fault)
         return "the chain's head names this record, and it is not there";
     case EDS_LEDGER_CONFLICT:
         return "the fork kept is no other record than the accepted one";
+    case EDS_LEDGER_GAP_SIGNATURE:
+        return "the gap before it is signed by no key of its operator";
+    case EDS_LEDGER_GAP_KEY:
+        return "the gap before it is signed by a key of its operator that was not valid then";
+    case EDS_LEDGER_GAP_PLACE:
+        return "the gap before it does not begin where the chain ends";
     }
     return "unknown fault";
 }

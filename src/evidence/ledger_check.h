@@ -11,8 +11,7 @@
 #ifndef EDS_EVIDENCE_LEDGER_CHECK_H
 #define EDS_EVIDENCE_LEDGER_CHECK_H
 
-#include "core/enrolment.h"
-#include "edgesentry/chain.h"
+#include "core/gap.h"
 #include "store/objects.h"
 
 enum eds_ledger_fault {
@@ -26,13 +25,16 @@ enum eds_ledger_fault {
     EDS_LEDGER_HEAD,           /* the head is not the device's last record */
     EDS_LEDGER_RECORDS_ABSENT, /* the head's record is not there: the end was cut */
     EDS_LEDGER_CONFLICT,       /* a kept fork is no other record than the accepted one */
+    EDS_LEDGER_GAP_SIGNATURE,  /* no key of its operator signed a gap */
+    EDS_LEDGER_GAP_KEY,        /* the key that signed it was not valid then */
+    EDS_LEDGER_GAP_PLACE,      /* a gap does not begin where the chain before it ends */
 };
 
 /* One fault; pointers hold during the call. */
 struct eds_ledger_finding {
     enum eds_ledger_fault fault;
     const char *device_id;
-    uint64_t sequence;
+    uint64_t sequence;              /* of the record; of a gap where it ends */
     struct eds_chain_finding chain; /* for EDS_LEDGER_CHAIN; index counts per device */
 };
 
@@ -46,7 +48,10 @@ struct eds_ledger_check {
      * call; returns their number (at most EDS_LEDGER_KEYS_MAX are looked at), 0 for
      * a device whose signatures cannot be checked.  NULL: none. */
     size_t (*keys)(void *context, const char *device_id, const struct eds_enrolled_key **out);
+    /* The same for operators, who sign gaps.  Where it gives none a gap is a fault. */
+    size_t (*operator_keys)(void *context, const char *name, const struct eds_enrolled_key **out);
     void (*found)(void *context, const struct eds_ledger_finding *finding);
+    void (*gap)(void *context, const struct eds_gap *gap); /* each that is there; NULL: not */
     void (*progress)(void *context, uint64_t records, uint64_t bytes); /* NULL: not */
     void *context;
 };
@@ -58,6 +63,8 @@ struct eds_ledger_summary {
     uint64_t payload_count;        /* payloads checked */
     uint64_t payload_absent_count; /* payloads not in this ledger, and not checked */
     uint64_t conflict_count;       /* forks kept */
+    uint64_t gap_count;            /* gaps closed, good or not */
+    uint64_t gap_missing_count;    /* records that are missing in them */
     uint64_t finding_count;
 };
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/hex.h"
+#include "codec/json_gap.h"
 
 struct export
 {
@@ -101,6 +102,46 @@ static int32_t visit(void *context, const struct eds_stored *stored)
     return EDS_OK;
 }
 
+static int32_t put_gap(const struct export *export, const struct eds_gap *gap)
+{
+    char text[EDS_JSON_GAP_SIZE_MAX];
+    int32_t rc;
+
+    if (eds_json_gap_encode(text, sizeof text, gap, EDS_JSON_PRETTY, 2) == 0)
+        return eds_error_set(export->err, EDS_ERR_MALFORMED,
+                             "the gap before sequence %" PRIu64 " cannot be encoded",
+                             gap->resume_sequence);
+    rc = put(export, export->job->gaps, export->summary->gap_count == 0 ? "[\n  " : ",\n  ");
+    return rc == EDS_OK ? put(export, export->job->gaps, text) : rc;
+}
+
+/* The gaps that the exported records have, and those behind them.  One that was
+ * closed behind records that came meanwhile is of another export. */
+static int32_t put_gaps(const struct export *export)
+{
+    const struct eds_ledger_export *job = export->job;
+    struct eds_export_summary *summary = export->summary;
+    struct eds_gap_place place = {.id = 0};
+    struct eds_chain end;
+    struct eds_gap gap;
+    int32_t rc = EDS_OK;
+
+    eds_chain_begin_after(&end, EDS_STRENGTH_LINKS, summary->last_sequence,
+                          summary->last_record_hash);
+    while (rc == EDS_OK) {
+        rc = job->ledger->gaps->next(job->ledger, job->device_id, &place, &gap, export->err);
+        if (rc != EDS_OK ||
+            (gap.resume_sequence > summary->last_sequence && !eds_gap_cross(&gap, &end)))
+            continue;
+        if (job->gaps != NULL)
+            rc = put_gap(export, &gap);
+        summary->gap_count += rc == EDS_OK;
+    }
+    if (rc != EDS_ERR_NOT_FOUND || job->gaps == NULL)
+        return rc == EDS_ERR_NOT_FOUND ? EDS_OK : rc;
+    return put(export, job->gaps, summary->gap_count == 0 ? "[]" : "\n]");
+}
+
 int32_t eds_ledger_export_run(const struct eds_ledger_export *job,
                               struct eds_export_summary *summary, struct eds_error *err)
 {
@@ -116,5 +157,7 @@ int32_t eds_ledger_export_run(const struct eds_ledger_export *job,
         rc = put(&export, job->records, "\n]");
     if (rc == EDS_OK && job->payloads != NULL)
         rc = put(&export, job->payloads, "\n]");
+    if (rc == EDS_OK)
+        rc = put_gaps(&export);
     return rc;
 }

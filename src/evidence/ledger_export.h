@@ -4,6 +4,7 @@
 #define EDS_EVIDENCE_LEDGER_EXPORT_H
 
 #include "edgesentry/json.h"
+#include "store/gaps.h"
 #include "store/objects.h"
 
 /* Takes the next bytes of a file; errors end the export. */
@@ -17,12 +18,14 @@ struct eds_ledger_export {
     void *records;               /* passed to write: where the records go */
     void *payloads;              /* where the payloads go, as in payload_file.h; NULL: nowhere */
     struct eds_objects *objects; /* of payloads that are not in the ledger; NULL: none */
+    void *gaps;                  /* where the gap records go, as in docs/SPEC.md; NULL: nowhere */
 };
 
 struct eds_export_summary {
     uint64_t record_count;
     uint64_t first_sequence, last_sequence;
     uint8_t last_record_hash[EDS_HASH_SIZE]; /* as stored */
+    uint64_t gap_count; /* between the records and behind the last one, written or not */
 };
 
 /* eds_ledger_export_run writes the whole chain, one record in memory.

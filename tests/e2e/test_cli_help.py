@@ -115,6 +115,7 @@ def run_examples(leaves, directory):
     pathlib.Path("passphrase.txt").chmod(0o600)
     pathlib.Path("fleet.csv").write_text(f"device_id,public_key,site\nfleet-01,{FLEET_KEY},dock\n")
     pathlib.Path("scan.bin").write_bytes(bytes(range(256)))
+    pathlib.Path("gaps.json").write_text("[]")
     eds("sign-record", "--device-id", "lift-01", "--sequence", "1", "--timestamp-ms", "1",
         "--payload", "x", "--object-ref", "y", "--out", "lift_single_record.json",
         environment={"DEVICE_PRIVATE_KEY_HEX": SEED})
@@ -122,6 +123,8 @@ def run_examples(leaves, directory):
         name = " ".join(path[1:])
         if name in NEEDS_SERVER or (name in NEEDS_LEDGER and not make_ledger()):
             continue
+        if name == "device close-gap":
+            make_gaps()
         for line in examples_of(text):
             done = run_example(line)
             count += 1
@@ -131,6 +134,19 @@ def run_examples(leaves, directory):
                 check_json(line)
     os.chdir("/")
     return count
+
+
+def make_gaps():
+    """Devices that lost their storage, and an operator who signs for it."""
+    keys = {}
+    for name in ("carol", "lift-07", "lift-08"):
+        keys[name] = json.loads(eds("keygen", "--out", f"{name}.key.json", "--json").stdout)
+    eds("audit", "operator", "add", "carol", "--public-key-hex", keys["carol"]["public_key_hex"])
+    for name in ("lift-07", "lift-08"):
+        eds("audit", "device", "add", name, "--public-key-hex", keys[name]["public_key_hex"])
+    eds("sign-record", "--device-id", "lift-07", "--sequence", "9", "--timestamp-ms", "1",
+        "--payload", "x", "--object-ref", "y", "--prev-hash-hex", "77" * 32, "--key-file",
+        "lift-07.key.json", "--out", "record.json")
 
 
 def make_ledger():

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "evidence/ledger_fixture.h"
+#include "evidence/no_gaps.h"
 #include "evidence/whole_scan.h"
 
 #define FINDINGS_SIZE 4096u
@@ -470,7 +471,8 @@ static void test_edits(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof edits / sizeof edits[0]; i++) {
         char findings[FINDINGS_SIZE] = "";
-        struct bent bent = {.ledger = {.ops = &bent_ops}, .good = good, .edit = &edits[i]};
+        struct bent bent = {
+            .ledger = {.ops = &bent_ops, .gaps = &no_gap_ops}, .good = good, .edit = &edits[i]};
         struct eds_ledger_check check = {
             .ledger = &bent.ledger, .keys = give_keys, .found = found, .context = findings};
         struct eds_ledger_summary summary;
@@ -515,7 +517,8 @@ static void test_store_failure(void **state)
 {
     static const struct edit failing = {"fail_object", .object = fail_object};
     struct eds_ledger *good = fixture_open();
-    struct bent bent = {.ledger = {.ops = &bent_ops}, .good = good, .edit = &failing};
+    struct bent bent = {
+        .ledger = {.ops = &bent_ops, .gaps = &no_gap_ops}, .good = good, .edit = &failing};
     struct eds_ledger_check check = {.ledger = &bent.ledger};
     struct eds_ledger_summary summary;
 

@@ -50,7 +50,7 @@ static void check_read_back(struct eds_ledger *ledger, enum eds_chain_format for
 {
     struct file records = {0}, payloads = {0};
     struct eds_ledger_export job = {ledger,   "lift-01", format, write_file,
-                                    &records, &payloads, NULL};
+                                    &records, &payloads, NULL,   NULL};
     struct eds_export_summary summary;
     struct eds_chain_reader reader;
     struct eds_payload_reader payload_reader;
@@ -162,8 +162,8 @@ static void test_failures(void **state)
 {
     struct eds_ledger *ledger = fixture_open();
     struct file whole = {0};
-    struct eds_ledger_export job = {ledger, "lift-01", EDS_CHAIN_NDJSON, write_file, &whole,
-                                    &whole, NULL};
+    struct eds_ledger_export job = {ledger, "lift-01", EDS_CHAIN_NDJSON, write_file, &whole, &whole,
+                                    NULL,   NULL};
     struct eds_export_summary summary;
     struct eds_error err;
 

@@ -13,6 +13,7 @@
 
 #include "edgesentry/attest.h"
 #include "evidence/ledger_walk.h"
+#include "evidence/no_gaps.h"
 #include "evidence/whole_scan.h"
 #include "support/dice.h"
 
@@ -273,6 +274,7 @@ static int make_ledger(void **state)
     }
     assert_int_equal(i, RECORD_COUNT);
     bent.ledger.ops = &bent_ops;
+    bent.ledger.gaps = &no_gap_ops;
     bent.objects.ops = &elsewhere_ops;
     return 0;
 }
