@@ -21,8 +21,8 @@ static const char *const texts[STATEMENT_COUNT] = {
     [ADD] = "INSERT INTO chain_gaps(device_id, last_sequence, last_record_hash, resume_sequence,"
             " resume_hash, closed_ms, operator, reason, key_id, signature)"
             " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-    [LOG] = "INSERT INTO operation_logs(decision, device_id, sequence, message, created_at, who,"
-            " why) VALUES('Changed', ?1, ?2, ?3, ?4, ?5, ?6)",
+    [LOG] = ("INSERT INTO operation_logs(decision, device_id, sequence, message, created_at, who,"
+             " why) VALUES('Changed', ?1, ?2, ?3, ?4, ?5, ?6)"),
 };
 
 struct closing {
