@@ -5,7 +5,7 @@
 
 /* References are indexed by so many: a few for each of a thousand devices, and
  * not so many that the commit that does it takes long. */
-#define TAIL_MAX 8192
+#define TAIL_MAX 16384
 
 #include "store/ledger_sqlite_roster.h"
 

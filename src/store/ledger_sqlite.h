@@ -34,9 +34,10 @@ enum sqlite_statement {
     SQLITE_STATEMENT_DATA_VERSION,
     SQLITE_STATEMENT_INDEX_END,
     SQLITE_STATEMENT_MOVE_INDEX_END,
-    SQLITE_STATEMENT_INDEX_OBJECT,
+    SQLITE_STATEMENT_FIND_REFS,
+    SQLITE_STATEMENT_NEXT_REFS,
+    SQLITE_STATEMENT_SET_REFS,
     SQLITE_STATEMENT_TAIL,
-    SQLITE_STATEMENT_OBJECT_ID,
     SQLITE_STATEMENT_OBJECT,
     SQLITE_STATEMENT_PAYLOAD,
     SQLITE_STATEMENT_COUNTS,
@@ -70,7 +71,7 @@ struct sqlite_ledger {
     struct sqlite_head *heads; /* by index of the plan's moves */
     size_t head_capacity;
 
-    /* The references that object_index does not have yet: ledger_sqlite_object.c. */
+    /* The references that object_refs does not have yet: ledger_sqlite_object.c. */
     struct eds_ref_tail tail;
     size_t tail_max;  /* as many as this go to the index */
     size_t tail_kept; /* so many before the commit that is being written */
@@ -107,14 +108,23 @@ int32_t eds_sqlite_add_places(struct sqlite_ledger *sqlite, const char *device_i
                               const struct eds_places *places, struct eds_error *err);
 
 /* ledger_sqlite_object.c, in the order of a commit's transaction: begin, add for
- * each append, merge; then keep if it was committed, else undo (may_be_done: it
- * is not known). */
+ * each append (gives the row of its reference), merge; then keep if it was committed, else undo
+ * (may_be_done: it is not known). */
 int32_t eds_sqlite_objects_begin(struct sqlite_ledger *sqlite, struct eds_error *err);
 int32_t eds_sqlite_objects_add(struct sqlite_ledger *sqlite, const struct eds_append *append,
-                               struct eds_error *err);
+                               sqlite3_int64 *object_id, struct eds_error *err);
 int32_t eds_sqlite_objects_merge(struct sqlite_ledger *sqlite, struct eds_error *err);
 void eds_sqlite_objects_keep(struct sqlite_ledger *sqlite);
 void eds_sqlite_objects_undo(struct sqlite_ledger *sqlite, bool may_be_done);
+
+/* ledger_sqlite_refs.c: the row of a reference in object_refs (EDS_ERR_NOT_FOUND);
+ * adds references, which are in their order; and, for a file whose version had none,
+ * takes all from object_index, within the migration's transaction. */
+int32_t eds_sqlite_refs_find(struct sqlite_ledger *sqlite, const char *ref, int64_t *id,
+                             struct eds_error *err);
+int32_t eds_sqlite_refs_add(struct sqlite_ledger *sqlite, const struct eds_ref_tail_item **items,
+                            size_t count, struct eds_error *err);
+int32_t eds_sqlite_refs_fill(struct sqlite_ledger *sqlite, struct eds_error *err);
 
 /* ledger_sqlite_schema.c: is this file ours, and which version; then the steps
  * up to the version of this build. */

@@ -95,15 +95,20 @@ static int32_t add_appends(struct writing *writing)
         rc = eds_sqlite_heads_check(sqlite, writing->err);
     for (size_t i = 0; rc == EDS_OK && i < writing->commit->append_count; i++) {
         const struct eds_append *append = &writing->commit->appends[i];
+        sqlite3_int64 object_id = 0;
 
         if (writing->commit->ingested_ms != NULL)
             eds_instant_format(writing->ingested, writing->commit->ingested_ms[i]);
-        rc = add_record(writing, SQLITE_STATEMENT_ADD_RECORD, append->entry, append->record_hash);
+        rc = eds_sqlite_objects_add(sqlite, append, &object_id, writing->err);
+        if (rc == EDS_OK && sqlite3_bind_int64(sqlite->statements[SQLITE_STATEMENT_ADD_RECORD], 12,
+                                               object_id) != SQLITE_OK)
+            rc = eds_sqlite_fail(sqlite, writing->err, "write to");
+        if (rc == EDS_OK)
+            rc = add_record(writing, SQLITE_STATEMENT_ADD_RECORD, append->entry,
+                            append->record_hash);
         if (rc == EDS_OK)
             rc = eds_sqlite_heads_place(sqlite, i, append->entry->record.sequence,
                                         sqlite3_last_insert_rowid(sqlite->db), writing->err);
-        if (rc == EDS_OK)
-            rc = eds_sqlite_objects_add(sqlite, append, writing->err);
     }
     if (rc == EDS_OK)
         rc = eds_sqlite_heads_write(sqlite, writing->err);

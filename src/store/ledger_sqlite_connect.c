@@ -25,8 +25,8 @@ static const char *const statement_texts[SQLITE_STATEMENT_COUNT] = {
         "INSERT INTO record_places(device_id, first_sequence, places) VALUES(?1, ?2, ?3)",
     [SQLITE_STATEMENT_ADD_RECORD] =
         "INSERT INTO audit_records(device_id, sequence, timestamp_ms, payload_hash, signature,"
-        " prev_record_hash, object_ref, ingested_at, record_hash, attest_key_id, attest_signature)"
-        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+        " prev_record_hash, object_ref, ingested_at, record_hash, attest_key_id, attest_signature,"
+        " object_id) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     [SQLITE_STATEMENT_ADD_OBJECT] = "INSERT INTO raw_objects(object_ref, payload_hash, payload)"
                                     " VALUES(?1, ?2, ?3)",
     [SQLITE_STATEMENT_FILL_OBJECT] =
@@ -62,11 +62,12 @@ static const char *const statement_texts[SQLITE_STATEMENT_COUNT] = {
     [SQLITE_STATEMENT_DATA_VERSION] = "PRAGMA data_version",
     [SQLITE_STATEMENT_INDEX_END] = "SELECT indexed_id FROM object_index_end",
     [SQLITE_STATEMENT_MOVE_INDEX_END] = "UPDATE object_index_end SET indexed_id = ?1",
-    [SQLITE_STATEMENT_INDEX_OBJECT] =
-        "INSERT INTO object_index(object_ref, object_id) VALUES(?1, ?2)"
-        " ON CONFLICT DO NOTHING", /* in a file that somebody was at; who was first stays */
+    [SQLITE_STATEMENT_FIND_REFS] = "SELECT first_ref, refs FROM object_refs"
+                                   " WHERE first_ref <= ?1 ORDER BY first_ref DESC LIMIT 1",
+    [SQLITE_STATEMENT_NEXT_REFS] = "SELECT first_ref FROM object_refs"
+                                   " WHERE first_ref > ?1 ORDER BY first_ref LIMIT 1",
+    [SQLITE_STATEMENT_SET_REFS] = "REPLACE INTO object_refs(first_ref, refs) VALUES(?1, ?2)",
     [SQLITE_STATEMENT_TAIL] = "SELECT id, object_ref FROM raw_objects WHERE id > ?1 ORDER BY id",
-    [SQLITE_STATEMENT_OBJECT_ID] = "SELECT object_id FROM object_index WHERE object_ref = ?1",
     [SQLITE_STATEMENT_OBJECT] =
         "SELECT payload_hash FROM raw_objects WHERE id = ?1 AND object_ref = ?2",
     [SQLITE_STATEMENT_PAYLOAD] =
@@ -74,8 +75,7 @@ static const char *const statement_texts[SQLITE_STATEMENT_COUNT] = {
     [SQLITE_STATEMENT_COUNTS] =
         "SELECT (SELECT count(*) FROM audit_records), (SELECT count(*) FROM chain_heads),"
         " count(*), coalesce(sum(decision = 'Accepted'), 0), (SELECT count(*) FROM conflicts),"
-        " (SELECT count(*) FROM object_index) + (SELECT count(*) FROM raw_objects"
-        " WHERE id > (SELECT indexed_id FROM object_index_end)), coalesce(sum(decision = "
+        " (SELECT count(*) FROM raw_objects), coalesce(sum(decision = "
         "'Changed'), 0),"
         " coalesce(sum(decision = 'Quarantined'), 0)"
         " FROM operation_logs",

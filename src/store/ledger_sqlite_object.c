@@ -2,14 +2,14 @@
  *
  * An index on the references would cost most of a commit: with many devices each
  * record's reference has a place of its own in it, and SQLite writes the page of
- * each.  So raw_objects is only appended to, and object_index takes references
- * by thousands, in order: the rows up to object_index_end.indexed_id are in it,
- * and of the newer ones we keep the references in memory.  Another process that
- * writes is noticed by data_version; then the newer rows are read again, as they
- * are when a file is opened.
+ * each.  So raw_objects is only appended to, and object_refs takes references by
+ * thousands (ledger_sqlite_refs.c): those of the rows up to
+ * object_index_end.indexed_id are in it, and the newer ones we keep in memory.
+ * Another process that writes is noticed by data_version; then the newer rows are
+ * read again, as they are when a file is opened.
  *
- * A look-up asks the tail first and then the index, so that a row that moves
- * from the one to the other meanwhile is not missed. */
+ * A look-up asks the tail first and then object_refs, so that a reference that
+ * moves from the one to the other meanwhile is not missed. */
 #include "store/ledger_sqlite.h"
 
 #include <stdlib.h>
@@ -37,7 +37,7 @@ static int32_t no_memory(struct eds_error *err)
     return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for references");
 }
 
-/* Reads the rows that object_index does not have. */
+/* Reads the rows whose references are not in object_refs. */
 static int32_t load_tail(struct sqlite_ledger *sqlite, struct eds_error *err)
 {
     sqlite3_stmt *statement = sqlite->statements[SQLITE_STATEMENT_TAIL];
@@ -88,16 +88,13 @@ static int32_t refresh(struct sqlite_ledger *sqlite, struct eds_error *err)
 static int32_t find_id(struct sqlite_ledger *sqlite, const char *ref, sqlite3_int64 *id,
                        struct eds_error *err)
 {
-    sqlite3_stmt *statement = sqlite->statements[SQLITE_STATEMENT_OBJECT_ID];
-    int64_t found;
+    int64_t found = 0;
+    int32_t rc = EDS_OK;
 
-    if (eds_ref_tail_find(&sqlite->tail, ref, &found)) {
-        *id = found;
-        return EDS_OK;
-    }
-    if (sqlite3_bind_text(statement, 1, ref, -1, SQLITE_STATIC) != SQLITE_OK)
-        return eds_sqlite_fail(sqlite, err, "read");
-    return read_number(sqlite, SQLITE_STATEMENT_OBJECT_ID, id, err);
+    if (!eds_ref_tail_find(&sqlite->tail, ref, &found))
+        rc = eds_sqlite_refs_find(sqlite, ref, &found, err);
+    *id = found;
+    return rc;
 }
 
 /* Steps a look-up in raw_objects to the row of that number and reference.
@@ -257,47 +254,40 @@ static int32_t share(struct sqlite_ledger *sqlite, sqlite3_int64 id,
 }
 
 int32_t eds_sqlite_objects_add(struct sqlite_ledger *sqlite, const struct eds_append *append,
-                               struct eds_error *err)
+                               sqlite3_int64 *object_id, struct eds_error *err)
 {
     sqlite3_stmt *statement = sqlite->statements[SQLITE_STATEMENT_ADD_OBJECT];
     const EdsAuditRecord *record = &append->entry->record;
     const char *ref = (const char *)record->object_ref;
-    sqlite3_int64 id = 0;
-    int32_t rc = find_id(sqlite, ref, &id, err);
+    int32_t rc = find_id(sqlite, ref, object_id, err);
 
     if (rc != EDS_ERR_NOT_FOUND)
-        return rc == EDS_OK ? share(sqlite, id, append, err) : rc;
+        return rc == EDS_OK ? share(sqlite, *object_id, append, err) : rc;
     rc = run(sqlite, SQLITE_STATEMENT_ADD_OBJECT,
              sqlite3_bind_text(statement, 1, ref, -1, SQLITE_STATIC) == SQLITE_OK &&
                  sqlite3_bind_blob(statement, 2, record->payload_hash, EDS_HASH_SIZE,
                                    SQLITE_STATIC) == SQLITE_OK &&
                  bind_payload(statement, 3, append),
              err);
-    if (rc == EDS_OK &&
-        eds_ref_tail_add(&sqlite->tail, ref, sqlite3_last_insert_rowid(sqlite->db)) != EDS_OK)
+    *object_id = sqlite3_last_insert_rowid(sqlite->db);
+    if (rc == EDS_OK && eds_ref_tail_add(&sqlite->tail, ref, *object_id) != EDS_OK)
         rc = no_memory(err);
     return rc;
 }
 
 int32_t eds_sqlite_objects_merge(struct sqlite_ledger *sqlite, struct eds_error *err)
 {
-    sqlite3_stmt *add = sqlite->statements[SQLITE_STATEMENT_INDEX_OBJECT];
     sqlite3_stmt *end = sqlite->statements[SQLITE_STATEMENT_MOVE_INDEX_END];
-    const struct eds_ref_tail_item **items;
+    size_t count = sqlite->tail.refs.count;
     int64_t last_id = 0;
-    int32_t rc = EDS_OK;
+    int32_t rc;
 
-    if (sqlite->tail.refs.count < sqlite->tail_max)
+    if (count < sqlite->tail_max)
         return EDS_OK;
-    items = eds_ref_tail_sort(&sqlite->tail);
-    for (size_t i = 0; rc == EDS_OK && i < sqlite->tail.refs.count; i++) {
-        if (items[i]->id > last_id)
-            last_id = items[i]->id;
-        rc = run(sqlite, SQLITE_STATEMENT_INDEX_OBJECT,
-                 sqlite3_bind_text(add, 1, items[i]->ref, -1, SQLITE_STATIC) == SQLITE_OK &&
-                     sqlite3_bind_int64(add, 2, items[i]->id) == SQLITE_OK,
-                 err);
-    }
+    for (size_t i = 0; i < count; i++)
+        if (sqlite->tail.items[i].id > last_id)
+            last_id = sqlite->tail.items[i].id;
+    rc = eds_sqlite_refs_add(sqlite, eds_ref_tail_sort(&sqlite->tail), count, err);
     if (rc == EDS_OK)
         rc = run(sqlite, SQLITE_STATEMENT_MOVE_INDEX_END,
                  sqlite3_bind_int64(end, 1, last_id) == SQLITE_OK, err);

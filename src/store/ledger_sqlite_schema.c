@@ -6,7 +6,8 @@
  *   chain_heads     each device                 device_id
  *   record_places   32 records of a device      (device_id, first_sequence)
  *   raw_objects     each reference in use       id
- *   object_index    each of them but the newest object_ref
+ *   object_refs     some dozen references       first_ref
+ *   object_index_end  one: how far they go      -
  *   conflicts       each fork that was kept     id, (device_id, record_hash)
  *   registry        each device and operator    (role, id), revision
  *   registry_keys   each of their keys          public_key, (role, id, key_number)
@@ -31,6 +32,8 @@
  *   attested                   0 or 1
  *   payload                    BLOB; NULL where it is kept elsewhere
  *   places                     BLOB: the sequence and id of records (places.h)
+ *   refs                       BLOB: object_ref and id of objects (ref_block.h)
+ *   object_id                  the id of object_ref's row, or NULL
  *
  * Tables with payloads or records have a rowid: WITHOUT ROWID was measured and is
  * slower for them. */
@@ -140,12 +143,19 @@ static const char *const steps[] = {
     "first_sequence INTEGER NOT NULL,"
     "places BLOB NOT NULL,"
     "PRIMARY KEY(device_id, first_sequence)) STRICT, WITHOUT ROWID;",
-    "CREATE TABLE new_records(" RECORD_COLUMNS ") STRICT;"
-    "INSERT INTO new_records SELECT * FROM audit_records;"
+    "CREATE TABLE new_records(" RECORD_COLUMNS ",object_id INTEGER) STRICT;"
+    "INSERT INTO new_records SELECT r.*, i.object_id FROM audit_records AS r"
+    " LEFT JOIN object_index AS i ON i.object_ref = r.object_ref;"
     "DROP TABLE audit_records;"
     "ALTER TABLE new_records RENAME TO audit_records;",
+    /* Completed by eds_sqlite_refs_fill. */
+    "CREATE TABLE object_refs("
+    "first_ref TEXT NOT NULL PRIMARY KEY,"
+    "refs BLOB NOT NULL) STRICT, WITHOUT ROWID;",
+    "DROP TABLE object_index;",
 };
 #define PLACES_STEP 5
+#define REFS_STEP   7
 #define VERSION     ((int)(sizeof steps / sizeof steps[0]))
 
 /* Runs a query that answers with one number. */
@@ -241,6 +251,8 @@ int32_t eds_sqlite_migrate(struct sqlite_ledger *sqlite, int version, struct eds
         rc = execute(sqlite, steps[version], err);
         if (rc == EDS_OK && version == PLACES_STEP)
             rc = eds_sqlite_fill_places(sqlite, err);
+        if (rc == EDS_OK && version == REFS_STEP)
+            rc = eds_sqlite_refs_fill(sqlite, err);
     }
     sqlite3_snprintf(sizeof stamp, stamp, "PRAGMA application_id=%d;PRAGMA user_version=%d",
                      APPLICATION_ID, VERSION);

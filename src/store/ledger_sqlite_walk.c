@@ -40,8 +40,7 @@ static const char whole_record[] =
     "SELECT r.id, r.device_id, r.sequence, r.timestamp_ms, r.payload_hash, r.signature,"
     " r.prev_record_hash, r.object_ref, r.ingested_at, r.record_hash, r.attest_key_id,"
     " r.attest_signature, o.id, o.payload_hash, o.payload FROM audit_records AS r"
-    " LEFT JOIN object_index AS i ON i.object_ref = r.object_ref"
-    " LEFT JOIN raw_objects AS o ON o.id = i.object_id AND o.object_ref = r.object_ref"
+    " LEFT JOIN raw_objects AS o ON o.id = r.object_id AND o.object_ref = r.object_ref"
     " WHERE r.id = ?1";
 
 struct whole_row {

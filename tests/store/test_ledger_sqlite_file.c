@@ -435,8 +435,8 @@ static void test_references_of_two_writers(void **state)
     sqlite_bench_close(&other);
     sqlite_bench_close(&reader);
     answer = sqlite_bench_query(
-        bench, "SELECT count(*) FILTER (WHERE object_id <= (SELECT indexed_id FROM"
-               " object_index_end)) = count(*) AND count(*) BETWEEN 55 AND 60 FROM object_index");
+        bench, "SELECT indexed_id BETWEEN 55 AND 60 AND (SELECT count(*) FROM object_refs) > 0"
+               " FROM object_index_end");
     assert_string_equal(answer, "1");
     free(answer);
 }
@@ -471,7 +471,7 @@ static void test_tables_in_sql(void **state)
     } rows[] = {
         {"SELECT group_concat(name) FROM pragma_table_info('audit_records')",
          "id,device_id,sequence,timestamp_ms,payload_hash,signature,prev_record_hash,object_ref,"
-         "ingested_at,record_hash,attest_key_id,attest_signature"},
+         "ingested_at,record_hash,attest_key_id,attest_signature,object_id"},
         {"SELECT group_concat(name) FROM pragma_table_info('operation_logs')",
          "id,decision,device_id,sequence,message,created_at,who,why"},
         {"SELECT ingested_at FROM audit_records", "2026-11-22T00:00:00.123Z"},

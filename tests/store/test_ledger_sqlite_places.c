@@ -202,7 +202,7 @@ static void test_edits(void **state)
         {"UPDATE chain_heads SET places = x'01' WHERE device_id = 'lift-03'", RECORD_COUNT, NULL},
         {"INSERT INTO audit_records SELECT NULL, device_id, 900, timestamp_ms, payload_hash,"
          " signature, prev_record_hash, object_ref, ingested_at, record_hash, attest_key_id,"
-         " attest_signature FROM audit_records WHERE device_id = 'lift-01' LIMIT 1",
+         " attest_signature, object_id FROM audit_records WHERE device_id = 'lift-01' LIMIT 1",
          RECORD_COUNT + 1, NULL},
         {"UPDATE audit_records SET sequence = 900 WHERE device_id = 'lift-03' AND sequence = 7", 0,
          "sequence"},
