@@ -5,19 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Somebody who waits for all of his. */
-struct eds_fetch_group {
-    size_t left;
-    pthread_cond_t answered;
-};
-
 struct eds_fetcher {
     struct eds_objects *objects;
     pthread_t threads[EDS_FETCHES_MAX];
     unsigned thread_count;
 
-    pthread_mutex_t lock; /* over all that follows, and the groups */
-    pthread_cond_t asked;
+    pthread_mutex_t lock; /* over all that follows, and what is done */
+    pthread_cond_t asked, answered;
     struct eds_fetch *first, **end; /* in the order in which they were asked for */
     bool is_over;
 };
@@ -60,8 +54,8 @@ static void *run(void *context)
         pthread_mutex_unlock(&fetcher->lock);
         fetch(fetcher->objects, it);
         pthread_mutex_lock(&fetcher->lock);
-        if (--it->group->left == 0) /* under the lock: afterwards the group may be gone */
-            pthread_cond_signal(&it->group->answered);
+        it->is_done = true; /* under the lock: afterwards it may be gone */
+        pthread_cond_broadcast(&fetcher->answered);
     }
     pthread_mutex_unlock(&fetcher->lock);
     return NULL;
@@ -77,6 +71,7 @@ struct eds_fetcher *eds_fetcher_create(struct eds_objects *objects)
     fetcher->end = &fetcher->first;
     pthread_mutex_init(&fetcher->lock, NULL);
     pthread_cond_init(&fetcher->asked, NULL);
+    pthread_cond_init(&fetcher->answered, NULL);
     while (fetcher->thread_count < EDS_FETCHES_MAX &&
            pthread_create(&fetcher->threads[fetcher->thread_count], NULL, run, fetcher) == 0)
         fetcher->thread_count++;
@@ -97,24 +92,26 @@ void eds_fetcher_destroy(struct eds_fetcher *fetcher)
     for (unsigned i = 0; i < fetcher->thread_count; i++)
         pthread_join(fetcher->threads[i], NULL);
     pthread_cond_destroy(&fetcher->asked);
+    pthread_cond_destroy(&fetcher->answered);
     pthread_mutex_destroy(&fetcher->lock);
     free(fetcher);
 }
 
-void eds_fetcher_run(struct eds_fetcher *fetcher, struct eds_fetch *fetches, size_t count)
+void eds_fetcher_ask(struct eds_fetcher *fetcher, struct eds_fetch *it)
 {
-    struct eds_fetch_group group = {count, PTHREAD_COND_INITIALIZER};
-
+    it->next = NULL;
+    it->is_done = false;
     pthread_mutex_lock(&fetcher->lock);
-    for (size_t i = 0; i < count; i++) {
-        fetches[i].group = &group;
-        fetches[i].next = NULL;
-        *fetcher->end = &fetches[i];
-        fetcher->end = &fetches[i].next;
-    }
-    pthread_cond_broadcast(&fetcher->asked);
-    while (group.left > 0)
-        pthread_cond_wait(&group.answered, &fetcher->lock);
+    *fetcher->end = it;
+    fetcher->end = &it->next;
+    pthread_cond_signal(&fetcher->asked);
     pthread_mutex_unlock(&fetcher->lock);
-    pthread_cond_destroy(&group.answered);
+}
+
+void eds_fetcher_wait(struct eds_fetcher *fetcher, const struct eds_fetch *it)
+{
+    pthread_mutex_lock(&fetcher->lock);
+    while (!it->is_done)
+        pthread_cond_wait(&fetcher->answered, &fetcher->lock);
+    pthread_mutex_unlock(&fetcher->lock);
 }

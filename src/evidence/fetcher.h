@@ -1,8 +1,8 @@
 /* fetcher.h - many payloads read from where they are kept, several at once.
  *
  * A service far away answers in milliseconds and takes many questions at a time.
- * So a few threads ask for everybody, and whoever needs payloads waits for all of
- * his at once. */
+ * So a few threads ask for everybody.  Whoever needs payloads asks for all, or for
+ * as many as he has memory for, before he waits for the first. */
 #ifndef EDS_EVIDENCE_FETCHER_H
 #define EDS_EVIDENCE_FETCHER_H
 
@@ -25,7 +25,7 @@ struct eds_fetch {
     struct eds_error err;
 
     struct eds_fetch *next; /* the fetcher's meanwhile */
-    struct eds_fetch_group *group;
+    bool is_done;
 };
 
 /* eds_fetcher_create starts the threads.  NULL without memory or threads. */
@@ -34,8 +34,9 @@ struct eds_fetcher *eds_fetcher_create(struct eds_objects *objects);
 /* eds_fetcher_destroy; NULL is fine.  Nobody is waiting any more. */
 void eds_fetcher_destroy(struct eds_fetcher *fetcher);
 
-/* eds_fetcher_run reads count payloads and returns when all are there.  Any thread,
- * any number of them. */
-void eds_fetcher_run(struct eds_fetcher *fetcher, struct eds_fetch *fetches, size_t count);
+/* eds_fetcher_ask asks for a payload; eds_fetcher_wait returns when it is there, and
+ * every one that was asked for must be waited for.  Any thread. */
+void eds_fetcher_ask(struct eds_fetcher *fetcher, struct eds_fetch *fetch);
+void eds_fetcher_wait(struct eds_fetcher *fetcher, const struct eds_fetch *fetch);
 
 #endif

@@ -18,6 +18,7 @@ struct eds_ledger_export {
     void *records;               /* passed to write: where the records go */
     void *payloads;              /* where the payloads go, as in payload_file.h; NULL: nowhere */
     struct eds_objects *objects; /* of payloads that are not in the ledger; NULL: none */
+    unsigned thread_count;       /* 0: one per core */
     void *gaps;                  /* where the gap records go, as in docs/SPEC.md; NULL: nowhere */
 };
 
@@ -28,7 +29,9 @@ struct eds_export_summary {
     uint64_t gap_count; /* between the records and behind the last one, written or not */
 };
 
-/* eds_ledger_export_run writes the whole chain, one record in memory.
+/* eds_ledger_export_run writes the whole chain in constant memory: a few hundred
+ * records, and of payloads a MiB a thread, or as many as are on their way from
+ * elsewhere.  write is called by the caller's thread.
  * EDS_ERR_NOT_FOUND if the device has no record here, or if payloads are
  * wanted and one is not kept in either; else a store's or write's error. */
 int32_t eds_ledger_export_run(const struct eds_ledger_export *job,

@@ -171,13 +171,14 @@ static void fetch_payloads(struct eds_ledger_piece *piece, struct eds_ledger_des
         if (piece->items[i].payload != EDS_LEDGER_PAYLOAD_ELSEWHERE)
             continue;
         desk->fetches[count] = (struct eds_fetch){.record = &piece->items[i].entry.record};
+        eds_fetcher_ask(fetcher, &desk->fetches[count]);
         desk->items[count++] = i;
     }
-    eds_fetcher_run(fetcher, desk->fetches, count);
     for (size_t i = 0; i < count; i++) {
         const struct eds_fetch *fetch = &desk->fetches[i];
         struct eds_ledger_item *item = &piece->items[desk->items[i]];
 
+        eds_fetcher_wait(fetcher, fetch);
         item->payload_rc = fetch->rc;
         item->payload_size = fetch->size;
         memcpy(item->payload_hash, fetch->hash, EDS_HASH_SIZE);
