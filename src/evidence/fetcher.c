@@ -24,7 +24,7 @@ static void fetch(struct eds_objects *objects, struct eds_fetch *it)
     memcpy(name.payload_hash, it->record->payload_hash, sizeof name.payload_hash);
     it->payload = NULL;
     it->size = 0;
-    it->rc = objects->ops->get(objects, &name, &payload, &it->size, &it->err);
+    it->rc = eds_objects_get(objects, &name, &payload, &it->size, &it->err);
     if (it->rc != EDS_OK)
         return;
     eds_blake3(it->hash, payload, it->size);

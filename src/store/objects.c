@@ -81,6 +81,16 @@ int32_t eds_objects_put_wait(struct eds_objects *objects, struct eds_object_put 
     return put->rc;
 }
 
+int32_t eds_objects_get(struct eds_objects *objects, const struct eds_object_name *name, void **out,
+                        size_t *out_size, struct eds_error *err)
+{
+    int32_t rc = EDS_ERR_NOT_FOUND;
+
+    for (; rc == EDS_ERR_NOT_FOUND && objects != NULL; objects = objects->fallback)
+        rc = objects->ops->get(objects, name, out, out_size, err);
+    return rc;
+}
+
 int32_t eds_payload_get(struct eds_ledger *ledger, struct eds_objects *objects,
                         const EdsAuditRecord *record, void **out, size_t *out_size,
                         struct eds_error *err)
@@ -88,8 +98,8 @@ int32_t eds_payload_get(struct eds_ledger *ledger, struct eds_objects *objects,
     struct eds_object_name name = {.object_ref = (const char *)record->object_ref};
     int32_t rc = ledger->ops->payload(ledger, name.object_ref, out, out_size, err);
 
+    if (rc != EDS_ERR_NOT_FOUND || objects == NULL)
+        return rc;
     memcpy(name.payload_hash, record->payload_hash, sizeof name.payload_hash);
-    for (; rc == EDS_ERR_NOT_FOUND && objects != NULL; objects = objects->fallback)
-        rc = objects->ops->get(objects, &name, out, out_size, err);
-    return rc;
+    return eds_objects_get(objects, &name, out, out_size, err);
 }

@@ -87,7 +87,7 @@ struct eds_objects {
     bool by_hash;
     const char *spool_dir;        /* where files for it best come in; NULL: anywhere */
     bool wants_sha256;            /* of large payloads, for it would have to compute it */
-    struct eds_objects *fallback; /* eds_payload_get asks it next; NULL: none */
+    struct eds_objects *fallback; /* eds_objects_get asks it next; NULL: none */
 };
 
 #define EDS_OBJECT_SIZE_MAX (1024u << 20) /* bytes that get will read */
@@ -113,6 +113,11 @@ int32_t eds_objects_open(struct eds_objects **out, const char *url, bool read_on
  * It is made when the first one comes.  Errors as eds_objects_open. */
 int32_t eds_objects_open_beside(struct eds_objects **out, const char *ledger_path, bool read_only,
                                 struct eds_error *err);
+
+/* eds_objects_get reads a payload from a store or, if it is not there, from its
+ * fallback: as get, which most callers should not call themselves. */
+int32_t eds_objects_get(struct eds_objects *objects, const struct eds_object_name *name, void **out,
+                        size_t *out_size, struct eds_error *err);
 
 /* eds_payload_get reads a record's payload from where it is: the ledger, else
  * objects (NULL: nowhere else) or its fallback, into memory that the caller frees.

@@ -66,22 +66,52 @@ static void pause_before(unsigned attempt)
     nanosleep(&(struct timespec){(time_t)(ms / 1000), (long)(ms % 1000) * 1000000}, NULL);
 }
 
-/* One attempt to read; called with the lock. */
-static enum eds_s3_outcome try_get(struct s3_client *client, const struct eds_object_put *put,
-                                   bool was_denied, long timeout_ms, int32_t *rc,
-                                   struct eds_error *err)
+/* Takes a handle that nobody uses, of more than one the first: most likely its
+ * connection is still open.  Waits if all are in use. */
+static int32_t take_request(struct s3_client *client, size_t *which, struct eds_error *err)
+{
+    int32_t rc = EDS_OK;
+
+    pthread_mutex_lock(&client->get_lock);
+    for (;;) {
+        for (*which = 0; *which < S3_GETS_MAX && client->gets[*which].is_busy;)
+            ++*which;
+        if (*which < S3_GETS_MAX)
+            break;
+        pthread_cond_wait(&client->get_ended, &client->get_lock);
+    }
+    if (!client->gets[*which].is_made)
+        rc = eds_s3_request_make(&client->gets[*which].request, err);
+    if (rc == EDS_OK)
+        client->gets[*which].is_made = client->gets[*which].is_busy = true;
+    pthread_mutex_unlock(&client->get_lock);
+    return rc;
+}
+
+static void leave_request(struct s3_client *client, size_t which)
+{
+    pthread_mutex_lock(&client->get_lock);
+    client->gets[which].is_busy = false;
+    pthread_cond_signal(&client->get_ended);
+    pthread_mutex_unlock(&client->get_lock);
+}
+
+/* One attempt to read. */
+static enum eds_s3_outcome try_get(struct s3_client *client, struct eds_s3_request *request,
+                                   const struct eds_object_put *put, bool was_denied,
+                                   long timeout_ms, int32_t *rc, struct eds_error *err)
 {
     struct eds_s3_credentials credentials;
     enum eds_s3_outcome outcome = EDS_S3_FAILED;
 
     *rc = eds_s3_current_credentials(client, &credentials, was_denied, err);
     if (*rc == EDS_OK)
-        *rc = eds_s3_request_prepare(&client->get, &client->config, &credentials, EDS_S3_GET, put,
+        *rc = eds_s3_request_prepare(request, &client->config, &credentials, EDS_S3_GET, put,
                                      timeout_ms, err);
     eds_s3_credentials_wipe(&credentials);
     if (*rc == EDS_OK)
-        outcome = eds_s3_request_outcome(&client->get, &client->config,
-                                         curl_easy_perform(client->get.curl), err);
+        outcome =
+            eds_s3_request_outcome(request, &client->config, curl_easy_perform(request->curl), err);
     return outcome;
 }
 
@@ -101,21 +131,21 @@ static int32_t code_of(enum eds_s3_outcome outcome)
     }
 }
 
-static int32_t get_object(struct eds_objects *objects, const struct eds_object_name *name,
-                          void **out, size_t *out_size, struct eds_error *err)
+/* Reads with one handle, again where that may help. */
+static int32_t get_with(struct s3_client *client, struct eds_s3_request *request,
+                        const struct eds_object_name *name, void **out, size_t *out_size,
+                        struct eds_error *err)
 {
-    struct s3_client *client = (struct s3_client *)objects;
     struct eds_object_put put = {.name = *name};
     uint64_t begun_ms = eds_s3_now_ms(), limit_ms = (uint64_t)client->config.timeout_s * 1000u;
     enum eds_s3_outcome outcome = EDS_S3_AGAIN;
     bool was_denied = false;
     int32_t rc;
 
-    pthread_mutex_lock(&client->get_lock);
     for (unsigned attempt = 1;; attempt++) {
         uint64_t used_ms = eds_s3_now_ms() - begun_ms;
 
-        outcome = try_get(client, &put, was_denied,
+        outcome = try_get(client, request, &put, was_denied,
                           used_ms < limit_ms ? (long)(limit_ms - used_ms) : 1, &rc, err);
         if (attempt >= client->config.attempts || eds_s3_now_ms() - begun_ms >= limit_ms ||
             (outcome != EDS_S3_AGAIN && (outcome != EDS_S3_DENIED || was_denied)))
@@ -127,13 +157,26 @@ static int32_t get_object(struct eds_objects *objects, const struct eds_object_n
     if (rc == EDS_OK)
         rc = code_of(outcome);
     if (rc == EDS_OK) {
-        *out = eds_s3_request_take_body(&client->get, out_size);
+        *out = eds_s3_request_take_body(request, out_size);
         if (*out == NULL)
             rc = eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory");
     } else if (err != NULL) {
         err->code = rc;
     }
-    pthread_mutex_unlock(&client->get_lock);
+    return rc;
+}
+
+static int32_t get_object(struct eds_objects *objects, const struct eds_object_name *name,
+                          void **out, size_t *out_size, struct eds_error *err)
+{
+    struct s3_client *client = (struct s3_client *)objects;
+    size_t which;
+    int32_t rc = take_request(client, &which, err);
+
+    if (rc != EDS_OK)
+        return rc;
+    rc = get_with(client, &client->gets[which].request, name, out, out_size, err);
+    leave_request(client, which);
     return rc;
 }
 
@@ -142,10 +185,13 @@ static void close_client(struct eds_objects *objects)
     struct s3_client *client = (struct s3_client *)objects;
 
     eds_s3_uploader_stop(client->uploader);
-    eds_s3_request_free(&client->get);
+    for (size_t i = 0; i < S3_GETS_MAX; i++)
+        if (client->gets[i].is_made)
+            eds_s3_request_free(&client->gets[i].request);
     eds_s3_credentials_wipe(&client->credentials);
     pthread_mutex_destroy(&client->credentials_lock);
     pthread_mutex_destroy(&client->get_lock);
+    pthread_cond_destroy(&client->get_ended);
     free(client);
 }
 
@@ -169,8 +215,6 @@ static int32_t prepare(struct s3_client *client, bool read_only, struct eds_erro
     int32_t rc = check_library(&client->config, err);
 
     if (rc == EDS_OK)
-        rc = eds_s3_request_make(&client->get, err);
-    if (rc == EDS_OK)
         rc = eds_s3_current_credentials(client, &credentials, false, err);
     eds_s3_credentials_wipe(&credentials);
     if (rc == EDS_OK && !read_only)
@@ -191,6 +235,7 @@ int32_t eds_s3_open(struct eds_objects **out, const char *url, bool read_only,
     curl_global_init(CURL_GLOBAL_DEFAULT);
     pthread_mutex_init(&client->credentials_lock, NULL);
     pthread_mutex_init(&client->get_lock, NULL);
+    pthread_cond_init(&client->get_ended, NULL);
     rc = eds_s3_url_parse(&client->config, url, err);
     if (rc == EDS_OK) {
         client->base = (struct eds_objects){

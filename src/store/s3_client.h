@@ -11,6 +11,8 @@
 
 struct s3_uploader;
 
+#define S3_GETS_MAX 16u /* on their way at a time; further ones wait */
+
 struct s3_client {
     struct eds_objects base;
     struct eds_s3_config config;
@@ -19,8 +21,12 @@ struct s3_client {
     struct eds_s3_credentials credentials;
     uint64_t loaded_ms; /* eds_s3_now_ms */
 
-    pthread_mutex_t get_lock; /* of the one below */
-    struct eds_s3_request get;
+    pthread_mutex_t get_lock; /* of those below */
+    pthread_cond_t get_ended;
+    struct {
+        struct eds_s3_request request; /* made when it is first needed */
+        bool is_made, is_busy;
+    } gets[S3_GETS_MAX];
 
     struct s3_uploader *uploader; /* NULL: only for reading */
 };

@@ -51,8 +51,8 @@ static ptrdiff_t read_file(void *context, void *buf, size_t size)
 static void check_read_back(struct eds_ledger *ledger, enum eds_chain_format format)
 {
     struct file records = {0}, payloads = {0};
-    struct eds_ledger_export job = {ledger,   "lift-01", format, write_file,
-                                    &records, &payloads, NULL,   0};
+    struct eds_ledger_export job = {ledger,    "lift-01", format, write_file, &records,
+                                    &payloads, NULL,      0,      NULL};
     struct eds_export_summary summary;
     struct eds_chain_reader reader;
     struct eds_payload_reader payload_reader;
@@ -164,8 +164,8 @@ static void test_failures(void **state)
 {
     struct eds_ledger *ledger = fixture_open();
     struct file whole = {0};
-    struct eds_ledger_export job = {ledger, "lift-01", EDS_CHAIN_NDJSON, write_file, &whole, &whole,
-                                    NULL,   0};
+    struct eds_ledger_export job = {
+        ledger, "lift-01", EDS_CHAIN_NDJSON, write_file, &whole, &whole, NULL, 0, NULL};
     struct eds_export_summary summary;
     struct eds_error err;
 

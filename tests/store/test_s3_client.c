@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -192,6 +193,63 @@ static void test_gets(void **state)
     }
 }
 
+/* Each object is its own name. */
+static void answer_name(void *context, const struct stub_request *request, char out[STUB_TEXT_SIZE])
+{
+    const char *path = strchr(request->head, '/'), *end = strchr(path, ' ');
+    const char *name = end;
+
+    (void)context;
+    while (name[-1] != '/')
+        name--;
+    snprintf(out, STUB_TEXT_SIZE, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%.*s",
+             (int)(end - name), (int)(end - name), name);
+}
+
+static void *get_many(void *context)
+{
+    struct eds_objects *objects = context;
+
+    for (unsigned i = 0; i < 12; i++) {
+        char ref[32];
+        struct eds_object_name name = objects_name("", &i, sizeof i);
+        void *bytes = NULL;
+        size_t size = 0;
+
+        snprintf(ref, sizeof ref, "payload-%u", i);
+        name.object_ref = ref;
+        if (objects->ops->get(objects, &name, &bytes, &size, NULL) != EDS_OK ||
+            size != strlen(ref) || memcmp(bytes, ref, size) != 0)
+            return "a get got another one's object";
+        free(bytes);
+    }
+    return NULL;
+}
+
+/* Gets of many threads do not wait for each other, nor mix their answers up. */
+static void test_gets_at_once(void **state)
+{
+    pthread_t threads[20]; /* more than there are handles */
+    struct eds_objects *objects;
+    struct stub *stub;
+    int port;
+
+    (void)state;
+    stub = stub_start(&port, answer_name, NULL);
+    objects = open_stub(port, "keys=ref");
+    for (size_t i = 0; i < sizeof threads / sizeof threads[0]; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, get_many, objects), 0);
+    for (size_t i = 0; i < sizeof threads / sizeof threads[0]; i++) {
+        void *fault = NULL;
+
+        pthread_join(threads[i], &fault);
+        if (fault != NULL)
+            fail_msg("%s", (const char *)fault);
+    }
+    objects->ops->close(objects);
+    stub_stop(stub);
+}
+
 /* Sends one put to a stub that takes it, and gives what was sent. */
 static struct stub_request *sent(const char *parameters)
 {
@@ -376,9 +434,13 @@ static void test_instance(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_puts),    cmocka_unit_test(test_gets),
-        cmocka_unit_test(test_request), cmocka_unit_test(test_request_options),
-        cmocka_unit_test(test_silence), cmocka_unit_test(test_instance),
+        cmocka_unit_test(test_puts),
+        cmocka_unit_test(test_gets),
+        cmocka_unit_test(test_gets_at_once),
+        cmocka_unit_test(test_request),
+        cmocka_unit_test(test_request_options),
+        cmocka_unit_test(test_silence),
+        cmocka_unit_test(test_instance),
     };
     uint8_t hash[EDS_HASH_SIZE];
 
