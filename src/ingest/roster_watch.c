@@ -1,24 +1,42 @@
-/* roster_watch.c - see roster_watch.h. */
+/* roster_watch.c - see roster_watch.h.
+ *
+ * A fleet of 100,000 devices takes seconds to read.  What is changed meanwhile must
+ * not wait for its end, as a device may be revoked: so the reading looks for later
+ * changes now and then, takes them at once, and passes over what it still has of
+ * the same devices from before. */
 #include "ingest/roster_watch.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "base/log.h"
 #include "base/port.h"
 #include "ingest/queue.h"
 
-#define COMPLAIN_EVERY 50u /* polls: ten seconds */
+#define COMPLAIN_EVERY   50u  /* polls: ten seconds */
+#define LOOK_AHEAD_EVERY 256u /* devices read: some milliseconds */
+#define AHEAD_MAX        256u
+
+/* A device that was taken ahead of its turn. */
+struct ahead {
+    char id[EDS_DEVICE_ID_SIZE];
+    uint64_t revision;
+};
 
 struct eds_roster_watch {
     struct eds_ledger *ledger;
     struct eds_registry *registry;
-    struct eds_ingest *ingest;     /* NULL before start */
-    pthread_mutex_t reading;       /* the ledger, and what has been read of it */
-    uint64_t version;              /* up to which the registry is the roster */
-    int32_t fault;                 /* of one visit: an enrolment that found no place */
+    struct eds_ingest *ingest; /* NULL before start */
+    pthread_mutex_t reading;   /* the ledger, and what has been read of it */
+    uint64_t version;          /* up to which the registry is the roster */
+    int32_t fault;             /* of one visit: an enrolment that found no place */
+    unsigned visits;           /* of the reading under way */
+    uint64_t ahead_version;    /* up to which later changes were taken in it */
+    struct ahead ahead[AHEAD_MAX];
+    size_t ahead_count;
     _Atomic uint64_t confirmed_ns; /* when the two were last found to be the same: monotonic */
 
     pthread_t thread;
@@ -43,15 +61,11 @@ static void drop_tables(const struct eds_roster_watch *watch, const struct eds_e
 
 /* One that the registry cannot take (a row that was tampered with) still gets
  * its state: what was revoked is not believed for want of a good label. */
-static int32_t take(void *context, const struct eds_enrolment *it)
+static void put(struct eds_roster_watch *watch, const struct eds_enrolment *it)
 {
-    struct eds_roster_watch *watch = context;
     struct eds_error err;
-    int32_t rc;
+    int32_t rc = eds_registry_put(watch->registry, it, &err);
 
-    if (it->role != EDS_ROLE_DEVICE)
-        return EDS_OK;
-    rc = eds_registry_put(watch->registry, it, &err);
     if (rc != EDS_OK) {
         EDS_LOG(EDS_LOG_ERROR, "registry_refused", EDS_LOG_STRING("device_id", it->id),
                 EDS_LOG_STRING("error", err.text));
@@ -60,6 +74,54 @@ static int32_t take(void *context, const struct eds_enrolment *it)
             watch->fault = rc; /* to be tried again */
     }
     drop_tables(watch, it);
+}
+
+/* Past AHEAD_MAX the others wait for their turn: EDS_ERR_TOO_LARGE ends the walk,
+ * before any of the version that would be half taken counts as taken. */
+static int32_t take_ahead(void *context, const struct eds_enrolment *it)
+{
+    struct eds_roster_watch *watch = context;
+
+    if (it->role != EDS_ROLE_DEVICE)
+        return EDS_OK;
+    if (watch->ahead_count == AHEAD_MAX)
+        return EDS_ERR_TOO_LARGE;
+    strcpy(watch->ahead[watch->ahead_count].id, it->id);
+    watch->ahead[watch->ahead_count++].revision = it->revision;
+    put(watch, it);
+    return EDS_OK;
+}
+
+/* Takes what has been changed since the reading began.  A failure here is the
+ * reading's own, or it will be found by the next one. */
+static void look_ahead(struct eds_roster_watch *watch)
+{
+    const struct eds_roster_ops *roster = watch->ledger->roster;
+    uint64_t version;
+
+    if (watch->ahead_count == AHEAD_MAX ||
+        roster->version(watch->ledger, &version, NULL) != EDS_OK || version == watch->ahead_version)
+        return;
+    if (roster->changed(watch->ledger, watch->ahead_version, take_ahead, watch, NULL) == EDS_OK)
+        watch->ahead_version = version;
+}
+
+static bool is_outdated(const struct eds_roster_watch *watch, const struct eds_enrolment *it)
+{
+    for (size_t i = 0; i < watch->ahead_count; i++)
+        if (it->revision < watch->ahead[i].revision && strcmp(it->id, watch->ahead[i].id) == 0)
+            return true;
+    return false;
+}
+
+static int32_t take(void *context, const struct eds_enrolment *it)
+{
+    struct eds_roster_watch *watch = context;
+
+    if (it->role == EDS_ROLE_DEVICE && !is_outdated(watch, it))
+        put(watch, it);
+    if (++watch->visits % LOOK_AHEAD_EVERY == 0)
+        look_ahead(watch);
     return EDS_OK;
 }
 
@@ -73,6 +135,9 @@ static int32_t refresh(struct eds_roster_watch *watch, struct eds_error *err)
     if (rc != EDS_OK || version == watch->version)
         return rc;
     watch->fault = EDS_OK;
+    watch->visits = 0;
+    watch->ahead_version = version;
+    watch->ahead_count = 0;
     rc = roster->changed(watch->ledger, watch->version, take, watch, err);
     if (rc == EDS_OK && watch->fault != EDS_OK)
         rc = eds_error_set(err, watch->fault, "no memory for the registry");

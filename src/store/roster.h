@@ -85,7 +85,8 @@ struct eds_roster_ops {
                     struct eds_error *);
 
     /* Calls visit for everything with a revision above since, in the order of
-     * revisions. */
+     * revisions.  A visit of these walks may look up and walk in the same ledger,
+     * but not change anything; what is changed meanwhile it sees or not. */
     int32_t (*changed)(struct eds_ledger *, uint64_t since, eds_roster_visit *visit, void *context,
                        struct eds_error *);
 };

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/features.h"
+#include "edgesentry/ed25519.h"
 #include "ingest/roster_watch.h"
 #include "ingest/world.h"
 
@@ -165,6 +166,135 @@ static void test_refresh_at_once(void **state)
     assert_int_equal(deliver(stage->ingest, &first), EDS_VERDICT_ACCEPTED);
 }
 
+/* A roster of many devices, of which the one visited as number change_at makes that
+ * `changed_id` is revoked; the walk still has it as it was before. */
+#define CROWD 2000u
+
+struct crowd {
+    struct eds_ledger ledger;
+    struct eds_roster_ops roster;
+    struct eds_registry *registry; /* of who watches */
+    uint64_t version;
+    size_t visited, known_at; /* known_at: when the registry knew; 0: not yet */
+    size_t change_at;
+    unsigned later_count; /* devices changed at once, changed_id the first */
+    const char *changed_id;
+};
+
+static void crowd_device(struct eds_enrolment *out, unsigned number, uint64_t revision)
+{
+    uint8_t seed[EDS_SEED_SIZE] = {9};
+
+    memset(out, 0, sizeof *out);
+    memcpy(seed + 1, &number, sizeof number);
+    snprintf(out->id, sizeof out->id, "crowd-%04u", number);
+    eds_ed25519_public_key(out->keys[0].public_key, seed);
+    out->keys[0].not_after_ms = out->keys[0].not_after_sequence = EDS_KEY_NO_END;
+    out->key_count = 1;
+    out->revision = revision;
+}
+
+static int32_t crowd_version(struct eds_ledger *ledger, uint64_t *out, struct eds_error *err)
+{
+    (void)err;
+    *out = ((struct crowd *)ledger)->version;
+    return EDS_OK;
+}
+
+/* Those that were changed while the others are being read. */
+static int32_t visit_later(struct crowd *crowd, eds_roster_visit *visit, void *context)
+{
+    int32_t rc = EDS_OK;
+
+    for (unsigned i = 0; rc == EDS_OK && i < crowd->later_count; i++) {
+        struct eds_enrolment it;
+
+        crowd_device(&it, CROWD - 1 - i, 2);
+        it.state = EDS_DEVICE_REVOKED;
+        rc = visit(context, &it);
+    }
+    return rc;
+}
+
+static int32_t crowd_changed(struct eds_ledger *ledger, uint64_t since, eds_roster_visit *visit,
+                             void *context, struct eds_error *err)
+{
+    struct crowd *crowd = (struct crowd *)ledger;
+    struct eds_device found;
+    bool is_known;
+    int32_t rc = EDS_OK;
+
+    (void)err;
+    if (since >= 1)
+        return since == 1 && crowd->version == 2 ? visit_later(crowd, visit, context) : EDS_OK;
+    for (unsigned i = 0; rc == EDS_OK && i < CROWD; i++) {
+        struct eds_enrolment it;
+
+        crowd_device(&it, i, 1);
+        rc = visit(context, &it);
+        if (++crowd->visited == crowd->change_at)
+            crowd->version = 2;
+        is_known = eds_registry_find(crowd->registry, crowd->changed_id, &found) == EDS_OK &&
+                   found.state == EDS_DEVICE_REVOKED;
+        if (is_known && crowd->known_at == 0)
+            crowd->known_at = crowd->visited;
+        assert_true(is_known == (crowd->known_at > 0)); /* once known, known */
+    }
+    return rc;
+}
+
+static void crowd_close(struct eds_ledger *ledger)
+{
+    (void)ledger;
+}
+
+static void read_crowd(struct crowd *crowd, unsigned later_count)
+{
+    static const struct eds_ledger_ops ops = {.close = crowd_close};
+    struct eds_roster_watch *watch;
+    struct eds_device found;
+    struct eds_error err;
+
+    *crowd = (struct crowd){.roster = {.version = crowd_version, .changed = crowd_changed},
+                            .registry = eds_registry_create(),
+                            .version = 1,
+                            .change_at = 300,
+                            .later_count = later_count,
+                            .changed_id = "crowd-1999"};
+    assert_non_null(crowd->registry);
+    crowd->ledger.ops = &ops;
+    crowd->ledger.roster = &crowd->roster;
+    assert_int_equal(eds_roster_watch_create(&watch, &crowd->ledger, crowd->registry, &err),
+                     EDS_OK);
+    /* And the next reading takes what this one did not. */
+    assert_int_equal(eds_roster_watch_refresh(watch, &err), EDS_OK);
+    for (unsigned i = 0; i < later_count; i++) {
+        char id[32];
+
+        snprintf(id, sizeof id, "crowd-%04u", CROWD - 1 - i);
+        assert_int_equal(eds_registry_find(crowd->registry, id, &found), EDS_OK);
+        assert_int_equal(found.state, EDS_DEVICE_REVOKED);
+    }
+    assert_int_equal(eds_registry_count(crowd->registry), CROWD);
+    eds_roster_watch_stop(watch);
+    eds_registry_destroy(crowd->registry);
+}
+
+/* A device that is revoked while a fleet is read is not believed until its end, and
+ * what the reading still has of it from before does not revive it. */
+static void test_a_revocation_overtakes_a_fleet(void **state)
+{
+    struct crowd crowd;
+
+    (void)state;
+    read_crowd(&crowd, 1);
+    assert_true(crowd.known_at > 300 && crowd.known_at <= 300 + 256);
+    read_crowd(&crowd, 200);
+    assert_true(crowd.known_at > 300 && crowd.known_at <= 300 + 256);
+    read_crowd(&crowd, 1000); /* more than are taken ahead: the first of them are */
+    assert_true(crowd.known_at > 300 && crowd.known_at <= 300 + 256);
+}
+
 #define STAGE_TEST(test) cmocka_unit_test_setup_teardown(test, set_stage, end_stage)
 
 int main(void)
@@ -173,6 +303,7 @@ int main(void)
         STAGE_TEST(test_follows),
         STAGE_TEST(test_operators_are_no_devices),
         STAGE_TEST(test_refresh_at_once),
+        cmocka_unit_test(test_a_revocation_overtakes_a_fleet),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
