@@ -62,6 +62,10 @@ struct eds_agent_config {
     uint64_t key_not_after_ms;           /* Unix time; 0: for ever */
     enum eds_key_policy key_policy;
     bool without_notes; /* the chain has the application's records only */
+    /* Where the buffer has no room for an event of a class below this, the agent gives
+     * up its payload and records a note with its hash instead, in the next class's
+     * room (docs/DEVICE.md); LOW: no payload is ever given up. */
+    enum eds_priority payloads_from;
     bool volatile_ok;   /* the buffer may forget: for tests, or with start from elsewhere */
 };
 
@@ -82,6 +86,7 @@ struct eds_agent_state {
     bool key_expired;
     uint64_t records, notes; /* since it was opened */
     uint64_t failures;       /* calls that recorded nothing */
+    uint64_t dropped;        /* payloads that were given up, each with a note */
 };
 
 /* eds_agent_open makes an agent.  EDS_OK; EDS_ERR_USAGE (no device id, a
@@ -93,7 +98,8 @@ int32_t eds_agent_open(struct eds_agent **out, const struct eds_agent_config *co
 /* eds_agent_close frees the agent, not its signer and buffer; NULL is fine. */
 void eds_agent_close(struct eds_agent *agent);
 
-/* eds_agent_record signs a payload and keeps it.  EDS_OK: it is durable.
+/* eds_agent_record signs a payload and keeps it.  EDS_OK: it is durable, or a note with
+ * its hash is, if the agent may give up payloads of this class (payloads_from).
  *
  *   object_ref  where the payload is to be found later; must be new; NULL:
  *               edge:DEVICE_ID/SEQUENCE

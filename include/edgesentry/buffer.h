@@ -3,8 +3,8 @@
  *
  * An item leaves the buffer when the server accepted it, or had it already.
  * What the server refuses goes to the dead-letter area with the reason, and
- * nothing else ever goes: a full buffer says so and takes no more.  Items of one
- * device are handed out in the order they came in.
+ * nothing else ever goes: a full buffer says so and takes no more, of the less urgent
+ * classes first if part of it is reserved (limits).  Items of one device are handed out in the order they came in.
  *
  *   memory:            gone when the process ends
  *   sqlite:PATH        one SQLite file (WAL, synchronous=FULL)
@@ -30,7 +30,13 @@ struct eds_buffer;
 struct eds_buffer_limits {
     uint64_t size_max;   /* bytes of records and payloads, dead letters included */
     uint64_t age_max_ms; /* no record is taken that is so much younger than the oldest waiting */
+    /* Of the size (size_max, or the log's own) this much is kept free for each class
+     * above: with 10, low fills 70 % of it, normal 80, high 90, alarm all.  At most
+     * EDS_RESERVE_PERCENT_MAX; 0: whoever comes first. */
+    unsigned reserve_percent;
 };
+
+#define EDS_RESERVE_PERCENT_MAX 30u
 
 struct eds_buffer_counts {
     uint64_t waiting, dead; /* items */
@@ -43,7 +49,7 @@ struct eds_buffer_counts {
  *
  *   limits  NULL: none
  *
- * EDS_OK and *out, which the caller closes; EDS_ERR_USAGE for an unknown URL,
+ * EDS_OK and *out, which the caller closes; EDS_ERR_USAGE for an unknown URL or limit,
  * EDS_ERR_UNSUPPORTED for a store left out of this build or a newer format,
  * EDS_ERR_EXISTS for a file of another kind, EDS_ERR_BUSY, EDS_ERR_IO,
  * EDS_ERR_MALFORMED, EDS_ERR_NO_MEMORY. */

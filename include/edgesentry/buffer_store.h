@@ -91,6 +91,10 @@ struct eds_buffer_store_ops {
                      void *context, struct eds_error *);
 
     void (*close)(struct eds_buffer_store *); /* frees the store itself */
+
+    /* Tells how many bytes items take and can take at most.  NULL: a store with no
+     * bound of its own. */
+    void (*usage)(struct eds_buffer_store *, uint64_t *used, uint64_t *size_max);
 };
 
 /* A store embeds this as its first member. */

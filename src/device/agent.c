@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "base/format.h"
+#include "base/hex.h"
 #include "base/lock.h"
 #include "base/utf8.h"
 #include "device/agent_clock.h"
@@ -17,7 +18,7 @@
 #include "edgesentry/json.h"
 
 #define NOTE_SIZE      2048u /* bytes of a note's JSON, at most */
-#define OUR_NOTE_SIZE  256u  /* of those made here */
+#define OUR_NOTE_SIZE  320u  /* of those made here */
 #define NOTE_TEXT_MAX  1000u
 #define NOTES_AT_ONCE  2u /* clock and key */
 #define NOTE_REFERENCE "edgesentry:note/"
@@ -45,6 +46,7 @@ struct making {
     size_t count;
     struct eds_buffer_head head;
     uint64_t timestamp_ms;
+    size_t dropped; /* payloads that made way for a note */
 };
 
 static int32_t check_config(const struct eds_agent_config *config, struct eds_error *err)
@@ -55,6 +57,9 @@ static int32_t check_config(const struct eds_agent_config *config, struct eds_er
     if (size == 0 || config->signer == NULL || config->buffer == NULL)
         return eds_error_set(err, EDS_ERR_USAGE,
                              "an agent needs a device id, a signer and a buffer");
+    if ((unsigned)config->payloads_from >= EDS_PRIORITY_COUNT)
+        return eds_error_set(err, EDS_ERR_USAGE, "there is no priority %d",
+                             (int)config->payloads_from);
     if (config->clock == NULL && eds_agent_clock_system() == NULL)
         return eds_error_set(err, EDS_ERR_USAGE, "an agent needs a clock: there is none here");
     if (size >= EDS_DEVICE_ID_SIZE)
@@ -226,6 +231,71 @@ static int32_t note_changes(struct making *making, const struct agent_time *now,
     return rc;
 }
 
+/* Makes the note that stands for a payload there is no room for. */
+static int32_t make_dropped(struct making *making, struct note *note, const struct eds_event *event,
+                            struct eds_error *err)
+{
+    static const char *const names[EDS_PRIORITY_COUNT] = {"low", "normal", "high", "alarm"};
+    struct eds_event instead = {.payload = note->json, .priority = event->priority + 1};
+    char hex[2 * EDS_HASH_SIZE + 1] = "", text[200];
+    uint8_t hash[EDS_HASH_SIZE];
+
+    eds_blake3(hash, event->payload, event->payload_size);
+    (void)eds_hex_encode(hex, hash, sizeof hash);
+    eds_format(text, sizeof text, "BLAKE3 %s, %zu bytes, priority %s: the buffer was full", hex,
+               event->payload_size, names[event->priority]);
+    instead.payload_size = format_note(note->json, sizeof note->json, "payload-dropped", text);
+    assert(instead.payload_size > 0);
+    return make(making, &instead, true, err);
+}
+
+static bool may_drop(const struct eds_agent *agent, const struct eds_event *event)
+{
+    return event->priority < agent->config.payloads_from;
+}
+
+/* Makes the records of all events behind the notes in front and pushes them;
+ * dropped: notes to stand for the payloads that may be dropped, or NULL. */
+static int32_t push_events(struct making *making, const struct eds_event *events, size_t count,
+                           bool are_notes, struct note *dropped, struct eds_error *err)
+{
+    struct eds_agent *agent = making->agent;
+    int32_t rc = EDS_OK;
+
+    for (size_t i = 0; i < count && rc == EDS_OK; i++)
+        rc = dropped != NULL && may_drop(agent, &events[i])
+                 ? make_dropped(making, &dropped[i], &events[i], err)
+                 : make(making, &events[i], are_notes, err);
+    return rc == EDS_OK
+               ? eds_buffer_push_many(agent->config.buffer, making->items, making->count, err)
+               : rc;
+}
+
+/* Does that, and once more without the payloads that may go if there is no room. */
+static int32_t push_or_drop(struct making *making, const struct eds_event *events, size_t count,
+                            bool are_notes, struct eds_error *err)
+{
+    struct making again = *making;
+    struct note *dropped;
+    size_t droppable = 0;
+    int32_t rc = push_events(making, events, count, are_notes, NULL, err);
+
+    for (size_t i = 0; i < count && !are_notes; i++)
+        droppable += may_drop(making->agent, &events[i]) ? 1 : 0;
+    if (rc != EDS_ERR_BUSY || droppable == 0)
+        return rc;
+    dropped = calloc(count, sizeof *dropped);
+    if (dropped == NULL)
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for a note");
+    memset(again.items + again.count, 0, count * sizeof *again.items);
+    *making = again;
+    rc = push_events(making, events, count, false, dropped, err);
+    making->agent->state.dropped += rc == EDS_OK ? droppable : 0;
+    making->dropped = rc == EDS_OK ? droppable : 0;
+    free(dropped);
+    return rc;
+}
+
 /* Makes and pushes the records; under the lock. */
 static int32_t record_all(struct making *making, const struct eds_event *events, size_t count,
                           bool are_notes, struct eds_error *err)
@@ -250,18 +320,16 @@ static int32_t record_all(struct making *making, const struct eds_event *events,
                              agent->device_id);
     rc = note_changes(making, &now, expired, notes, err);
     note_count = making->count;
-    for (size_t i = 0; i < count && rc == EDS_OK; i++)
-        rc = make(making, &events[i], are_notes, err);
     if (rc == EDS_OK)
-        rc = eds_buffer_push_many(agent->config.buffer, making->items, making->count, err);
+        rc = push_or_drop(making, events, count, are_notes, err);
     if (rc != EDS_OK) /* the step was not told yet: tell it with the next one */
         return rc;
     agent->noted_any = true;
     agent->noted_quality = now.quality;
     agent->noted_expired = expired;
     agent->state.head = making->head;
-    agent->state.notes += note_count + (are_notes ? count : 0);
-    agent->state.records += are_notes ? 0 : count;
+    agent->state.notes += note_count + (are_notes ? count : making->dropped);
+    agent->state.records += are_notes ? 0 : count - making->dropped;
     return EDS_OK;
 }
 

@@ -87,7 +87,12 @@ int32_t eds_buffer_open_store(struct eds_buffer **out, struct eds_buffer_store *
     eds_lock_init(&buffer->lock);
     if (limits != NULL)
         buffer->limits = *limits;
-    rc = store->ops->heads(store, load_head, buffer, err);
+    rc = EDS_OK;
+    if (buffer->limits.reserve_percent > EDS_RESERVE_PERCENT_MAX)
+        rc = eds_error_set(err, EDS_ERR_USAGE, "%u %% of a buffer for each class: 0 to %u can be",
+                           buffer->limits.reserve_percent, EDS_RESERVE_PERCENT_MAX);
+    if (rc == EDS_OK)
+        rc = store->ops->heads(store, load_head, buffer, err);
     if (rc == EDS_OK)
         rc = store->ops->items(store, load_item, buffer, err);
     if (rc != EDS_OK)
@@ -124,6 +129,38 @@ static int32_t find_oldest(struct eds_buffer *buffer, struct eds_error *err)
     return rc == EDS_ERR_NOT_FOUND ? EDS_OK : rc;
 }
 
+/* Of so many bytes, those that a class may fill. */
+static uint64_t share_of(const struct eds_buffer *buffer, uint64_t size_max,
+                         enum eds_priority priority)
+{
+    unsigned above = EDS_PRIORITY_ALARM - priority;
+
+    return size_max - size_max / 100 * buffer->limits.reserve_percent * above;
+}
+
+/* Does each item leave free what is reserved for more urgent ones? */
+static int32_t check_reserves(struct eds_buffer *buffer, const struct eds_buffer_item *items,
+                              size_t count, struct eds_error *err)
+{
+    static const char *const names[EDS_PRIORITY_COUNT] = {"low", "normal", "high", "alarm"};
+    uint64_t used[2] = {buffer->size, 0}, size_max[2] = {buffer->limits.size_max, 0};
+
+    if (buffer->limits.reserve_percent == 0)
+        return EDS_OK;
+    if (buffer->store->ops->usage != NULL)
+        buffer->store->ops->usage(buffer->store, &used[1], &size_max[1]);
+    for (size_t i = 0; i < count; i++)
+        for (size_t k = 0; k < 2; k++) {
+            used[k] += size_of(&items[i]);
+            if (size_max[k] > 0 && used[k] > share_of(buffer, size_max[k], items[i].priority))
+                return eds_error_set(err, EDS_ERR_BUSY,
+                                     "the offline buffer is full for priority %s: what is left of "
+                                     "%llu bytes is for more urgent records",
+                                     names[items[i].priority], (unsigned long long)size_max[k]);
+        }
+    return EDS_OK;
+}
+
 static int32_t check_limits(struct eds_buffer *buffer, const struct eds_buffer_item *items,
                             size_t count, uint64_t size, struct eds_error *err)
 {
@@ -140,6 +177,9 @@ static int32_t check_limits(struct eds_buffer *buffer, const struct eds_buffer_i
                              "%llu are dead letters",
                              (unsigned long long)buffer->size, (unsigned long long)limits->size_max,
                              (unsigned long long)buffer->waiting, (unsigned long long)buffer->dead);
+    rc = check_reserves(buffer, items, count, err);
+    if (rc != EDS_OK)
+        return rc;
     if (limits->age_max_ms == 0 || buffer->waiting == 0)
         return EDS_OK;
     rc = find_oldest(buffer, err);

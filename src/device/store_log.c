@@ -294,6 +294,12 @@ static int32_t log_heads(struct eds_buffer_store *store,
     return rc;
 }
 
+static void log_usage(struct eds_buffer_store *store, uint64_t *used, uint64_t *size_max)
+{
+    *used = of(store)->live_size;
+    *size_max = log_live_max(of(store));
+}
+
 static void log_close(struct eds_buffer_store *store)
 {
     struct log_store *log = of(store);
@@ -314,6 +320,7 @@ static const struct eds_buffer_store_ops log_ops = {
     .items = log_items,
     .heads = log_heads,
     .close = log_close,
+    .usage = log_usage,
 };
 
 int32_t eds_buffer_log_open_io(struct eds_buffer_store **out, struct eds_log_io *io,

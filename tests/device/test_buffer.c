@@ -8,7 +8,9 @@
 #include <string.h>
 
 #include "base/features.h"
+#include "base/format.h"
 #include "device/maker.h"
+#include "support/temp_dir.h"
 
 static struct eds_buffer *open_memory(uint64_t size_max, uint64_t age_max_ms)
 {
@@ -104,6 +106,84 @@ static void test_age_limit(void **state)
     eds_buffer_close(buffer);
 }
 
+/* Each class fills its share and then makes room for nobody: of the limit, or of what
+ * the log itself can hold. */
+static void test_reserves(void **state)
+{
+    static const struct {
+        const char *url;
+        uint64_t size_max, all; /* bytes */
+    } stores[] = {{"memory:", 200000, 200000},
+                  {"log:%s/buffer.log?size=262144", 0, 262144 / 8 * 5},
+                  {"log:%s/more.log?size=2097152", 200000, 200000}};
+    char directory[EDS_TEMP_DIR_SIZE], url[EDS_TEMP_DIR_SIZE + 64];
+
+    (void)state;
+    temp_dir_make(directory);
+    for (size_t i = 0; i < sizeof stores / sizeof stores[0]; i++) {
+        struct eds_buffer_limits limits = {.size_max = stores[i].size_max, .reserve_percent = 10};
+        struct eds_buffer *buffer;
+        struct maker maker;
+        static struct made made;
+        struct eds_error err;
+
+        eds_format(url, sizeof url, "%.*s%s%s", (int)strcspn(stores[i].url, "%"), stores[i].url,
+                   i > 0 ? directory : "", i > 0 ? strchr(stores[i].url, '/') : "");
+        assert_int_equal(eds_buffer_open(&buffer, url, &limits, &err), EDS_OK);
+        maker_init(&maker, "a");
+        maker_next(&maker, 1000, &made);
+        for (unsigned class = EDS_PRIORITY_LOW; class < EDS_PRIORITY_COUNT; class ++) {
+            const uint64_t share = stores[i].all / 100 * (70 + 10 * class);
+            struct eds_buffer_counts counts;
+            unsigned pushed = 0;
+
+            while (eds_buffer_push(buffer, &made.entry, made.payload, 1000,
+                                   (enum eds_priority) class, &err) == EDS_OK) {
+                maker_next(&maker, 1000, &made);
+                pushed++;
+            }
+            assert_int_equal(err.code, EDS_ERR_BUSY);
+            assert_true(pushed > 5);
+            eds_buffer_counts(buffer, &counts);
+            assert_in_range(counts.size, share - share / 10, share); /* the log adds its own */
+            for (unsigned lower = 0; lower < class; lower++)
+                assert_int_equal(eds_buffer_push(buffer, &made.entry, made.payload, 10,
+                                                 (enum eds_priority)lower, &err),
+                                 EDS_ERR_BUSY);
+        }
+        eds_buffer_close(buffer);
+    }
+    temp_dir_remove(directory);
+}
+
+/* A push of several is held to the share of each of them. */
+static void test_reserve_of_many(void **state)
+{
+    struct eds_buffer_limits limits = {.size_max = 100000, .reserve_percent = 30};
+    struct eds_buffer_item items[2];
+    static struct made made[2];
+    struct eds_buffer *buffer;
+    struct maker maker;
+
+    (void)state;
+    assert_int_equal(eds_buffer_open(&buffer, "memory:", &limits, NULL), EDS_OK);
+    maker_init(&maker, "a");
+    for (size_t i = 0; i < 2; i++) {
+        maker_next(&maker, 9000, &made[i]);
+        items[i] = (struct eds_buffer_item){
+            .entry = made[i].entry, .payload = made[i].payload, .payload_size = 9000};
+    }
+    items[1].priority = EDS_PRIORITY_ALARM; /* behind the low one, which has ten percent */
+    assert_int_equal(eds_buffer_push_many(buffer, items, 2, NULL), EDS_OK);
+    items[0].priority = EDS_PRIORITY_ALARM; /* and now in front of it */
+    items[1].priority = EDS_PRIORITY_LOW;
+    assert_int_equal(eds_buffer_push_many(buffer, items, 2, NULL), EDS_ERR_BUSY);
+    assert_int_equal(eds_buffer_len(buffer), 2);
+    eds_buffer_close(buffer);
+    limits.reserve_percent = EDS_RESERVE_PERCENT_MAX + 1;
+    assert_int_equal(eds_buffer_open(&buffer, "memory:", &limits, NULL), EDS_ERR_USAGE);
+}
+
 /* Each answer, in the middle of three records. */
 static void test_flush(void **state)
 {
@@ -155,10 +235,9 @@ static void test_flush(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_unknown_urls),
-        cmocka_unit_test(test_size_limit),
-        cmocka_unit_test(test_age_limit),
-        cmocka_unit_test(test_flush),
+        cmocka_unit_test(test_unknown_urls),    cmocka_unit_test(test_size_limit),
+        cmocka_unit_test(test_age_limit),       cmocka_unit_test(test_reserves),
+        cmocka_unit_test(test_reserve_of_many), cmocka_unit_test(test_flush),
     };
 
     return cmocka_run_group_tests_name("buffer", tests, NULL, NULL);
