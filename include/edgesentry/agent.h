@@ -66,7 +66,7 @@ struct eds_agent_config {
      * up its payload and records a note with its hash instead, in the next class's
      * room (docs/DEVICE.md); LOW: no payload is ever given up. */
     enum eds_priority payloads_from;
-    bool volatile_ok;   /* the buffer may forget: for tests, or with start from elsewhere */
+    bool volatile_ok; /* the buffer may forget: for tests, or with start from elsewhere */
 };
 
 /* One thing to be recorded. */

@@ -3,8 +3,9 @@
  *
  * An item leaves the buffer when the server accepted it, or had it already.
  * What the server refuses goes to the dead-letter area with the reason, and
- * nothing else ever goes: a full buffer says so and takes no more, of the less urgent
- * classes first if part of it is reserved (limits).  Items of one device are handed out in the order they came in.
+ * nothing else ever goes: a full buffer says so and takes no more, of the less
+ * urgent classes first if part of it is reserved (limits).  Items of one device
+ * are handed out in the order they came in.
  *
  *   memory:            gone when the process ends
  *   sqlite:PATH        one SQLite file (WAL, synchronous=FULL)
