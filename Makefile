@@ -59,6 +59,12 @@ test-deb: ## the packages installed, run, upgraded and purged under a systemd of
 	$(call build,release,build,-DEDS_BUILD_TESTS=ON)
 	@EDS_TEST_DEB=1 scripts/run-tests.sh build -R '^e2e/deb$$' $(CTEST_FLAGS)
 
+.PHONY: test-front
+test-front: ## the tests behind HAProxy and nginx and with TLS scanners; installs them (6 MB)
+	@scripts/install-deps.sh front
+	$(call build,release,build,-DEDS_BUILD_TESTS=ON)
+	@scripts/run-tests.sh build -R '/proxies|/tls_scan' $(CTEST_FLAGS)
+
 .PHONY: test-asan
 test-asan: ## the tests of the rooms under AddressSanitizer and UBSan
 	@scripts/install-deps.sh test

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "cli/commands.h"
@@ -32,7 +33,7 @@ static const struct eds_exit_line exits[] = {
 
 /* Everything that a server stands on, in the order of starting. */
 struct http_service {
-    struct eds_netpolicy netpolicy;
+    struct eds_netpolicy netpolicy, trusted_proxies;
     struct eds_service common;
     struct eds_http_server *server;
     struct eds_admin admin;
@@ -43,6 +44,15 @@ int32_t eds_serve_check_address(const char *text, struct eds_error *err)
     struct eds_socket_address address;
 
     return eds_socket_address_parse(&address, text, err);
+}
+
+const char *const eds_serve_forwarded_headers[] = {"x-forwarded-for", "forwarded", NULL};
+
+int32_t eds_serve_check_networks(const char *text, struct eds_error *err)
+{
+    struct eds_netpolicy policy = {.network_count = 0};
+
+    return eds_netpolicy_allow_list(&policy, text, err);
 }
 
 int32_t eds_serve_check_object_size(const char *text, struct eds_error *err)
@@ -59,10 +69,17 @@ static int32_t start(struct http_service *service, const struct eds_args *args, 
 {
     struct eds_http_config http = {
         .address = eds_args_text(args, "addr"), .netpolicy = &service->netpolicy, .tls = tls};
+    const char *proxies = eds_args_text(args, "trusted-proxies");
     struct eds_error why;
     int32_t rc =
         eds_netpolicy_allow_list(&service->netpolicy, eds_args_text(args, "allowed-sources"), err);
 
+    if (rc == EDS_OK && proxies != NULL) {
+        rc = eds_netpolicy_allow_list(&service->trusted_proxies, proxies, err);
+        http.trusted_proxies = &service->trusted_proxies;
+    }
+    if (strcmp(eds_args_text(args, "forwarded-header"), "forwarded") == 0)
+        http.forwarded_kind = EDS_FORWARDED_RFC;
     if (rc == EDS_OK)
         rc = eds_service_add_devices(&service->common, args, err);
     if (rc != EDS_OK)

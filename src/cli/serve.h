@@ -9,6 +9,11 @@
 /* eds_serve_check_address is the check of --addr. */
 int32_t eds_serve_check_address(const char *text, struct eds_error *err);
 
+/* eds_serve_check_networks is the check of --trusted-proxies. */
+int32_t eds_serve_check_networks(const char *text, struct eds_error *err);
+
+extern const char *const eds_serve_forwarded_headers[]; /* in the order of their enum */
+
 /* eds_serve_check_object_size is the check of --object-size-max. */
 int32_t eds_serve_check_object_size(const char *text, struct eds_error *err);
 
@@ -23,6 +28,16 @@ int32_t eds_serve_check_object_size(const char *text, struct eds_error *err);
          .value = "ALLOWED_SOURCES",                                                               \
          .fallback = "127.0.0.1",                                                                  \
          .help = "Who may send: addresses and networks (10.0.0.0/8), separated by commas"},        \
+        {.name = "trusted-proxies",                                                                \
+         .value = "ADDRESSES",                                                                     \
+         .check = eds_serve_check_networks,                                                        \
+         .help = "Proxies that may say whose requests they bring, as --allowed-sources: by a "     \
+                 "PROXY header (version 1 or 2), or in --forwarded-header"},                       \
+        {.name = "forwarded-header",                                                               \
+         .value = "NAME",                                                                          \
+         .fallback = "x-forwarded-for",                                                            \
+         .choices = eds_serve_forwarded_headers,                                                   \
+         .help = "The field of the head in which they do"},                                        \
         {.name = "rate-per-source",                                                                \
          .value = "RATE[:BURST]",                                                                  \
          .fallback = "10000:1000000",                                                              \

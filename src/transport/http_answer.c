@@ -53,7 +53,7 @@ static bool add_headers(struct MHD_Response *response, const struct http_connect
                  status == MHD_HTTP_TOO_MANY_REQUESTS ? connection->retry_after_s : RETRY_AFTER_S);
         ok &= MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, retry_after);
     }
-    if (atomic_load(&connection->server->stopping))
+    if (connection->must_close || atomic_load(&connection->server->stopping))
         ok &= MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
     return ok == MHD_YES;
 }
@@ -103,7 +103,7 @@ enum MHD_Result http_answer(struct http_connection *connection, unsigned status,
 {
     struct eds_http_server *server = connection->server;
     bool is_common = status == MHD_HTTP_ACCEPTED && !is_quarantined(connection, status) &&
-                     !atomic_load(&server->stopping);
+                     !connection->must_close && !atomic_load(&server->stopping);
     struct MHD_Response *response =
         is_common ? server->accepted : make_answer(connection, status, error);
     enum MHD_Result result;

@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <time.h>
 
+#include "base/log.h"
+
 #define BODY_ROOM_FIRST 4096u /* bytes */
 
 uint64_t http_now_ms(void)
@@ -40,6 +42,44 @@ static void list_remove(struct eds_http_server *server, struct http_connection *
     pthread_mutex_unlock(&server->connections_mutex);
 }
 
+static bool is_allowed(const struct eds_http_server *server, const struct eds_address *address)
+{
+    return eds_netpolicy_check(server->config.netpolicy, address, NULL) == EDS_OK;
+}
+
+bool http_is_proxy(const struct eds_http_server *server, const struct eds_address *address)
+{
+    return server->config.trusted_proxies != NULL &&
+           eds_netpolicy_check(server->config.trusted_proxies, address, NULL) == EDS_OK;
+}
+
+/* Counts a source that is not allowed, and says whether it may stay for its answer: over
+ * TLS there is none. */
+static bool deny(struct http_connection *connection)
+{
+    struct eds_http_server *server = connection->server;
+    uint64_t suppressed;
+
+    connection->denied = true;
+    if (atomic_fetch_add(&server->denied_count, 1) < HTTP_DENIED_MAX && server->config.tls == NULL)
+        return true;
+    if (eds_log_throttle_pass(&server->verdict_log.rejected, http_now_ms(), &suppressed))
+        EDS_LOG(EDS_LOG_WARN, "connection_refused", EDS_LOG_STRING("source", connection->source),
+                EDS_LOG_NUMBER("suppressed", suppressed));
+    return false;
+}
+
+/* The header of a trusted proxy has come, before anything else. */
+static bool take_source(void *context, const struct eds_address *source)
+{
+    struct http_connection *connection = context;
+
+    connection->address = *source;
+    eds_address_text(connection->source, source);
+    return is_allowed(connection->server, source) || http_is_proxy(connection->server, source) ||
+           deny(connection);
+}
+
 static struct http_connection *open_connection(struct eds_http_server *server,
                                                struct MHD_Connection *mhd)
 {
@@ -48,7 +88,6 @@ static struct http_connection *open_connection(struct eds_http_server *server,
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     const union MHD_ConnectionInfo *fd =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
-    struct eds_address address;
 
     if (connection == NULL)
         return NULL;
@@ -62,9 +101,22 @@ static struct http_connection *open_connection(struct eds_http_server *server,
         }
     }
     connection->fd = fd->connect_fd;
-    connection->denied = !eds_socket_address_peer(&address, peer->client_addr) ||
-                         eds_netpolicy_check(server->config.netpolicy, &address, NULL) != EDS_OK;
-    eds_address_text(connection->source, &address);
+    connection->denied = !eds_socket_address_peer(&connection->address, peer->client_addr);
+    connection->wire = (struct http_wire){.fd = connection->fd,
+                                          .is_tls = server->config.tls != NULL,
+                                          .take_source = take_source,
+                                          .context = connection};
+    if (!connection->denied) {
+        connection->wire.awaits_header = http_is_proxy(server, &connection->address);
+        connection->denied =
+            !connection->wire.awaits_header && !is_allowed(server, &connection->address);
+    }
+    if (!http_wire_attach(&connection->wire)) {
+        tls_peer_destroy(connection->tls_peer);
+        free(connection);
+        return NULL;
+    }
+    eds_address_text(connection->source, &connection->address);
     http_connection_rest(connection);
     if (connection->denied)
         atomic_fetch_add(&server->denied_count, 1);
@@ -77,6 +129,7 @@ static void close_connection(struct http_connection *connection)
     struct eds_http_server *server = connection->server;
 
     list_remove(server, connection); /* before the descriptor is closed */
+    http_wire_detach(&connection->wire);
     if (connection->denied)
         atomic_fetch_sub(&server->denied_count, 1);
     atomic_fetch_sub(&server->body_memory, connection->body_room);

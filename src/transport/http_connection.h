@@ -21,6 +21,7 @@
 #include "ingest/ingest.h"
 #include "transport/http_head.h"
 #include "transport/http_server.h"
+#include "transport/http_wire.h"
 #include "transport/socket_address.h"
 #include "transport/tls_peer.h"
 #include "transport/trace.h"
@@ -58,24 +59,27 @@ struct http_connection {
     struct http_connection *next, *previous; /* in the server's list */
     struct MHD_Connection *mhd;
     int fd;
-    bool denied;                        /* by the network policy */
-    struct tls_peer *tls_peer;          /* NULL: plain HTTP */
-    char source[EDS_ADDRESS_TEXT_SIZE]; /* the peer's address */
-    _Atomic uint64_t deadline_ms;       /* monotonic; 0: none */
+    struct http_wire wire;        /* what comes from fd comes through it */
+    struct eds_address address;   /* the peer's, or whom its proxy's header names */
+    bool denied;                  /* by the network policy */
+    struct tls_peer *tls_peer;    /* NULL: plain HTTP */
+    _Atomic uint64_t deadline_ms; /* monotonic; 0: none */
 
     uint64_t hung_up_ms; /* since when the peer is known to have closed; 0: it has not */
 
     /* The request that is being read or decided. */
     enum http_state state;
     struct eds_trace trace;
-    bool target_has_space;
-    unsigned status;                 /* HTTP_REFUSED: with it */
-    char error[EDS_ERROR_TEXT_SIZE]; /* and this text */
-    unsigned retry_after_s;          /* of an answer 429 */
-    uint64_t begun_ms;               /* when its head was there */
-    uint64_t body_announced;         /* Content-Length; 0: unknown */
-    uint64_t discarded;              /* bytes */
-    uint64_t handed_over;            /* bytes, to a batch's blocks or a file */
+    char source[EDS_ADDRESS_TEXT_SIZE]; /* whom it is from, if a proxy has passed it on */
+    unsigned number;                    /* on this connection, from 1 */
+    bool must_close;                    /* with the answer */
+    unsigned status;                    /* HTTP_REFUSED: with it */
+    char error[EDS_ERROR_TEXT_SIZE];    /* and this text */
+    unsigned retry_after_s;             /* of an answer 429 */
+    uint64_t begun_ms;                  /* when its head was there */
+    uint64_t body_announced;            /* Content-Length; 0: unknown */
+    uint64_t discarded;                 /* bytes */
+    uint64_t handed_over;               /* bytes, to a batch's blocks or a file */
     char *body;
     size_t body_size, body_room; /* bytes used, bytes there */
     bool is_compact;             /* the one record is in the compact form */
@@ -123,6 +127,9 @@ uint64_t http_now_ms(void);
 void http_connection_notify(void *context, struct MHD_Connection *mhd, void **socket_context,
                             enum MHD_ConnectionNotificationCode code);
 
+/* http_is_proxy says whether an address is that of a trusted proxy. */
+bool http_is_proxy(const struct eds_http_server *server, const struct eds_address *address);
+
 /* http_connection_rest gives the connection time for its next request (or for
  * taking its answer). */
 void http_connection_rest(struct http_connection *connection);
@@ -155,10 +162,8 @@ bool http_memory_reserve(struct eds_http_server *server, size_t size);
  * given back. */
 void http_body_clear(struct http_connection *connection);
 
-/* http_target goes with MHD_OPTION_URI_LOG_CALLBACK, http_handle is the
- * MHD_AccessHandlerCallback, http_completed goes with
+/* http_handle is the MHD_AccessHandlerCallback, http_completed goes with
  * MHD_OPTION_NOTIFY_COMPLETED; context is the server. */
-void *http_target(void *context, const char *target, struct MHD_Connection *mhd);
 enum MHD_Result http_handle(void *context, struct MHD_Connection *mhd, const char *url,
                             const char *method, const char *version, const char *data,
                             size_t *data_size, void **request);

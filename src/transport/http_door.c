@@ -95,7 +95,8 @@ static bool is_welcome(struct eds_http_server *server, const struct sockaddr *pe
     uint64_t suppressed;
 
     if (eds_socket_address_peer(&address, peer) &&
-        eds_netpolicy_check(server->config.netpolicy, &address, &err) == EDS_OK)
+        (http_is_proxy(server, &address) ||
+         eds_netpolicy_check(server->config.netpolicy, &address, &err) == EDS_OK))
         return true;
     if (server->config.tls == NULL && atomic_load(&server->denied_count) < HTTP_DENIED_MAX)
         return true;

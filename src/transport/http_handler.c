@@ -18,18 +18,6 @@
 #define TOO_MANY    "too many bodies at once; send again"
 #define TOO_LARGE   "Failed to buffer the request body: length limit exceeded"
 
-/* The path alone would not show all of it. */
-void *http_target(void *context, const char *target, struct MHD_Connection *mhd)
-{
-    struct http_connection *connection =
-        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
-
-    (void)context;
-    if (connection != NULL)
-        connection->target_has_space = strchr(target, ' ') != NULL;
-    return NULL; /* what http_handle finds in *request */
-}
-
 static enum MHD_Result take_field(void *head, enum MHD_ValueKind kind, const char *name,
                                   const char *value)
 {
@@ -52,6 +40,32 @@ static bool is_over_rate(struct http_connection *connection)
 {
     return !eds_ingest_admit(connection->server->config.ingest, connection->source, 1,
                              &connection->retry_after_s);
+}
+
+/* Whether the request that is being read is where the filter gave up. */
+static bool has_fault(const struct http_connection *connection)
+{
+    const struct http_filter *filter = &connection->wire.filter;
+
+    return filter->fault_status != 0 && filter->head_count == connection->number;
+}
+
+/* Finds out whom the request is from, and whether he may send at all.  EDS_ERR_MALFORMED
+ * in *err if a trusted proxy does not say it. */
+static bool is_source_allowed(struct http_connection *connection, const struct eds_http_head *head,
+                              struct eds_error *err)
+{
+    const struct eds_http_config *config = &connection->server->config;
+    struct eds_address source = connection->address;
+    int32_t rc = EDS_OK;
+
+    if (head->forwarded_count > 0 && http_is_proxy(connection->server, &source))
+        rc = eds_forwarded_source(&source, config->trusted_proxies, config->forwarded_kind,
+                                  head->forwarded, head->forwarded_count, err);
+    eds_address_text(connection->source, &source);
+    if (rc == EDS_OK)
+        rc = eds_netpolicy_check(config->netpolicy, &source, err);
+    return rc == EDS_OK;
 }
 
 /* Says what a body of that type is, if it may be sent there: one record, in either
@@ -113,14 +127,13 @@ static void judge_path(struct http_connection *connection, const struct eds_http
 static void judge_head(struct http_connection *connection, const struct eds_http_head *head,
                        const char *url, const char *method, bool is_http_1_0)
 {
-    char denied[EDS_ADDRESS_TEXT_SIZE + 40] = "source ";
     char limited[EDS_ADDRESS_TEXT_SIZE + 40] = "rate limit exceeded for source=";
     const char *fault = eds_http_head_fault(head, is_http_1_0);
     struct eds_error err;
 
-    if (connection->denied) {
-        strcat(strcat(denied, connection->source), " is not in the allowlist");
-        refuse(connection, MHD_HTTP_FORBIDDEN, denied);
+    if (!is_source_allowed(connection, head, &err)) {
+        refuse(connection,
+               err.code == EDS_ERR_MALFORMED ? MHD_HTTP_BAD_REQUEST : MHD_HTTP_FORBIDDEN, err.text);
     } else if (connection->tls_peer != NULL &&
                tls_peer_admit(connection->tls_peer, connection->mhd, &err) != EDS_OK) {
         refuse(connection, MHD_HTTP_FORBIDDEN, err.text);
@@ -128,10 +141,10 @@ static void judge_head(struct http_connection *connection, const struct eds_http
         refuse(connection, MHD_HTTP_SERVICE_UNAVAILABLE, STOPPING);
     } else if (is_over_rate(connection)) {
         refuse(connection, MHD_HTTP_TOO_MANY_REQUESTS, strcat(limited, connection->source));
+    } else if (connection->must_close && connection->wire.filter.is_fault_in_head) {
+        refuse(connection, connection->wire.filter.fault_status, connection->wire.filter.fault);
     } else if (fault != NULL) {
         refuse(connection, MHD_HTTP_BAD_REQUEST, fault);
-    } else if (connection->target_has_space) {
-        refuse(connection, MHD_HTTP_BAD_REQUEST, "a space in the request target");
     } else {
         judge_path(connection, head, url, method);
     }
@@ -157,8 +170,15 @@ static bool is_worth_reading(const struct http_connection *connection,
 static enum MHD_Result begin(struct http_connection *connection, const char *url,
                              const char *method, const char *version)
 {
+    static const char *const forwarded_by[] = {
+        [EDS_FORWARDED_FOR] = "X-Forwarded-For", [EDS_FORWARDED_RFC] = "Forwarded"};
+    const struct eds_http_config *config = &connection->server->config;
     struct eds_http_head head = {.content_type = NULL};
 
+    if (config->trusted_proxies != NULL)
+        head.forwarded_by = forwarded_by[config->forwarded_kind];
+    connection->number++;
+    connection->must_close = has_fault(connection);
     MHD_get_connection_values(connection->mhd, MHD_HEADER_KIND, take_field, &head);
     connection->state = HTTP_READING;
     connection->begun_ms = http_now_ms();
@@ -309,9 +329,15 @@ static enum MHD_Result submit_record(struct http_connection *connection)
     return MHD_YES;
 }
 
-/* The body is there. */
+/* The body is there, or ended because nothing of it can be believed any more. */
 static enum MHD_Result submit(struct http_connection *connection)
 {
+    if (has_fault(connection)) {
+        refuse(connection, connection->wire.filter.fault_status, connection->wire.filter.fault);
+        http_log_refusal(connection, connection->status, connection->error);
+        connection->must_close = true;
+        return http_answer(connection, connection->status, connection->error);
+    }
     if (connection->batch != NULL)
         return submit_batch(connection);
     return connection->object != NULL ? submit_object(connection) : submit_record(connection);
@@ -349,6 +375,7 @@ enum MHD_Result http_handle(void *context, struct MHD_Connection *mhd, const cha
     case HTTP_READING:
         return submit(connection);
     case HTTP_REFUSED:
+        connection->must_close |= has_fault(connection);
         return http_answer(connection, connection->status, connection->error);
     case HTTP_DECIDING:
         return answer_decided(connection);

@@ -69,6 +69,11 @@ void eds_http_head_take(struct eds_http_head *head, const char *name, const char
         head->host_count++;
     } else if (strcasecmp(name, "traceparent") == 0) {
         head->traceparent = head->traceparent_count++ == 0 ? value : NULL;
+    } else if (head->forwarded_by != NULL && strcasecmp(name, head->forwarded_by) == 0) {
+        if (head->forwarded_count == EDS_FORWARDED_FIELDS_MAX)
+            head->malformed = true;
+        else
+            head->forwarded[head->forwarded_count++] = value;
     } else if (strcasecmp(name, "EdgeSentry-Device") == 0) {
         take_once(head, &head->device, value);
     } else if (strcasecmp(name, "EdgeSentry-Signature") == 0) {

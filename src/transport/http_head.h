@@ -1,22 +1,27 @@
-/* http_head.h - what the fields of a request's head say of its body.
+/* http_head.h - what the fields of a request's head say, as libmicrohttpd has read
+ * them.
  *
- * libmicrohttpd parses the head; this decides whether it may be believed.  Two
- * lengths, a length beside chunks, an encoding that is not "chunked", a name
- * that is not a token ("Content-Length : 3"), a control character in a value:
- * these read one way here and another way in some proxy, so such a request is
- * refused and its connection closed (RFC 9112, 3.2, 6.3 and 11.2). */
+ * http_filter.h has decided by then that the head can be read in one way.  This looks
+ * again at what the library made of it: two lengths, a length beside chunks, an
+ * encoding that is not "chunked", a name that is not a token, a control character in
+ * a value would show that the two do not agree (RFC 9112, 3.2, 6.3 and 11.2). */
 #ifndef EDS_TRANSPORT_HTTP_HEAD_H
 #define EDS_TRANSPORT_HTTP_HEAD_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "transport/forwarded.h"
+
 struct eds_http_head {
     const char *content_type; /* the first one; NULL if there is none */
     const char *traceparent;  /* NULL if there is none, or more than one */
     const char *device;       /* EdgeSentry-Device and ...-Signature: who brings a payload; */
     const char *signature;    /* NULL if there is none */
-    uint64_t content_length;  /* bytes; 0 if there is none */
+    const char *forwarded_by; /* in: the name of the field that proxies write; NULL: none */
+    const char *forwarded[EDS_FORWARDED_FIELDS_MAX]; /* its values */
+    unsigned forwarded_count;
+    uint64_t content_length; /* bytes; 0 if there is none */
     unsigned content_length_count;
     unsigned transfer_encoding_count;
     unsigned host_count;

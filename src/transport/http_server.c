@@ -12,10 +12,12 @@
 #include "base/log.h"
 #include "transport/tls_options.h"
 
-#define HEAD_MEMORY_SIZE (16u * 1024u) /* bytes a connection; 431 past it */
-#define CONNECTION_SLACK 64u           /* above connection_max, which the door keeps */
-#define LINES_PER_SECOND 20u           /* of log, for what clients cause */
-#define ANSWER_MS        500u          /* at stop, for the last answers to leave */
+#define HEAD_MEMORY_SIZE                                                                           \
+    (24u * 1024u)             /* bytes a connection: more than HTTP_HEAD_SIZE_MAX takes            \
+                               */
+#define CONNECTION_SLACK 64u  /* above connection_max, which the door keeps */
+#define LINES_PER_SECOND 20u  /* of log, for what clients cause */
+#define ANSWER_MS        500u /* at stop, for the last answers to leave */
 
 static void set_defaults(struct eds_http_config *config)
 {
@@ -80,14 +82,14 @@ static int32_t start_daemon(struct eds_http_server *server, struct eds_error *er
     if (rc != EDS_OK)
         return rc;
     /* Its own strictness is off: it sends the head of its answer to a missing Host
-     * twice (0.9.75), and http_head.h looks at more. */
+     * twice (0.9.75), and http_filter.h has looked at more. */
     server->daemon = MHD_start_daemon(
         flags, 0, NULL, NULL, http_handle, server, MHD_OPTION_ARRAY, options,
-        MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_URI_LOG_CALLBACK, http_target, server,
-        MHD_OPTION_NOTIFY_COMPLETED, http_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
-        http_connection_notify, server, MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL,
-        MHD_OPTION_CONNECTION_LIMIT, server->config.connection_max + CONNECTION_SLACK,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEAD_MEMORY_SIZE, MHD_OPTION_END);
+        MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_NOTIFY_COMPLETED, http_completed, server,
+        MHD_OPTION_NOTIFY_CONNECTION, http_connection_notify, server, MHD_OPTION_UNESCAPE_CALLBACK,
+        keep_escapes, NULL, MHD_OPTION_CONNECTION_LIMIT,
+        server->config.connection_max + CONNECTION_SLACK, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)HEAD_MEMORY_SIZE, MHD_OPTION_END);
     if (server->daemon == NULL)
         return eds_error_set(err, EDS_ERR_IO, "%s",
                              server->config.tls != NULL
@@ -130,6 +132,8 @@ int32_t eds_http_server_start(struct eds_http_server **out, const struct eds_htt
     sigfillset(&all);
     pthread_sigmask(SIG_BLOCK, &all, &before);
     rc = http_door_bind(server, err);
+    if (rc == EDS_OK)
+        rc = http_wire_check(err);
     if (rc == EDS_OK)
         rc = http_answer_init(server, err);
     if (rc == EDS_OK)

@@ -8,6 +8,7 @@
 #include "ingest/ingest.h"
 #include "ingest/netpolicy.h"
 #include "store/objects.h"
+#include "transport/forwarded.h"
 
 struct eds_http_server;
 struct eds_tls; /* transport/tls.h */
@@ -16,6 +17,10 @@ struct eds_http_config {
     const char *address; /* "0.0.0.0:8080", "[::]:8080"; port 0 picks a free one */
     int listen_fd;       /* from eds_http_listen: taken over instead of address; else 0 */
     const struct eds_netpolicy *netpolicy;
+    /* Proxies that may say for whom they speak, by a PROXY header before everything
+     * else or in the head's fields of this kind; NULL: none. */
+    const struct eds_netpolicy *trusted_proxies;
+    enum eds_forwarded_kind forwarded_kind;
     struct eds_ingest *ingest;
     size_t body_size_max;     /* bytes; 0: 2 MiB (2097152), as the original */
     size_t body_memory_max;   /* bytes of all bodies at once, 503 past it; 0: 256 MiB */

@@ -22,6 +22,9 @@
 #define NOT_JSON "Expected request with `Content-Type: application/json`"
 #define TOO_LONG "Failed to buffer the request body: length limit exceeded"
 
+#define NO_LINE    "a control character, or a line that does not end in CR LF"
+#define NO_VERSION "HTTP/1.1 and HTTP/1.0 are spoken here"
+
 struct row {
     const char *name;
     const char *line;
@@ -33,7 +36,7 @@ struct row {
 
 static const struct row rows[] = {
     {"as it should be", LINE, HOST TYPE LENGTH, 202, NULL, true},
-    {"a query", LINE "?x=1", HOST TYPE LENGTH, 400, NULL, false}, /* in the version: malformed */
+    {"a query", LINE "?x=1", HOST TYPE LENGTH, 400, "the request line has no HTTP version", false},
     {"a query in its place", "POST /api/v1/ingest?x=1 HTTP/1.1", HOST TYPE LENGTH, 202, NULL, true},
     {"HTTP/1.0", "POST /api/v1/ingest HTTP/1.0", TYPE LENGTH, 202, NULL, false},
     {"HTTP/1.0, kept", "POST /api/v1/ingest HTTP/1.0", "Connection: keep-alive\r\n" TYPE LENGTH,
@@ -62,7 +65,8 @@ static const struct row rows[] = {
      HOST "Transfer-Encoding: chunked\r\n", 404, "", false},
     {"2 MiB and one byte", LINE, HOST TYPE "Content-Length: 2097153\r\n", 413, TOO_LONG, false},
     {"3 GB", LINE, HOST TYPE "Content-Length: 3000000000\r\n", 413, TOO_LONG, false},
-    {"2^64 bytes", LINE, HOST TYPE "Content-Length: 18446744073709551616\r\n", 413, NULL, false},
+    {"2^64 bytes", LINE, HOST TYPE "Content-Length: 18446744073709551616\r\n", 413,
+     "the body is too large", false},
 
     {"two lengths", LINE, HOST TYPE LENGTH "Content-Length: 5\r\n", 400,
      "ambiguous message framing", false},
@@ -74,20 +78,26 @@ static const struct row rows[] = {
      "ambiguous message framing", false},
     {"chunks in HTTP/1.0", "POST /api/v1/ingest HTTP/1.0", TYPE "Transfer-Encoding: chunked\r\n",
      400, "ambiguous message framing", false},
-    {"a length with a sign", LINE, HOST TYPE "Content-Length: +%zu\r\n", 400, NULL, false},
-    {"a length in words", LINE, HOST TYPE "Content-Length: many\r\n", 400, NULL, false},
-    {"a field without a colon", LINE, HOST TYPE "Content-Length\r\n", 400, NULL, false},
+    {"a length with a sign", LINE, HOST TYPE "Content-Length: +%zu\r\n", 400,
+     "ambiguous message framing", false},
+    {"a length in words", LINE, HOST TYPE "Content-Length: many\r\n", 400,
+     "ambiguous message framing", false},
+    {"a field without a colon", LINE, HOST TYPE "Content-Length\r\n", 400,
+     "ambiguous message framing", false},
+    {"a folded line", LINE, HOST TYPE "X: a\r\n b\r\n" LENGTH, 400, "ambiguous message framing",
+     false},
+    {"a line that ends in LF", LINE, HOST TYPE "X: a\n" LENGTH, 400, NO_LINE, false},
     {"no host", LINE, TYPE LENGTH, 400, "one Host field is required", false},
     {"two hosts", LINE, HOST HOST TYPE LENGTH, 400, "one Host field is required", false},
     {"a space in the path", "POST /api/v1/ingest x HTTP/1.1", HOST TYPE LENGTH, 400,
      "a space in the request target", false},
     {"a space in the query", "POST /api/v1/ingest?a b HTTP/1.1", HOST TYPE LENGTH, 400,
      "a space in the request target", false},
-    {"a control character", LINE, HOST "X: a\x01\r\n" TYPE LENGTH, 400, "ambiguous message framing",
+    {"a control character", LINE, HOST "X: a\x01\r\n" TYPE LENGTH, 400, NO_LINE, false},
+    {"HTTP/2.0", "POST /api/v1/ingest HTTP/2.0", HOST TYPE LENGTH, 505, NO_VERSION, false},
+    {"HTTP/0.9", "POST /api/v1/ingest HTTP/0.9", HOST TYPE LENGTH, 505, NO_VERSION, false},
+    {"no version", "POST /api/v1/ingest", HOST TYPE LENGTH, 400, "the request line has no target",
      false},
-    {"HTTP/2.0", "POST /api/v1/ingest HTTP/2.0", HOST TYPE LENGTH, 505, NULL, false},
-    {"HTTP/0.9", "POST /api/v1/ingest HTTP/0.9", HOST TYPE LENGTH, 505, NULL, false},
-    {"no version", "POST /api/v1/ingest", HOST TYPE LENGTH, 400, NULL, false},
 };
 
 static void expect_error(const char *name, const struct lab_reply *reply, const char *error)
