@@ -16,6 +16,7 @@
 #include "evidence/payload_file.h"
 #include "ingest/ingest.h"
 #include "store/ledger_reset.h"
+#include "store/roster.h"
 
 #define DEMO_KEY "0101010101010101010101010101010101010101010101010101010101010101"
 
@@ -90,7 +91,7 @@ struct demo {
     struct eds_ledger *ledger;
     struct eds_objects *objects;
     struct eds_ingest *ingest;
-    uint64_t accepted_count, rejected_count;
+    uint64_t accepted_count, rejected_count, quarantined_count;
 };
 
 static int32_t register_device(struct demo *demo, struct eds_error *err)
@@ -153,6 +154,18 @@ static int32_t open_objects(struct demo *demo, struct eds_error *err)
     return eds_objects_open(&demo->objects, url, false, err);
 }
 
+/* A device that is registered in the database is what is registered there. */
+static int32_t follow_registry(struct demo *demo, struct eds_error *err)
+{
+    struct eds_enrolment it;
+    int32_t rc = demo->ledger->roster->find(demo->ledger, EDS_ROLE_DEVICE,
+                                            eds_args_text(demo->args, "device-id"), &it, err);
+
+    if (rc == EDS_ERR_NOT_FOUND)
+        return EDS_OK;
+    return rc == EDS_OK ? eds_registry_put(demo->registry, &it, err) : rc;
+}
+
 static int32_t open_all(struct demo *demo, struct eds_error *err)
 {
     struct eds_ingest_config config = {.batch_max = 0};
@@ -160,6 +173,8 @@ static int32_t open_all(struct demo *demo, struct eds_error *err)
 
     if (rc == EDS_OK)
         rc = open_ledger(demo, err);
+    if (rc == EDS_OK)
+        rc = follow_registry(demo, err);
     if (rc == EDS_OK)
         rc = open_objects(demo, err);
     if (rc != EDS_OK)
@@ -202,12 +217,14 @@ static int32_t ingest_one(struct demo *demo, const struct eds_entry *entry, cons
         return eds_error_set(err, EDS_ERR_IO, "device=%s sequence=%" PRIu64 ": %s",
                              (const char *)record->device_id, record->sequence, reason);
     demo->accepted_count += verdict == EDS_VERDICT_ACCEPTED;
-    demo->rejected_count += verdict != EDS_VERDICT_ACCEPTED;
+    demo->quarantined_count += verdict == EDS_VERDICT_QUARANTINED;
+    demo->rejected_count += !eds_verdict_is_kept(verdict);
     if (eds_args_flag(demo->args, "json"))
         return EDS_OK;
-    if (verdict == EDS_VERDICT_ACCEPTED)
-        printf("ACCEPTED: device=%s sequence=%" PRIu64 "\n", (const char *)record->device_id,
-               record->sequence);
+    if (eds_verdict_is_kept(verdict))
+        printf("%s: device=%s sequence=%" PRIu64 "\n",
+               verdict == EDS_VERDICT_ACCEPTED ? "ACCEPTED" : "QUARANTINED",
+               (const char *)record->device_id, record->sequence);
     else
         printf("REJECTED%s: device=%s sequence=%" PRIu64 " reason=%s\n", expected,
                (const char *)record->device_id, record->sequence, reason);
@@ -269,13 +286,18 @@ static void summarize(const struct demo *demo)
     struct eds_json_out json;
 
     if (!eds_args_flag(demo->args, "json")) {
-        printf("INGEST_COMPLETE: accepted=%" PRIu64 " rejected=%" PRIu64 "\n", demo->accepted_count,
+        printf("INGEST_COMPLETE: accepted=%" PRIu64 " rejected=%" PRIu64, demo->accepted_count,
                demo->rejected_count);
+        if (demo->quarantined_count > 0) /* the original knows none */
+            printf(" quarantined=%" PRIu64, demo->quarantined_count);
+        putchar('\n');
         return;
     }
     eds_out_begin(&json);
     eds_out_u64(&json, "accepted", demo->accepted_count);
     eds_out_u64(&json, "rejected", demo->rejected_count);
+    if (demo->quarantined_count > 0)
+        eds_out_u64(&json, "quarantined", demo->quarantined_count);
     eds_out_end(&json);
 }
 
@@ -302,7 +324,8 @@ const struct eds_command eds_command_demo_ingest = {
     .description =
         "Each record passes the same checks as in a server, its payload goes into the bucket under "
         "the record's object_ref and then the record into the database. What is there already is "
-        "refused as a duplicate; --reset begins anew, but takes no object out of the bucket.",
+        "refused as a duplicate; a device that is registered in the database is judged by its "
+        "state and keys there. --reset begins anew, but takes no object out of the bucket.",
     .options = options,
     .examples = examples,
     .exits = exits,

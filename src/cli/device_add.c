@@ -38,7 +38,7 @@ static const struct eds_option device_options[] = {
     {.name = "not-before",
      .value = "TIME",
      .check = eds_check_when,
-     .help = "The key is valid from then on: 2026-11-22T00:00:00Z, or +24h; now if not given"},
+     .help = "The key is valid from then on: 2026-11-22T00:00:00Z, or +24h; at once if not given"},
     EDS_OPTIONS_DEVICE_CHANGE,
     EDS_OPTIONS_END,
 };
@@ -78,7 +78,7 @@ static int32_t fill(struct eds_enrolment *it, const struct eds_device_job *job, 
     if (rc != EDS_OK)
         return rc;
     strcpy(it->id, id);
-    rc = eds_public_key_parse(public_key, eds_args_text(args, "public-key-hex"), err);
+    rc = eds_public_key_arg(public_key, args, err);
     if (rc == EDS_OK)
         rc = eds_lifecycle_add_key(it, public_key, &key, err);
     if (rc != EDS_OK || role != EDS_ROLE_DEVICE)
@@ -102,6 +102,8 @@ static int add(const struct eds_args *args, enum eds_role role, const char *id)
     struct eds_error err;
     char message[64];
     struct eds_roster_change change = {&it, message, NULL, NULL};
+    bool is_there = false;
+    int code;
     int32_t rc = eds_device_job_open(&job, args, false, &err);
 
     if (rc == EDS_OK)
@@ -113,11 +115,15 @@ static int add(const struct eds_args *args, enum eds_role role, const char *id)
         rc = job.ledger->roster->change(job.ledger, &change, 1, job.now_ms, &err);
         if (rc == EDS_OK)
             rc = job.ledger->roster->find(job.ledger, role, id, &found, &err);
-        else if (rc == EDS_ERR_EXISTS || rc == EDS_ERR_HEAD_MOVED)
+        is_there = rc == EDS_ERR_HEAD_MOVED;
+        if (rc == EDS_ERR_EXISTS)
             err.code = rc = EDS_ERR_HEAD_MOVED; /* a failure here, not "nothing to do" */
     }
     eds_device_job_close(&job);
-    return eds_device_say_change(args, rc, &found, "is registered", &err);
+    code = eds_device_say_change(args, rc, &found, "is registered", &err);
+    if (is_there && role == EDS_ROLE_DEVICE)
+        eds_say_hint("'device set' changes its labels, 'device rotate' gives it another key");
+    return code;
 }
 
 static int run_device(const struct eds_args *args)
@@ -184,6 +190,7 @@ static int32_t set(void *context, struct eds_enrolment *it, char *message, size_
 {
     const struct eds_args *args = context;
     const char *attest = eds_args_text(args, "attest");
+    const struct eds_enrolment was = *it;
     int32_t rc = eds_device_label(args, "site", it->site, err);
 
     if (rc == EDS_OK)
@@ -192,6 +199,10 @@ static int32_t set(void *context, struct eds_enrolment *it, char *message, size_
         rc = eds_device_label(args, "firmware", it->firmware, err);
     if (attest != NULL)
         it->attest_required = strcmp(attest, "required") == 0;
+    if (rc == EDS_OK && it->attest_required == was.attest_required &&
+        strcmp(it->site, was.site) == 0 && strcmp(it->cohort, was.cohort) == 0 &&
+        strcmp(it->firmware, was.firmware) == 0)
+        return eds_error_set(err, EDS_ERR_EXISTS, "device %s is so already", it->id);
     snprintf(message, message_size, "device set: attest=%s site=%s cohort=%s firmware=%s",
              it->attest_required ? "required" : "optional", it->site, it->cohort, it->firmware);
     return rc;
@@ -202,8 +213,13 @@ static int run_set(const struct eds_args *args)
     struct eds_enrolment it;
     struct eds_device_job job;
     struct eds_error err;
-    int32_t rc = eds_device_job_open(&job, args, false, &err);
+    int32_t rc;
 
+    if (!eds_args_given(args, "attest") && !eds_args_given(args, "site") &&
+        !eds_args_given(args, "cohort") && !eds_args_given(args, "firmware"))
+        return eds_args_usage(args, "nothing is to be set: --attest, --site, --cohort and "
+                                    "--firmware say what");
+    rc = eds_device_job_open(&job, args, false, &err);
     if (rc == EDS_OK)
         rc = eds_device_change(&job, EDS_ROLE_DEVICE, eds_args_text(args, "device-id"), set,
                                (void *)(uintptr_t)args, &it, &err);
@@ -217,7 +233,7 @@ static const struct eds_example set_examples[] = {
 };
 
 static const struct eds_exit_line set_exits[] = {
-    {EDS_EXIT_OK, "it is as wanted"},
+    {EDS_EXIT_OK, "it is as wanted, or was so before"},
     {EDS_EXIT_FAILED, "there is no such device, or the ledger could not be written"},
     {0, NULL},
 };

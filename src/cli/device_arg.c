@@ -54,3 +54,14 @@ int32_t eds_named_key_parse(struct eds_device_arg *out, const char *text, const 
         return eds_error_set(err, rc, "%s", why.text);
     return EDS_OK;
 }
+
+int32_t eds_public_key_arg(uint8_t out[EDS_PUBLIC_KEY_SIZE], const struct eds_args *args,
+                           struct eds_error *err)
+{
+    struct eds_error why;
+    int32_t rc = eds_public_key_parse(out, eds_args_text(args, "public-key-hex"), &why);
+
+    if (rc != EDS_OK)
+        return eds_error_set(err, rc, "--public-key-hex: %s", why.text);
+    return EDS_OK;
+}

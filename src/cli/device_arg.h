@@ -2,6 +2,7 @@
 #ifndef EDS_CLI_DEVICE_ARG_H
 #define EDS_CLI_DEVICE_ARG_H
 
+#include "cli/args.h"
 #include "edgesentry/record.h"
 
 struct eds_device_arg {
@@ -24,5 +25,9 @@ int32_t eds_named_key_parse(struct eds_device_arg *out, const char *text, const 
  * under; out is filled then. */
 int32_t eds_public_key_parse(uint8_t out[EDS_PUBLIC_KEY_SIZE], const char *text,
                              struct eds_error *err);
+
+/* eds_public_key_arg reads --public-key-hex as above; *err names the option. */
+int32_t eds_public_key_arg(uint8_t out[EDS_PUBLIC_KEY_SIZE], const struct eds_args *args,
+                           struct eds_error *err);
 
 #endif

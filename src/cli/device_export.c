@@ -141,7 +141,8 @@ static void report(const struct eds_args *args, const struct job *job)
     } else if (job->count == 0) {
         eds_say_note("no device fits");
     } else if (!eds_is_standard_stream(eds_args_text(args, "out"))) {
-        printf("%" PRIu64 " devices written to %s\n", job->count, eds_args_text(args, "out"));
+        printf("%" PRIu64 " device%s written to %s\n", job->count, job->count == 1 ? "" : "s",
+               eds_args_text(args, "out"));
     }
 }
 

@@ -104,9 +104,10 @@ static void print_json(struct job *job, const struct eds_fleet_report *report, b
 
 static void print_text(const struct eds_fleet_report *report, bool is_dry)
 {
-    printf("%" PRIu64 " devices: %" PRIu64 " %s, %" PRIu64 " %s, %" PRIu64 " the same already",
-           report->read_count, report->added_count, is_dry ? "to add" : "added",
-           report->changed_count, is_dry ? "to change" : "changed", report->same_count);
+    printf("%" PRIu64 " device%s: %" PRIu64 " %s, %" PRIu64 " %s, %" PRIu64 " the same already",
+           report->read_count, report->read_count == 1 ? "" : "s", report->added_count,
+           is_dry ? "to add" : "added", report->changed_count, is_dry ? "to change" : "changed",
+           report->same_count);
     if (report->kept_count > 0)
         printf(", %" PRIu64 " skipped", report->kept_count);
     putchar('\n');
@@ -115,7 +116,7 @@ static void print_text(const struct eds_fleet_report *report, bool is_dry)
 static int report_faults(struct job *job, const struct eds_fleet_report *report)
 {
     if (report->fault_count > FAULTS_SHOWN_MAX)
-        fprintf(stderr, "error: and %" PRIu64 " faults more\n",
+        fprintf(stderr, "error: and %" PRIu64 " more faults\n",
                 report->fault_count - FAULTS_SHOWN_MAX);
     if (job->as_json)
         print_json(job, report, false, NULL);

@@ -7,6 +7,7 @@
 #include "cli/device.h"
 #include "cli/device_arg.h"
 #include "cli/device_job.h"
+#include "cli/say.h"
 #include "cli/when.h"
 #include "registry/lifecycle.h"
 #include "store/instant.h"
@@ -59,7 +60,7 @@ static int32_t read_rotation(struct rotation *out, const struct eds_device_job *
     const struct eds_args *args = job->args;
     const char *until = eds_args_text(args, "old-until"), *from = eds_args_text(args, "not-before");
     bool by_sequence = eds_args_text(args, "old-until-sequence") != NULL;
-    int32_t rc = eds_public_key_parse(out->public_key, eds_args_text(args, "public-key-hex"), err);
+    int32_t rc = eds_public_key_arg(out->public_key, args, err);
 
     out->not_before_ms = 0; /* not "now": a server's clock may be behind */
     if (rc == EDS_OK && from != NULL)
@@ -100,6 +101,7 @@ static int run(const struct eds_args *args)
     struct eds_enrolment it;
     struct eds_device_job job;
     struct eds_error err;
+    char when[EDS_INSTANT_SIZE];
     int32_t rc = eds_device_job_open(&job, args, false, &err);
 
     if (rc == EDS_OK)
@@ -108,6 +110,11 @@ static int run(const struct eds_args *args)
         rc = eds_device_change(&job, EDS_ROLE_DEVICE, eds_args_text(args, "device-id"), rotate,
                                &rotation, &it, &err);
     eds_device_job_close(&job);
+    if (rc == EDS_OK && !eds_args_given(args, "old-until") &&
+        !eds_args_given(args, "old-until-sequence")) {
+        eds_instant_format(when, rotation.end.at_ms);
+        eds_say_note("its old keys end at %s; --old-until sets another time", when);
+    }
     return eds_device_say_change(args, rc, &it, "has a new key", &err);
 }
 

@@ -89,10 +89,12 @@ static int32_t revoke_key(void *context, struct eds_enrolment *it, char *message
     const struct eds_device_job *job = context;
     const char *digits = eds_args_text(job->args, "key-id");
     uint8_t key_id[EDS_KEY_ID_SIZE];
-    int32_t rc = eds_hex_decode_exactly(key_id, sizeof key_id, digits, strlen(digits), err);
+    struct eds_error why;
+    int32_t rc = eds_hex_decode_exactly(key_id, sizeof key_id, digits, strlen(digits), &why);
 
     if (rc != EDS_OK)
-        return rc;
+        return eds_error_set(err, rc, "--key-id: %s; 'device show' prints the ids of its keys",
+                             why.text);
     snprintf(message, message_size, "key %s revoked", digits);
     return eds_lifecycle_revoke_key(it, key_id, job->now_ms, err);
 }

@@ -18,6 +18,14 @@ static int32_t break_off(struct eds_fleet_reader *reader, size_t at, const char 
                          what);
 }
 
+/* The same where the row is read already. */
+static int32_t refuse_row(struct eds_fleet_reader *reader, const char *what, struct eds_error *err)
+{
+    reader->broken = true;
+    return eds_error_set(err, EDS_ERR_MALFORMED, "line %llu: %s; reading stopped here",
+                         (unsigned long long)reader->row_line, what);
+}
+
 /* Reads the next row that is not empty into reader->row.  EDS_ERR_NOT_FOUND. */
 static int32_t read_row(struct eds_fleet_reader *reader, struct eds_error *err)
 {
@@ -43,7 +51,7 @@ static int32_t read_row(struct eds_fleet_reader *reader, struct eds_error *err)
         eds_fleet_consume(reader, size);
         if (eds_csv_split(&reader->row, reader->buf + reader->start - size, size,
                           reader->separator) != EDS_OK)
-            return break_off(reader, 0, "a row of more than 32 cells", err);
+            return refuse_row(reader, "more than 32 cells", err);
     } while (reader->row.count == 1 && reader->row.cells[0][0] == '\0');
     return EDS_OK;
 }
@@ -75,7 +83,7 @@ static int32_t take_column(struct eds_fleet_reader *reader, const char *name, st
         field++;
     for (size_t i = 0; i < reader->column_count; i++)
         if (reader->columns[i] == field)
-            return break_off(reader, 0, "the header names a column twice", err);
+            return refuse_row(reader, "the header names a column twice", err);
     if (field < EDS_FLEET_FIELD_COUNT) {
         reader->columns[reader->column_count++] = field;
         return EDS_OK;
@@ -88,7 +96,7 @@ static int32_t take_column(struct eds_fleet_reader *reader, const char *name, st
         eds_text_string(&text, i == 0 ? " " : ", ");
         eds_text_string(&text, eds_fleet_field_names[i]);
     }
-    return break_off(reader, 0, words, err);
+    return refuse_row(reader, words, err);
 }
 
 static bool has_column(const struct eds_fleet_reader *reader, enum eds_fleet_field field,
@@ -112,7 +120,7 @@ static int32_t read_header(struct eds_fleet_reader *reader, struct eds_error *er
         rc = take_column(reader, reader->row.cells[i], err);
     if (rc == EDS_OK && (!has_column(reader, EDS_FLEET_PUBLIC_KEY, &key_column) ||
                          !has_column(reader, EDS_FLEET_DEVICE_ID, &reader->id_column)))
-        rc = break_off(reader, 0, "the header has to name at least device_id and public_key", err);
+        rc = refuse_row(reader, "the header has to name at least device_id and public_key", err);
     if (rc == EDS_ERR_NOT_FOUND)
         rc = break_off(reader, 0, "the file is empty; even one without devices has a header", err);
     return rc;

@@ -18,6 +18,8 @@ BUILD = pathlib.Path(os.environ["EDS_BUILD"])
 SEED = "01" * 32
 KEY = "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"
 DEVICE = "lift-01=" + KEY
+ADDED_KEY = "8139770ea87d175f56a35466c34c7ecccb8d8a91b4ee37a25df60f5b8fc9b394"
+FLEET_KEY = "f381626e41e7027ea431bfe3009e94bdd25a746beec468948d6c3c7c5dc9a54b"
 POINTS_MAX = int(os.environ.get("EDS_OOM_POINTS", "150"))  # per command
 
 SIGN = ("sign-record", "--device-id", "lift-01", "--sequence", "1", "--timestamp-ms", "1",
@@ -36,6 +38,8 @@ COMMANDS = [
 LEDGER_COMMANDS = [
     (("export", "--data-dir", "../data", "--device-id", "lift-01", "--out", "new.json"),
      "new.json"),
+    (("device", "import", "fleet.csv", "--data-dir", "../data", "--dry-run", "--json"), None),
+    (("device", "export", "--data-dir", "../data", "--out", "new.csv"), "new.csv"),
     (("ledger", "verify", "--data-dir", "../data", "--device", DEVICE), None),
 ]
 
@@ -118,6 +122,7 @@ def main():
         work = directory / "work"
         work.mkdir()
         os.chdir(work)
+        pathlib.Path("fleet.csv").write_text(f"device_id,public_key,site\nlift-07,{FLEET_KEY},x\n")
         pathlib.Path("payload.bin").write_bytes(b"x" * 100000)
         for args in (("demo-lift-inspection", "--attest", "--out-file", "c.json",
                       "--payloads-file", "p.json"),
@@ -130,6 +135,8 @@ def main():
             with serve("../data", DEVICE) as url:
                 subprocess.run([EDS, "audit", "send", "--url", url, "--records-file", "c.json",
                                 "--payloads-file", "p.json"], check=True, capture_output=True)
+            subprocess.run([EDS, "audit", "device", "add", "lift-06", "--public-key-hex",
+                            ADDED_KEY, "--data-dir", "../data"], check=True, capture_output=True)
             commands += LEDGER_COMMANDS
         total, faults = 0, []
         for args, written in commands:

@@ -19,6 +19,7 @@ from s3_lab import gateway  # noqa: E402
 from server import has_server, serve  # noqa: E402
 
 EDS = os.environ["EDS"]
+KEY = "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"  # of the demo
 DEVICE_COUNT, RECORD_COUNT = 8, 25
 
 
@@ -67,6 +68,14 @@ def test_demo_ingest(place, url, s3):
     assert json.loads(eds(*demo, "--reset", "--json")) == {"accepted": 3, "rejected": 0}
     eds("ledger", "verify", "--store", url, "--objects",
         f"s3://demo?keys=ref&endpoint={s3.endpoint}")
+    # A device that is registered there is judged by its state there.
+    eds("device", "add", "lift-01", "--public-key-hex", KEY, "--attest", "optional", "--store", url)
+    eds("device", "quarantine", "lift-01", "--store", url)
+    got = eds(*demo, "--reset")
+    assert got.endswith("".join(f"QUARANTINED: device=lift-01 sequence={n}\n" for n in (1, 2, 3))
+                        + "INGEST_COMPLETE: accepted=0 rejected=0 quarantined=3\n"), got
+    eds("device", "release", "lift-01", "--store", url)
+    assert sql(place, "SELECT count(*) FROM audit_records") == ["3"]
     # Another's identity, and services that are not there.
     got = eds(*(word if word != "lift-01" else "lift-02" for word in demo))
     assert "auth/device mismatch: cert_identity=lift-02 device_id=lift-01" in got, got

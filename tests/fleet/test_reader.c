@@ -142,15 +142,14 @@ static const struct {
 } faults[] = {
     {"", "!line 1 column 1: the file is empty; even one without devices has a header; reading "
          "stopped here;"},
-    {"device_id\na\n",
-     "!line 2 column 1: the header has to name at least device_id and public_key; "
-     "reading stopped here;"},
+    {"device_id\na\n", "!line 1: the header has to name at least device_id and public_key; "
+                       "reading stopped here;"},
     {"device_id,public_key,sites\n",
-     "!line 2 column 1: the header has to name columns, and \"sites\" is none of device_id, "
+     "!line 1: the header has to name columns, and \"sites\" is none of device_id, "
      "public_key, site, cohort, firmware, attest, state, not_before, not_after, "
      "not_after_sequence, revoked; reading stopped here;"},
     {"device_id,public_key,device_id\n",
-     "!line 2 column 1: the header names a column twice; reading stopped here;"},
+     "!line 1: the header names a column twice; reading stopped here;"},
     {HEAD "a," KEY_1 ",,,,,,,x" LAST, "!line 2: 9 cells, and the header names 8 columns;" LINE_3},
     {HEAD "a," KEY_1 LAST, "!line 2: 2 cells, and the header names 8 columns;" LINE_3},
     {HEAD "," KEY_1 ",,,,,," LAST, "!line 2, device_id: the id must not be empty;" LINE_3},
