@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "bench.h"
-#include "edgesentry/blake3.h"
+#include "evidence/long_hash.h"
 
 #define MESSAGES 256u
 #define MIB      (1u << 20)
@@ -73,15 +73,17 @@ static void bench_levels(struct work *work)
     bench_many(work, "blake3_many_0_to_4096", -4096);
 }
 
-static double b3sum_ns(const char *path)
+static double b3sum_ns(const char *path, unsigned threads)
 {
-    char *arguments[] = {"b3sum", "--num-threads", "1", (char *)(uintptr_t)path, NULL};
+    char count[16];
+    char *arguments[] = {"b3sum", "--num-threads", count, (char *)(uintptr_t)path, NULL};
     posix_spawn_file_actions_t actions;
     uint64_t begin = bench_now_ns();
     extern char **environ;
     int status = -1;
     pid_t pid;
 
+    snprintf(count, sizeof count, "%u", threads);
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, "/dev/null", O_WRONLY, 0);
     if (posix_spawnp(&pid, "b3sum", &actions, NULL, arguments, environ) == 0)
@@ -105,6 +107,36 @@ static void make_file(char path[BENCH_PATH_SIZE + 16], const char *folder, const
     }
 }
 
+static double file_ns(const char *path, unsigned threads)
+{
+    uint8_t hash[EDS_HASH_SIZE];
+    uint64_t size, begin = bench_now_ns();
+    struct eds_error err;
+    int fd = open(path, O_RDONLY);
+
+    if (fd < 0 || eds_long_hash_file(hash, &size, fd, path, threads, &err) != EDS_OK)
+        abort();
+    close(fd);
+    return (double)(bench_now_ns() - begin);
+}
+
+/* The same file, read and hashed by as many threads as b3sum has. */
+static void bench_file_threads(const char *path, unsigned threads)
+{
+    enum { ROUNDS = 11 };
+    double ours[ROUNDS], ratios[ROUNDS], value;
+    char reference[64], name[32];
+
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        ours[round] = file_ns(path, threads) / FILE_MIB;
+        ratios[round] = b3sum_ns(path, threads) / FILE_MIB / ours[round];
+    }
+    value = bench_median(ours, ROUNDS);
+    snprintf(name, sizeof name, threads == 1 ? "blake3_file" : "blake3_file_threads");
+    snprintf(reference, sizeof reference, "b3sum --num-threads %u, cached file", threads);
+    bench_report(name, value, "ns", reference, value * bench_median(ratios, ROUNDS), false);
+}
+
 /* A file of many MiB, so that the start of a process does not count; ns a MiB. */
 static void bench_b3sum(uint8_t *mib)
 {
@@ -115,7 +147,7 @@ static void bench_b3sum(uint8_t *mib)
 
     bench_temporary(folder);
     make_file(path, folder, mib);
-    if (b3sum_ns(path) == 0) {
+    if (b3sum_ns(path, 1) == 0) {
         puts("b3sum is not there: install the package b3sum");
     } else {
         for (unsigned round = 0; round < ROUNDS; round++) {
@@ -126,12 +158,14 @@ static void bench_b3sum(uint8_t *mib)
                 mib[0] = hash[0];
             }
             ours[round] = (double)(bench_now_ns() - begin) / FILE_MIB;
-            theirs[round] = b3sum_ns(path) / FILE_MIB;
+            theirs[round] = b3sum_ns(path, 1) / FILE_MIB;
             ratios[round] = theirs[round] / ours[round];
         }
         value = bench_median(ours, ROUNDS);
         bench_report("blake3_1MiB", value, "ns", "b3sum --num-threads 1, cached file",
                      value * bench_median(ratios, ROUNDS), false);
+        bench_file_threads(path, 1);
+        bench_file_threads(path, 2);
     }
     bench_remove(folder);
 }

@@ -92,6 +92,12 @@ int32_t eds_record_sign(EdsAuditRecord *out, const char *device_id, uint64_t seq
                         const uint8_t *prev_record_hash, const char *object_ref,
                         const uint8_t seed[EDS_SEED_SIZE], struct eds_error *err);
 
+/* eds_record_sign_hashed does the same for a payload that was hashed elsewhere. */
+int32_t eds_record_sign_hashed(EdsAuditRecord *out, const char *device_id, uint64_t sequence,
+                               uint64_t timestamp_ms, const uint8_t payload_hash[EDS_HASH_SIZE],
+                               const uint8_t *prev_record_hash, const char *object_ref,
+                               const uint8_t seed[EDS_SEED_SIZE], struct eds_error *err);
+
 /* eds_record_verify checks the signature over payload_hash. */
 bool eds_record_verify(const EdsAuditRecord *record, const uint8_t public_key[EDS_PUBLIC_KEY_SIZE]);
 

@@ -1,5 +1,4 @@
 /* sign_record.c - eds audit sign-record: one signed record from its parts. */
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/hex.h"
@@ -8,10 +7,10 @@
 #include "cli/file.h"
 #include "cli/json_out.h"
 #include "cli/key_arg.h"
+#include "cli/payload_hash.h"
 #include "cli/record_file.h"
 #include "cli/say.h"
 #include "edgesentry/attest.h"
-#include "evidence/payload_file.h"
 
 #define ZERO_HASH "0000000000000000000000000000000000000000000000000000000000000000"
 
@@ -34,6 +33,7 @@ static const struct eds_option options[] = {
     {.name = "payload-file",
      .value = "FILE",
      .help = "The payload's bytes from a file, '-' for standard input, instead of --payload"},
+    EDS_OPTION_HASH_THREADS,
     {.name = "prev-hash-hex",
      .value = "PREV_HASH_HEX",
      .help = "Record hash of the record before; all zero for a first record",
@@ -73,8 +73,7 @@ static const struct eds_exit_line exits[] = {
 
 /* What the options become before the key is touched. */
 struct draft {
-    char *payload; /* malloc */
-    size_t payload_size;
+    uint8_t payload_hash[EDS_HASH_SIZE];
     uint8_t prev_hash[EDS_HASH_SIZE];
 };
 
@@ -104,11 +103,9 @@ static int32_t take_payload(struct draft *draft, const struct eds_args *args, st
     const char *text = eds_args_text(args, "payload");
 
     if (text == NULL)
-        return eds_file_read(eds_args_text(args, "payload-file"), EDS_PAYLOAD_SIZE_MAX,
-                             &draft->payload, &draft->payload_size, err);
-    draft->payload = strdup(text);
-    draft->payload_size = strlen(text);
-    return draft->payload != NULL ? EDS_OK : eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory");
+        return eds_payload_hash(draft->payload_hash, args, err);
+    eds_blake3(draft->payload_hash, text, strlen(text));
+    return EDS_OK;
 }
 
 static int32_t sign(struct eds_entry *entry, const struct draft *draft, const struct eds_key *key,
@@ -118,10 +115,10 @@ static int32_t sign(struct eds_entry *entry, const struct draft *draft, const st
     int32_t rc;
 
     memset(entry, 0, sizeof *entry);
-    rc = eds_record_sign(&entry->record, eds_args_text(args, "device-id"),
-                         eds_args_u64(args, "sequence"), eds_args_u64(args, "timestamp-ms"),
-                         draft->payload, draft->payload_size, draft->prev_hash,
-                         eds_args_text(args, "object-ref"), key->seed, err);
+    rc = eds_record_sign_hashed(&entry->record, eds_args_text(args, "device-id"),
+                                eds_args_u64(args, "sequence"), eds_args_u64(args, "timestamp-ms"),
+                                draft->payload_hash, draft->prev_hash,
+                                eds_args_text(args, "object-ref"), key->seed, err);
     if (rc != EDS_OK || !eds_args_flag(args, "attest"))
         return rc;
     rc = eds_record_digest(hash, &entry->record);
@@ -190,7 +187,6 @@ static int run(const struct eds_args *args)
     if (rc == EDS_OK)
         rc = sign(&entry, &draft, &key, args, &err);
     eds_wipe(&key, sizeof key);
-    free(draft.payload);
     if (rc == EDS_OK) {
         before = "io error: ";
         rc = eds_record_file_write(&entry, out, &err);

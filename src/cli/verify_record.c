@@ -7,10 +7,10 @@
 #include "cli/device_arg.h"
 #include "cli/file.h"
 #include "cli/json_out.h"
+#include "cli/payload_hash.h"
 #include "cli/record_file.h"
 #include "cli/say.h"
 #include "edgesentry/attest.h"
-#include "evidence/payload_file.h"
 
 static const struct eds_option options[] = {
     {.name = "record-file",
@@ -24,6 +24,7 @@ static const struct eds_option options[] = {
     {.name = "payload-file",
      .value = "FILE",
      .help = "Also compare this payload with the record's hash"},
+    EDS_OPTION_HASH_THREADS,
     EDS_OPTION_JSON,
     EDS_OPTIONS_END,
 };
@@ -49,18 +50,14 @@ struct verdict {
     const char *reason;   /* NULL if valid */
 };
 
-static int32_t check_payload(struct verdict *out, const struct eds_entry *entry, const char *path,
-                             struct eds_error *err)
+static int32_t check_payload(struct verdict *out, const struct eds_entry *entry,
+                             const struct eds_args *args, struct eds_error *err)
 {
     uint8_t hash[EDS_HASH_SIZE];
-    char *payload = NULL;
-    size_t size = 0;
-    int32_t rc = eds_file_read(path, EDS_PAYLOAD_SIZE_MAX, &payload, &size, err);
+    int32_t rc = eds_payload_hash(hash, args, err);
 
     if (rc != EDS_OK)
         return rc;
-    eds_blake3(hash, payload, size);
-    free(payload);
     out->payload_checked = true;
     if (memcmp(hash, entry->record.payload_hash, sizeof hash) != 0)
         out->reason = "the payload has another hash";
@@ -69,7 +66,7 @@ static int32_t check_payload(struct verdict *out, const struct eds_entry *entry,
 
 /* Both signatures are checked wherever both are there. */
 static int32_t check(struct verdict *out, const struct eds_entry *entry,
-                     const uint8_t public_key[EDS_PUBLIC_KEY_SIZE], const char *payload_path,
+                     const uint8_t public_key[EDS_PUBLIC_KEY_SIZE], const struct eds_args *args,
                      struct eds_error *err)
 {
     uint8_t hash[EDS_HASH_SIZE];
@@ -82,8 +79,8 @@ static int32_t check(struct verdict *out, const struct eds_entry *entry,
         out->reason = "the signature is not this key's";
     else if (out->attested && !eds_attest_verify(&entry->attestation, hash, public_key))
         out->reason = "the attestation is not this key's for this record";
-    if (payload_path != NULL && out->reason == NULL)
-        rc = check_payload(out, entry, payload_path, err);
+    if (eds_args_text(args, "payload-file") != NULL && out->reason == NULL)
+        rc = check_payload(out, entry, args, err);
     out->valid = rc == EDS_OK && out->reason == NULL;
     return rc;
 }
@@ -130,7 +127,7 @@ static int run(const struct eds_args *args)
     }
     if (rc != EDS_OK)
         return eds_say_error(args, rc == EDS_ERR_INVALID_KEY ? "invalid hex input: " : "", &err);
-    rc = check(&verdict, &entry, public_key, eds_args_text(args, "payload-file"), &err);
+    rc = check(&verdict, &entry, public_key, args, &err);
     return rc == EDS_OK ? report(args, &verdict) : eds_say_error(args, "", &err);
 }
 

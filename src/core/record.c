@@ -141,6 +141,18 @@ int32_t eds_record_sign(EdsAuditRecord *out, const char *device_id, uint64_t seq
                         const uint8_t *prev_record_hash, const char *object_ref,
                         const uint8_t seed[EDS_SEED_SIZE], struct eds_error *err)
 {
+    uint8_t payload_hash[EDS_HASH_SIZE];
+
+    eds_blake3(payload_hash, payload, payload_size);
+    return eds_record_sign_hashed(out, device_id, sequence, timestamp_ms, payload_hash,
+                                  prev_record_hash, object_ref, seed, err);
+}
+
+int32_t eds_record_sign_hashed(EdsAuditRecord *out, const char *device_id, uint64_t sequence,
+                               uint64_t timestamp_ms, const uint8_t payload_hash[EDS_HASH_SIZE],
+                               const uint8_t *prev_record_hash, const char *object_ref,
+                               const uint8_t seed[EDS_SEED_SIZE], struct eds_error *err)
+{
     EdsAuditRecord record;
     int32_t rc;
 
@@ -152,7 +164,7 @@ int32_t eds_record_sign(EdsAuditRecord *out, const char *device_id, uint64_t seq
         return rc;
     record.sequence = sequence;
     record.timestamp_ms = timestamp_ms;
-    eds_blake3(record.payload_hash, payload, payload_size);
+    memcpy(record.payload_hash, payload_hash, sizeof record.payload_hash);
     eds_ed25519_sign(record.signature, record.payload_hash, sizeof record.payload_hash, seed);
     if (prev_record_hash != NULL)
         memcpy(record.prev_record_hash, prev_record_hash, sizeof record.prev_record_hash);

@@ -78,6 +78,22 @@ printf '!' >>payload.bin
 expect 2 "${check[@]}" --payload-file payload.bin
 says "the payload has another hash"
 
+# A payload larger than memory needs to hold, by many threads: the same hash.
+head -c 5300000 /dev/zero >large.bin
+large=(eds audit sign-record --device-id lift-01 --sequence 1 --timestamp-ms 1700000000000
+    --payload-file large.bin --object-ref "s3://bucket/lift-01/large.bin")
+DEVICE_PRIVATE_KEY_HEX=$secret expect 0 "${large[@]}" --out large_1.json
+DEVICE_PRIVATE_KEY_HEX=$secret expect 0 "${large[@]}" --out large_3.json --hash-threads 3
+cmp large_1.json large_3.json || fail "threads changed a hash"
+check_large=(eds audit verify-record --record-file large_1.json --public-key-hex "$public"
+    --payload-file large.bin --hash-threads)
+expect 0 "${check_large[@]}" 2
+printf '!' >>large.bin
+expect 2 "${check_large[@]}" 0
+says "the payload has another hash"
+expect 2 "${check_large[@]}" many
+says "hash-threads"
+
 # A chain by hand, each record following the file of the one before.
 export DEVICE_PRIVATE_KEY_HEX=$secret
 next=(eds sign-record --device-id lift-01 --timestamp-ms 1700000000000 --payload x --attest
