@@ -14,7 +14,7 @@
 #include "store/ledger_sqlite_faulty_vfs.h"
 #include "support/dice.h"
 
-#define REF_COUNT 3000u
+#define REF_COUNT 1500u
 
 static char refs[REF_COUNT][EDS_OBJECT_REF_SIZE];
 
@@ -94,11 +94,11 @@ static void test_all_are_found(void **state)
     sqlite_bench_open(bench); /* what is not in blocks is read again */
     check_all(bench, &chain);
     sqlite_bench_close(bench);
-    answer = sqlite_bench_query(bench, "SELECT count(*) > 50 AND min(length(refs)) > 0 AND"
+    answer = sqlite_bench_query(bench, "SELECT count(*) > 25 AND min(length(refs)) > 0 AND"
                                        " max(length(refs)) <= 800 FROM object_refs");
     assert_string_equal(answer, "1");
     free(answer);
-    answer = sqlite_bench_query(bench, "SELECT indexed_id BETWEEN 2900 AND 3000 FROM"
+    answer = sqlite_bench_query(bench, "SELECT indexed_id BETWEEN 1400 AND 1500 FROM"
                                        " object_index_end");
     assert_string_equal(answer, "1");
     free(answer);
@@ -129,7 +129,7 @@ static void test_damaged_block(void **state)
         file_write(bench->path, good, size);
         sqlite_bench_sql(bench, edits[i]);
         sqlite_bench_open(bench);
-        for (size_t n = 0; n < 2000; n++) {
+        for (size_t n = 0; n < 1000; n++) {
             uint8_t hash[EDS_HASH_SIZE];
             int32_t rc = bench->ledger->ops->object(bench->ledger, refs[n], hash, &bench->err);
 
