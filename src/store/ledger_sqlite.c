@@ -21,6 +21,7 @@ static void close_ledger(struct eds_ledger *ledger)
 
     eds_sqlite_disconnect(sqlite); /* empties the write-ahead log into the file */
     eds_commit_plan_free(&sqlite->plan);
+    eds_sqlite_rows_free(&sqlite->rows);
     free(sqlite->heads);
     eds_ref_tail_free(&sqlite->tail);
     free(sqlite->path);

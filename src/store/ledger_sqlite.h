@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "store/commit_plan.h"
+#include "store/instant.h"
 #include "store/ledger.h"
 #include "store/places.h"
 #include "store/ref_tail.h"
@@ -19,14 +20,16 @@ enum sqlite_statement {
     SQLITE_STATEMENT_ADD_HEAD,
     SQLITE_STATEMENT_MOVE_HEAD,
     SQLITE_STATEMENT_ADD_PLACES,
-    SQLITE_STATEMENT_ADD_RECORD,
-    SQLITE_STATEMENT_ADD_OBJECT,
+    SQLITE_STATEMENT_LAST_RECORD,
+    SQLITE_STATEMENT_LAST_OBJECT,
+    SQLITE_STATEMENT_ADD_RECORDS,
+    SQLITE_STATEMENT_ADD_OBJECTS,
     SQLITE_STATEMENT_FILL_OBJECT,
     SQLITE_STATEMENT_ADD_CONFLICT,
     SQLITE_STATEMENT_COUNT_CONFLICT,
     SQLITE_STATEMENT_ADD_QUARANTINED,
     SQLITE_STATEMENT_COUNT_QUARANTINED,
-    SQLITE_STATEMENT_ADD_OPERATION,
+    SQLITE_STATEMENT_ADD_OPERATIONS,
     SQLITE_STATEMENT_FIND_OPERATION,
     SQLITE_STATEMENT_HEAD,
     SQLITE_STATEMENT_FIND_PLACES,
@@ -54,6 +57,18 @@ struct sqlite_head {
     struct eds_places places;
 };
 
+/* The rows of the commit that is being written. */
+struct sqlite_rows {
+    const struct eds_commit *commit; /* NULL: none is */
+    char now[EDS_INSTANT_SIZE], ingested[EDS_INSTANT_SIZE];
+    sqlite3_int64 first_record_id; /* the others follow without a gap */
+    sqlite3_int64 first_object_id; /* of the new ones, which follow likewise */
+    sqlite3_int64 *object_ids;     /* by append */
+    size_t *new_objects;           /* their appends */
+    size_t new_object_count;
+    size_t capacity; /* of both */
+};
+
 struct sqlite_ledger {
     struct eds_ledger ledger;
     sqlite3 *db; /* NULL after a failure that only a new connection cures */
@@ -68,6 +83,7 @@ struct sqlite_ledger {
     int wal_pages_soft, wal_pages_hard;
     int wal_pages_wait; /* where to wait next */
     struct eds_commit_plan plan;
+    struct sqlite_rows rows;
     struct sqlite_head *heads; /* by index of the plan's moves */
     size_t head_capacity;
 
@@ -107,12 +123,19 @@ int32_t eds_sqlite_heads_write(struct sqlite_ledger *sqlite, struct eds_error *e
 int32_t eds_sqlite_add_places(struct sqlite_ledger *sqlite, const char *device_id,
                               const struct eds_places *places, struct eds_error *err);
 
+/* ledger_sqlite_rows.c: makes the tables that show the commit being written, in a
+ * new connection; begin fills in all but the ids. */
+int32_t eds_sqlite_rows_make(struct sqlite_ledger *sqlite, struct eds_error *err);
+int32_t eds_sqlite_rows_begin(struct sqlite_ledger *sqlite, const struct eds_commit *commit,
+                              struct eds_error *err);
+void eds_sqlite_rows_free(struct sqlite_rows *rows);
+
 /* ledger_sqlite_object.c, in the order of a commit's transaction: begin, add for
- * each append (gives the row of its reference), merge; then keep if it was committed, else undo
+ * each append (sets the id of its object), write, merge; then keep if it was committed, else undo
  * (may_be_done: it is not known). */
 int32_t eds_sqlite_objects_begin(struct sqlite_ledger *sqlite, struct eds_error *err);
-int32_t eds_sqlite_objects_add(struct sqlite_ledger *sqlite, const struct eds_append *append,
-                               sqlite3_int64 *object_id, struct eds_error *err);
+int32_t eds_sqlite_objects_add(struct sqlite_ledger *sqlite, size_t append, struct eds_error *err);
+int32_t eds_sqlite_objects_write(struct sqlite_ledger *sqlite, struct eds_error *err);
 int32_t eds_sqlite_objects_merge(struct sqlite_ledger *sqlite, struct eds_error *err);
 void eds_sqlite_objects_keep(struct sqlite_ledger *sqlite);
 void eds_sqlite_objects_undo(struct sqlite_ledger *sqlite, bool may_be_done);
@@ -193,7 +216,12 @@ static inline uint64_t eds_sqlite_to_u64(sqlite3_int64 number)
     return (uint64_t)number; /* defined: modulo 2^64 */
 }
 
-/* ledger_sqlite_commit.c: a transaction that writes, its end, and its end
+/* ledger_sqlite_commit.c: the id of the first of count rows to come. */
+int32_t eds_sqlite_next_id(struct sqlite_ledger *sqlite, enum sqlite_statement last,
+                           const char *table, size_t count, sqlite3_int64 *out,
+                           struct eds_error *err);
+
+/* A transaction that writes, its end, and its end
  * without a trace. */
 int32_t eds_sqlite_begin(struct sqlite_ledger *sqlite, struct eds_error *err);
 int32_t eds_sqlite_end(struct sqlite_ledger *sqlite, struct eds_error *err);

@@ -15,7 +15,6 @@
 struct writing {
     struct sqlite_ledger *sqlite;
     const struct eds_commit *commit;
-    char now[EDS_INSTANT_SIZE], ingested[EDS_INSTANT_SIZE];
     sqlite3_int64 operation_id; /* of the last line logged; 0 if there is none */
     struct eds_error *err;
 };
@@ -73,8 +72,7 @@ static int32_t add_record(const struct writing *writing, enum sqlite_statement w
     bound |= bind_bytes(statement, 5, record->signature, EDS_SIGNATURE_SIZE);
     bound |= bind_bytes(statement, 6, record->prev_record_hash, EDS_HASH_SIZE);
     bound |= bind_text(statement, 7, record->object_ref);
-    bound |= bind_text(statement, 8,
-                       which == SQLITE_STATEMENT_ADD_RECORD ? writing->ingested : writing->now);
+    bound |= bind_text(statement, 8, writing->sqlite->rows.now);
     bound |= bind_bytes(statement, 9, record_hash, EDS_HASH_SIZE);
     if (attestation->present) {
         bound |= bind_bytes(statement, 10, attestation->key_id, EDS_KEY_ID_SIZE);
@@ -86,30 +84,57 @@ static int32_t add_record(const struct writing *writing, enum sqlite_statement w
     return run(writing, which, bound);
 }
 
-static int32_t add_appends(struct writing *writing)
+int32_t eds_sqlite_next_id(struct sqlite_ledger *sqlite, enum sqlite_statement last,
+                           const char *table, size_t count, sqlite3_int64 *out,
+                           struct eds_error *err)
 {
+    sqlite3_stmt *statement = sqlite->statements[last];
+    sqlite3_int64 last_id = 0;
+    int32_t rc = EDS_OK;
+
+    if (sqlite3_step(statement) == SQLITE_ROW)
+        last_id = sqlite3_column_int64(statement, 0); /* 0 if there is none */
+    else
+        rc = eds_sqlite_fail(sqlite, err, "read");
+    sqlite3_reset(statement);
+    if (rc == EDS_OK && (last_id < 0 || (uint64_t)last_id >= (uint64_t)INT64_MAX - count))
+        rc = eds_sqlite_damaged(sqlite, err, table, last_id, "id");
+    *out = last_id + 1;
+    return rc;
+}
+
+static int32_t add_records(const struct writing *writing)
+{
+    const struct eds_commit *commit = writing->commit;
     struct sqlite_ledger *sqlite = writing->sqlite;
-    int32_t rc = eds_sqlite_objects_begin(sqlite, writing->err);
+    struct sqlite_rows *rows = &sqlite->rows;
+    int32_t rc = eds_sqlite_next_id(sqlite, SQLITE_STATEMENT_LAST_RECORD, "audit_records",
+                                    commit->append_count, &rows->first_record_id, writing->err);
 
     if (rc == EDS_OK)
-        rc = eds_sqlite_heads_check(sqlite, writing->err);
-    for (size_t i = 0; rc == EDS_OK && i < writing->commit->append_count; i++) {
-        const struct eds_append *append = &writing->commit->appends[i];
-        sqlite3_int64 object_id = 0;
+        rc = run(writing, SQLITE_STATEMENT_ADD_RECORDS, SQLITE_OK);
+    for (size_t i = 0; rc == EDS_OK && i < commit->append_count; i++)
+        rc = eds_sqlite_heads_place(sqlite, i, commit->appends[i].entry->record.sequence,
+                                    rows->first_record_id + (sqlite3_int64)i, writing->err);
+    return rc;
+}
 
-        if (writing->commit->ingested_ms != NULL)
-            eds_instant_format(writing->ingested, writing->commit->ingested_ms[i]);
-        rc = eds_sqlite_objects_add(sqlite, append, &object_id, writing->err);
-        if (rc == EDS_OK && sqlite3_bind_int64(sqlite->statements[SQLITE_STATEMENT_ADD_RECORD], 12,
-                                               object_id) != SQLITE_OK)
-            rc = eds_sqlite_fail(sqlite, writing->err, "write to");
-        if (rc == EDS_OK)
-            rc = add_record(writing, SQLITE_STATEMENT_ADD_RECORD, append->entry,
-                            append->record_hash);
-        if (rc == EDS_OK)
-            rc = eds_sqlite_heads_place(sqlite, i, append->entry->record.sequence,
-                                        sqlite3_last_insert_rowid(sqlite->db), writing->err);
-    }
+static int32_t add_appends(const struct writing *writing)
+{
+    struct sqlite_ledger *sqlite = writing->sqlite;
+    int32_t rc;
+
+    if (writing->commit->append_count == 0)
+        return EDS_OK;
+    rc = eds_sqlite_objects_begin(sqlite, writing->err);
+    if (rc == EDS_OK)
+        rc = eds_sqlite_heads_check(sqlite, writing->err);
+    for (size_t i = 0; rc == EDS_OK && i < writing->commit->append_count; i++)
+        rc = eds_sqlite_objects_add(sqlite, i, writing->err);
+    if (rc == EDS_OK)
+        rc = eds_sqlite_objects_write(sqlite, writing->err);
+    if (rc == EDS_OK)
+        rc = add_records(writing);
     if (rc == EDS_OK)
         rc = eds_sqlite_heads_write(sqlite, writing->err);
     return rc == EDS_OK ? eds_sqlite_objects_merge(sqlite, writing->err) : rc;
@@ -160,17 +185,12 @@ static int32_t add_quarantined(const struct writing *writing, const struct eds_a
     return rc;
 }
 
-static int32_t add_operation(struct writing *writing, const struct eds_operation *operation)
+static int32_t add_operations(struct writing *writing)
 {
-    sqlite3_stmt *statement = writing->sqlite->statements[SQLITE_STATEMENT_ADD_OPERATION];
-    int bound = bind_text(statement, 1, eds_decision_name(operation->decision));
-    int32_t rc;
+    int32_t rc = EDS_OK;
 
-    bound |= bind_text(statement, 2, operation->device_id);
-    bound |= bind_u64(statement, 3, operation->sequence);
-    bound |= bind_text(statement, 4, operation->message);
-    bound |= bind_text(statement, 5, writing->now);
-    rc = run(writing, SQLITE_STATEMENT_ADD_OPERATION, bound);
+    if (writing->commit->operation_count > 0)
+        rc = run(writing, SQLITE_STATEMENT_ADD_OPERATIONS, SQLITE_OK);
     writing->operation_id = sqlite3_last_insert_rowid(writing->sqlite->db);
     return rc;
 }
@@ -184,9 +204,7 @@ static int32_t add_all(struct writing *writing)
         rc = add_conflict(writing, &commit->conflicts[i]);
     for (size_t i = 0; rc == EDS_OK && i < commit->quarantined_count; i++)
         rc = add_quarantined(writing, &commit->quarantined[i]);
-    for (size_t i = 0; rc == EDS_OK && i < commit->operation_count; i++)
-        rc = add_operation(writing, &commit->operations[i]);
-    return rc;
+    return rc == EDS_OK ? add_operations(writing) : rc;
 }
 
 /* Ends the transaction without a trace.  SQLite may have done so itself. */
@@ -250,7 +268,7 @@ static bool is_there(const struct writing *writing)
     found = found && bind_text(statement, 2, last->device_id) == SQLITE_OK &&
             bind_u64(statement, 3, last->sequence) == SQLITE_OK &&
             bind_text(statement, 4, last->message) == SQLITE_OK &&
-            bind_text(statement, 5, writing->now) == SQLITE_OK &&
+            bind_text(statement, 5, writing->sqlite->rows.now) == SQLITE_OK &&
             sqlite3_step(statement) == SQLITE_ROW;
     sqlite3_reset(statement);
     return found;
@@ -280,6 +298,31 @@ static void check_point(struct sqlite_ledger *sqlite)
                 EDS_LOG_NUMBER("wal_pages", (uint64_t)sqlite->wal_pages));
 }
 
+/* Writes a commit whose rows are prepared. */
+static int32_t write_commit(struct writing *writing)
+{
+    struct sqlite_ledger *sqlite = writing->sqlite;
+    bool was_committing = false;
+    int32_t rc = run(writing, SQLITE_STATEMENT_BEGIN, SQLITE_OK);
+
+    if (rc == EDS_OK) {
+        rc = add_all(writing);
+        if (rc == EDS_OK) {
+            was_committing = true;
+            rc = run(writing, SQLITE_STATEMENT_COMMIT, SQLITE_OK);
+        }
+        if (rc != EDS_OK && writing->commit->append_count > 0)
+            eds_sqlite_objects_undo(sqlite, was_committing);
+    }
+    if (rc == EDS_OK) {
+        eds_sqlite_objects_keep(sqlite);
+        check_point(sqlite);
+        return EDS_OK;
+    }
+    eds_sqlite_roll_back(sqlite);
+    return was_committing && is_there(writing) ? EDS_OK : rc;
+}
+
 int32_t eds_sqlite_commit(struct eds_ledger *ledger, const struct eds_commit *commit,
                           struct eds_error *err)
 {
@@ -288,35 +331,18 @@ int32_t eds_sqlite_commit(struct eds_ledger *ledger, const struct eds_commit *co
         .commit = commit,
         .err = err,
     };
-    bool has_begun = false, was_committing = false;
     int32_t rc;
 
     if (writing.sqlite->read_only)
         return eds_error_set(err, EDS_ERR_USAGE, "%s is open for reading only",
                              writing.sqlite->path);
-    eds_instant_format(writing.now, commit->now_ms);
-    eds_instant_format(writing.ingested, commit->now_ms);
     rc = eds_commit_plan_make(&writing.sqlite->plan, commit, err);
     if (rc == EDS_OK)
         rc = eds_sqlite_ready(writing.sqlite, err);
-    if (rc != EDS_OK)
-        return rc;
-    rc = run(&writing, SQLITE_STATEMENT_BEGIN, SQLITE_OK);
-    if (rc == EDS_OK) {
-        has_begun = true;
-        rc = add_all(&writing);
-    }
-    if (rc == EDS_OK) {
-        was_committing = true;
-        rc = run(&writing, SQLITE_STATEMENT_COMMIT, SQLITE_OK);
-    }
-    if (rc == EDS_OK) {
-        eds_sqlite_objects_keep(writing.sqlite);
-        check_point(writing.sqlite);
-        return EDS_OK;
-    }
-    if (has_begun)
-        eds_sqlite_objects_undo(writing.sqlite, was_committing);
-    eds_sqlite_roll_back(writing.sqlite);
-    return was_committing && is_there(&writing) ? EDS_OK : rc;
+    if (rc == EDS_OK)
+        rc = eds_sqlite_rows_begin(writing.sqlite, commit, err);
+    if (rc == EDS_OK)
+        rc = write_commit(&writing);
+    writing.sqlite->rows.commit = NULL;
+    return rc;
 }

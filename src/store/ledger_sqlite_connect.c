@@ -23,12 +23,15 @@ static const char *const statement_texts[SQLITE_STATEMENT_COUNT] = {
         " places = ?5 WHERE rowid = ?1",
     [SQLITE_STATEMENT_ADD_PLACES] =
         "INSERT INTO record_places(device_id, first_sequence, places) VALUES(?1, ?2, ?3)",
-    [SQLITE_STATEMENT_ADD_RECORD] =
-        "INSERT INTO audit_records(device_id, sequence, timestamp_ms, payload_hash, signature,"
-        " prev_record_hash, object_ref, ingested_at, record_hash, attest_key_id, attest_signature,"
-        " object_id) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
-    [SQLITE_STATEMENT_ADD_OBJECT] = "INSERT INTO raw_objects(object_ref, payload_hash, payload)"
-                                    " VALUES(?1, ?2, ?3)",
+    [SQLITE_STATEMENT_LAST_RECORD] = "SELECT max(id) FROM audit_records",
+    [SQLITE_STATEMENT_LAST_OBJECT] = "SELECT max(id) FROM raw_objects",
+    [SQLITE_STATEMENT_ADD_RECORDS] =
+        "INSERT INTO main.audit_records(id, device_id, sequence, timestamp_ms, payload_hash,"
+        " signature, prev_record_hash, object_ref, ingested_at, record_hash, attest_key_id,"
+        " attest_signature, object_id) SELECT * FROM temp.commit_records",
+    [SQLITE_STATEMENT_ADD_OBJECTS] =
+        "INSERT INTO main.raw_objects(id, object_ref, payload_hash, payload)"
+        " SELECT * FROM temp.commit_objects",
     [SQLITE_STATEMENT_FILL_OBJECT] =
         "UPDATE raw_objects SET payload = ?2 WHERE id = ?1 AND payload IS NULL",
     [SQLITE_STATEMENT_ADD_CONFLICT] =
@@ -46,9 +49,9 @@ static const char *const statement_texts[SQLITE_STATEMENT_COUNT] = {
     [SQLITE_STATEMENT_COUNT_QUARANTINED] =
         "UPDATE registry SET quarantine_arrived = quarantine_arrived + 1 WHERE role = 'device'"
         " AND id = ?1 AND state = 'quarantined' AND quarantine_arrived - quarantine_left < ?2",
-    [SQLITE_STATEMENT_ADD_OPERATION] =
-        "INSERT INTO operation_logs(decision, device_id, sequence, message, created_at)"
-        " VALUES(?1, ?2, ?3, ?4, ?5)",
+    [SQLITE_STATEMENT_ADD_OPERATIONS] =
+        "INSERT INTO main.operation_logs(decision, device_id, sequence, message, created_at)"
+        " SELECT * FROM temp.commit_operations",
     [SQLITE_STATEMENT_FIND_OPERATION] =
         "SELECT 1 FROM operation_logs WHERE id = ?1 AND device_id = ?2 AND sequence = ?3"
         " AND message = ?4 AND created_at = ?5",
@@ -246,6 +249,8 @@ int32_t eds_sqlite_connect(struct sqlite_ledger *sqlite, struct eds_error *err)
         rc = configure(sqlite, err);
     if (rc == EDS_OK)
         rc = eds_sqlite_migrate(sqlite, version, err);
+    if (rc == EDS_OK)
+        rc = eds_sqlite_rows_make(sqlite, err);
     if (rc == EDS_OK)
         rc = prepare(sqlite, err);
     if (rc != EDS_OK)

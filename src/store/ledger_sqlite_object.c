@@ -203,7 +203,10 @@ int32_t eds_sqlite_objects_begin(struct sqlite_ledger *sqlite, struct eds_error 
 
     sqlite->tail_kept = sqlite->tail.refs.count;
     sqlite->tail_merged = false;
-    return rc;
+    return rc != EDS_OK ? rc
+                        : eds_sqlite_next_id(sqlite, SQLITE_STATEMENT_LAST_OBJECT, "raw_objects",
+                                             sqlite->rows.commit->append_count,
+                                             &sqlite->rows.first_object_id, err);
 }
 
 static int32_t run(struct sqlite_ledger *sqlite, enum sqlite_statement which, bool is_bound,
@@ -253,26 +256,36 @@ static int32_t share(struct sqlite_ledger *sqlite, sqlite3_int64 id,
                err);
 }
 
-int32_t eds_sqlite_objects_add(struct sqlite_ledger *sqlite, const struct eds_append *append,
-                               sqlite3_int64 *object_id, struct eds_error *err)
+int32_t eds_sqlite_objects_write(struct sqlite_ledger *sqlite, struct eds_error *err)
 {
-    sqlite3_stmt *statement = sqlite->statements[SQLITE_STATEMENT_ADD_OBJECT];
-    const EdsAuditRecord *record = &append->entry->record;
-    const char *ref = (const char *)record->object_ref;
-    int32_t rc = find_id(sqlite, ref, object_id, err);
+    struct sqlite_rows *rows = &sqlite->rows;
+    int32_t rc;
 
-    if (rc != EDS_ERR_NOT_FOUND)
-        return rc == EDS_OK ? share(sqlite, *object_id, append, err) : rc;
-    rc = run(sqlite, SQLITE_STATEMENT_ADD_OBJECT,
-             sqlite3_bind_text(statement, 1, ref, -1, SQLITE_STATIC) == SQLITE_OK &&
-                 sqlite3_bind_blob(statement, 2, record->payload_hash, EDS_HASH_SIZE,
-                                   SQLITE_STATIC) == SQLITE_OK &&
-                 bind_payload(statement, 3, append),
-             err);
-    *object_id = sqlite3_last_insert_rowid(sqlite->db);
-    if (rc == EDS_OK && eds_ref_tail_add(&sqlite->tail, ref, *object_id) != EDS_OK)
-        rc = no_memory(err);
+    if (rows->new_object_count == 0)
+        return EDS_OK;
+    rc = run(sqlite, SQLITE_STATEMENT_ADD_OBJECTS, true, err);
+    rows->first_object_id += (sqlite3_int64)rows->new_object_count;
+    rows->new_object_count = 0;
     return rc;
+}
+
+int32_t eds_sqlite_objects_add(struct sqlite_ledger *sqlite, size_t append, struct eds_error *err)
+{
+    struct sqlite_rows *rows = &sqlite->rows;
+    const struct eds_append *added = &rows->commit->appends[append];
+    const char *ref = (const char *)added->entry->record.object_ref;
+    sqlite3_int64 *id = &rows->object_ids[append];
+    int32_t rc = find_id(sqlite, ref, id, err);
+
+    if (rc == EDS_OK && *id >= rows->first_object_id) /* it came with this commit */
+        rc = eds_sqlite_objects_write(sqlite, err);
+    if (rc != EDS_ERR_NOT_FOUND)
+        return rc == EDS_OK ? share(sqlite, *id, added, err) : rc;
+    *id = rows->first_object_id + (sqlite3_int64)rows->new_object_count;
+    if (eds_ref_tail_add(&sqlite->tail, ref, *id) != EDS_OK)
+        return no_memory(err);
+    rows->new_objects[rows->new_object_count++] = append;
+    return EDS_OK;
 }
 
 int32_t eds_sqlite_objects_merge(struct sqlite_ledger *sqlite, struct eds_error *err)
