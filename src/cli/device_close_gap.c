@@ -6,6 +6,7 @@
 
 #include "base/hex.h"
 #include "base/port.h"
+#include "base/utf8.h"
 #include "base/wipe.h"
 #include "cli/device.h"
 #include "cli/device_job.h"
@@ -280,8 +281,12 @@ static const char *contradiction(const struct eds_args *args)
 static int32_t check_texts(struct closure *c, const struct eds_args *args, struct eds_error *err)
 {
     const char *reason = eds_args_text(args, "reason"), *id = eds_args_text(args, "device-id");
-    int32_t rc = eds_lifecycle_check_text(id, EDS_DEVICE_ID_SIZE, "device id", err);
+    int32_t rc = EDS_OK;
 
+    if (strlen(id) >= EDS_DEVICE_ID_SIZE)
+        rc = eds_error_set(err, EDS_ERR_STRING_TOO_LONG, "the device id is longer than 255 bytes");
+    if (rc == EDS_OK && !eds_utf8_valid(id, strlen(id)))
+        rc = eds_error_set(err, EDS_ERR_INVALID_UTF8, "the device id is not valid UTF-8");
     if (rc == EDS_OK && reason[0] == '\0')
         rc = eds_error_set(err, EDS_ERR_USAGE, "--reason must not be empty");
     if (rc == EDS_OK)

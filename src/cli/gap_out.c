@@ -20,14 +20,21 @@ void eds_gap_missing_text(char *out, size_t size, const struct eds_gap *gap)
                  gap->resume_sequence - 1);
 }
 
+/* A device's id may hold a line break, and the text is a line. */
 void eds_gap_text(char out[EDS_GAP_TEXT_SIZE], const struct eds_gap *gap)
 {
-    char missing[128], when[EDS_INSTANT_SIZE];
+    char missing[128], when[EDS_INSTANT_SIZE], id[sizeof gap->device_id];
 
     eds_gap_missing_text(missing, sizeof missing, gap);
     eds_instant_format(when, gap->closed_ms);
-    snprintf(out, EDS_GAP_TEXT_SIZE, "device=%s: %s; closed %s by operator %s: %s", gap->device_id,
-             missing, when, gap->operator_name, gap->reason);
+    for (size_t i = 0; i < sizeof id; i++) {
+        bool is_control =
+            (gap->device_id[i] > 0 && gap->device_id[i] < 0x20) || gap->device_id[i] == 0x7f;
+
+        id[i] = is_control ? '?' : gap->device_id[i];
+    }
+    snprintf(out, EDS_GAP_TEXT_SIZE, "device=%s: %s; closed %s by operator %s: %s", id, missing,
+             when, gap->operator_name, gap->reason);
 }
 
 void eds_gap_json(struct eds_json_out *json, const struct eds_gap *gap)

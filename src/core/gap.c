@@ -27,10 +27,10 @@ static int32_t say(struct eds_error *err, int32_t code, const char *field, const
     return code;
 }
 
-static bool has_control(const char *string, size_t size)
+static bool has_control(const char *string)
 {
-    for (size_t i = 0; i < size; i++)
-        if ((unsigned char)string[i] < 0x20 || string[i] == 0x7f)
+    for (; *string != '\0'; string++)
+        if ((unsigned char)*string < 0x20 || *string == 0x7f)
             return true;
     return false;
 }
@@ -50,9 +50,18 @@ static int32_t check_string(const char *string, size_t buffer_size, const char *
         return say(err, EDS_ERR_USAGE, field, " must not be empty");
     if (!eds_utf8_valid(string, size))
         return say(err, EDS_ERR_INVALID_UTF8, field, " is not valid UTF-8");
-    if (has_control(string, size))
-        return say(err, EDS_ERR_USAGE, field, " has a control character");
     return EDS_OK;
+}
+
+/* A text that people wrote for people. */
+static int32_t check_words(const char *string, size_t buffer_size, const char *field,
+                           struct eds_error *err)
+{
+    int32_t rc = check_string(string, buffer_size, field, err);
+
+    if (rc == EDS_OK && has_control(string))
+        return say(err, EDS_ERR_USAGE, field, " has a control character");
+    return rc;
 }
 
 static int32_t check_ends(const struct eds_gap *gap, struct eds_error *err)
@@ -77,9 +86,9 @@ int32_t eds_gap_check(const struct eds_gap *gap, struct eds_error *err)
     int32_t rc = check_string(gap->device_id, sizeof gap->device_id, "device_id", err);
 
     if (rc == EDS_OK)
-        rc = check_string(gap->operator_name, sizeof gap->operator_name, "operator", err);
+        rc = check_words(gap->operator_name, sizeof gap->operator_name, "operator", err);
     if (rc == EDS_OK)
-        rc = check_string(gap->reason, sizeof gap->reason, "reason", err);
+        rc = check_words(gap->reason, sizeof gap->reason, "reason", err);
     return rc == EDS_OK ? check_ends(gap, err) : rc;
 }
 

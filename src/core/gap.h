@@ -43,9 +43,11 @@ struct eds_gap {
 };
 
 /* eds_gap_check says whether a gap can be one, signed or not: texts that are valid
- * UTF-8 without control characters and not empty, an end behind the beginning, and
- * something between them.  EDS_OK, EDS_ERR_STRING_TOO_LONG, EDS_ERR_INVALID_UTF8 or
- * EDS_ERR_USAGE; *err (may be NULL) names the field. */
+ * UTF-8 and not empty, without control characters but for the device's id, which is as
+ * records have it; an end behind the beginning, and something between them.
+ *
+ * EDS_OK, EDS_ERR_STRING_TOO_LONG, EDS_ERR_INVALID_UTF8 or EDS_ERR_USAGE; *err (may be
+ * NULL) names the field. */
 int32_t eds_gap_check(const struct eds_gap *gap, struct eds_error *err);
 
 /* eds_gap_encode writes the canonical bytes of a gap that eds_gap_check takes, and

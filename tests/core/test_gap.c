@@ -122,6 +122,9 @@ static void test_what_can_be_a_gap(void **state)
     ROW(last_sequence = 0, EDS_ERR_USAGE); /* and a hash all the same */
     ROW(last_sequence = UINT64_MAX, EDS_ERR_USAGE);
     ROW(device_id[0] = '\0', EDS_ERR_USAGE);
+    ROW(device_id[3] = '\n', EDS_OK); /* as a record may have it */
+    ROW(device_id[3] = '\xff', EDS_ERR_INVALID_UTF8);
+    ROW(operator_name[3] = '\n', EDS_ERR_USAGE);
     ROW(operator_name[0] = '\0', EDS_ERR_USAGE);
     ROW(reason[0] = '\0', EDS_ERR_USAGE);
     ROW(reason[3] = '\n', EDS_ERR_USAGE);

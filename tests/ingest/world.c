@@ -12,6 +12,7 @@
 
 #include "edgesentry/chain.h"
 #include "ingest/world.h"
+#include "store/gaps.h"
 
 void device_make(struct device *device, const char *id, uint32_t n)
 {
@@ -153,12 +154,31 @@ struct eds_ledger *open_ledger(const char *url)
     return ledger;
 }
 
+struct walk {
+    struct eds_ledger *ledger;
+    struct eds_chain chain;
+    struct eds_gap_place place;
+    struct eds_gap gap;
+    bool has_gap;
+};
+
+static void next_gap(struct walk *walk, const char *device_id)
+{
+    walk->has_gap =
+        walk->ledger->gaps->next(walk->ledger, device_id, &walk->place, &walk->gap, NULL) == EDS_OK;
+}
+
 static int32_t link_stored(void *context, const struct eds_stored *stored)
 {
-    struct eds_chain *chain = context;
+    struct walk *walk = context;
+    struct eds_chain *chain = &walk->chain;
     struct eds_chain_finding finding;
     uint8_t hash[EDS_HASH_SIZE];
 
+    while (walk->has_gap && walk->gap.resume_sequence <= stored->entry->record.sequence) {
+        assert_true(eds_gap_cross(&walk->gap, chain));
+        next_gap(walk, (const char *)stored->entry->record.device_id);
+    }
     assert_int_equal(eds_chain_link(chain, &stored->entry->record, hash, &finding), EDS_OK);
     assert_memory_equal(hash, stored->record_hash, sizeof hash);
     return EDS_OK;
@@ -166,12 +186,13 @@ static int32_t link_stored(void *context, const struct eds_stored *stored)
 
 uint64_t stored_count(struct eds_ledger *ledger, const char *device_id)
 {
-    struct eds_chain chain;
+    struct walk walk = {.ledger = ledger};
     struct eds_error err;
 
-    eds_chain_begin(&chain, EDS_STRENGTH_SIGNATURES);
-    assert_int_equal(ledger->ops->scan(ledger, device_id, link_stored, &chain, &err), EDS_OK);
-    return chain.count;
+    eds_chain_begin(&walk.chain, EDS_STRENGTH_SIGNATURES);
+    next_gap(&walk, device_id);
+    assert_int_equal(ledger->ops->scan(ledger, device_id, link_stored, &walk, &err), EDS_OK);
+    return walk.chain.count;
 }
 
 #define URL_SCHEME "sqlite:"

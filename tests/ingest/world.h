@@ -74,8 +74,8 @@ struct eds_ingest *start(const struct eds_ingest_config *config);
 /* open_ledger opens a ledger or fails the test. */
 struct eds_ledger *open_ledger(const char *url);
 
-/* stored_count counts a device's records in a ledger, and fails the test if
- * they are not a whole chain from sequence 1. */
+/* stored_count counts a device's records in a ledger, and fails the test if they are
+ * not a chain from sequence 1, whole but for the gaps that are closed in it. */
 uint64_t stored_count(struct eds_ledger *ledger, const char *device_id);
 
 /* A test that needs a file to live on is skipped in a build without SQLite. */

@@ -8,6 +8,7 @@
 
 #include "base/hex.h"
 #include "store/gaps.h"
+#include "store/roster.h"
 
 struct dump {
     FILE *out;
@@ -146,6 +147,42 @@ static int32_t dump_gaps(struct dump *dump)
     return rc == EDS_ERR_NOT_FOUND ? EDS_OK : rc;
 }
 
+static int32_t dump_enrolment(void *context, const struct eds_enrolment *it)
+{
+    struct dump *dump = context;
+
+    fprintf(dump->out,
+            "%s %s %s attest=%d site=%s cohort=%s firmware=%s arrived=%" PRIu64 " left=%" PRIu64
+            " revision=%" PRIu64 "\n",
+            eds_role_name(it->role), it->id, eds_device_state_name(it->state), it->attest_required,
+            it->site, it->cohort, it->firmware, it->quarantine_arrived, it->quarantine_left,
+            it->revision);
+    for (uint32_t i = 0; i < it->key_count; i++) {
+        const struct eds_enrolled_key *key = &it->keys[i];
+
+        fprintf(dump->out, "key from %" PRIu64 " to %" PRIu64 " or %" PRIu64 "%s",
+                key->not_before_ms, key->not_after_ms, key->not_after_sequence,
+                key->revoked ? " revoked" : "");
+        print_bytes(dump->out, "public", key->public_key, EDS_PUBLIC_KEY_SIZE);
+        fputc('\n', dump->out);
+    }
+    return EDS_OK;
+}
+
+static int32_t dump_roster(struct dump *dump)
+{
+    const struct eds_roster_ops *roster = dump->ledger->roster;
+    uint64_t version = 0;
+    int32_t rc = roster->version(dump->ledger, &version, dump->err);
+
+    fprintf(dump->out, "registry %" PRIu64 "\n", version);
+    if (rc == EDS_OK)
+        rc = roster->scan(dump->ledger, EDS_ROLE_DEVICE, dump_enrolment, dump, dump->err);
+    if (rc == EDS_OK)
+        rc = roster->scan(dump->ledger, EDS_ROLE_OPERATOR, dump_enrolment, dump, dump->err);
+    return rc;
+}
+
 static int32_t dump_all(struct dump *dump)
 {
     const struct eds_ledger_ops *ops = dump->ledger->ops;
@@ -168,6 +205,8 @@ static int32_t dump_all(struct dump *dump)
         rc = ops->conflicts(dump->ledger, dump_conflict, dump, dump->err);
     if (rc == EDS_OK)
         rc = dump_gaps(dump);
+    if (rc == EDS_OK)
+        rc = dump_roster(dump);
     return rc;
 }
 

@@ -8,7 +8,7 @@
 #include "store/ledger.h"
 
 /* ledger_dump reads everything there is through the ledger's own functions:
- * scans, heads, log, forks, counts, each payload.  The text is the caller's to
+ * scans, heads, log, forks, counts, each payload, gaps, the registry.  The text is the caller's to
  * free; NULL if any of it failed (*err says what), or if two of the functions
  * contradict each other. */
 char *ledger_dump(struct eds_ledger *ledger, struct eds_error *err);
