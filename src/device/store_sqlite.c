@@ -90,6 +90,24 @@ static int32_t add_item(struct sqlite_buffer *sqlite, struct eds_buffer_item *it
     return run(sqlite, BUFFER_MOVE_HEAD, bound, "write to", err);
 }
 
+static int32_t push_once(struct sqlite_buffer *sqlite, struct eds_buffer_item *items,
+                         const struct eds_buffer_head *heads, size_t count, struct eds_error *err)
+{
+    int32_t rc = run(sqlite, BUFFER_BEGIN, SQLITE_OK, "write to", err);
+
+    if (rc != EDS_OK)
+        return rc;
+    for (size_t i = 0; rc == EDS_OK && i < count; i++)
+        rc = add_item(sqlite, &items[i], &heads[i], err);
+    if (rc == EDS_OK)
+        rc = eds_buffer_sqlite_reserve(sqlite, err);
+    if (rc == EDS_OK)
+        rc = run(sqlite, BUFFER_COMMIT, SQLITE_OK, "write to", err);
+    if (rc != EDS_OK)
+        roll_back(sqlite);
+    return rc;
+}
+
 static int32_t sqlite_push(struct eds_buffer_store *store, struct eds_buffer_item *items,
                            const struct eds_buffer_head *heads, size_t count, struct eds_error *err)
 {
@@ -97,15 +115,9 @@ static int32_t sqlite_push(struct eds_buffer_store *store, struct eds_buffer_ite
     int32_t rc = eds_buffer_sqlite_ready(sqlite, err);
 
     if (rc == EDS_OK)
-        rc = run(sqlite, BUFFER_BEGIN, SQLITE_OK, "write to", err);
-    if (rc != EDS_OK)
-        return rc;
-    for (size_t i = 0; rc == EDS_OK && i < count; i++)
-        rc = add_item(sqlite, &items[i], &heads[i], err);
-    if (rc == EDS_OK)
-        rc = run(sqlite, BUFFER_COMMIT, SQLITE_OK, "write to", err);
-    if (rc != EDS_OK)
-        roll_back(sqlite);
+        rc = push_once(sqlite, items, heads, count, err);
+    if (rc == EDS_ERR_BUSY && eds_buffer_sqlite_make_room(sqlite))
+        rc = push_once(sqlite, items, heads, count, err);
     return rc;
 }
 
@@ -234,6 +246,8 @@ static int32_t sqlite_settle(struct eds_buffer_store *store, uint64_t id, enum e
     if (rc != EDS_OK)
         return rc;
     rc = change(sqlite, id, how, reason, err);
+    if (rc == EDS_ERR_BUSY && eds_buffer_sqlite_make_room(sqlite))
+        rc = change(sqlite, id, how, reason, err);
     if (how != EDS_SETTLE_REVIVE && set_sync(sqlite, "PRAGMA synchronous=FULL", NULL) != EDS_OK)
         eds_buffer_sqlite_disconnect(sqlite); /* a push must never go unsynced */
     return rc;

@@ -21,6 +21,7 @@ enum buffer_statement {
     BUFFER_REVIVE,
     BUFFER_ITEMS,
     BUFFER_HEADS,
+    BUFFER_PAGES,
     BUFFER_STATEMENT_COUNT
 };
 
@@ -28,8 +29,18 @@ struct sqlite_buffer {
     struct eds_buffer_store store;
     sqlite3 *db; /* NULL after a failure that only a new connection cures */
     sqlite3_stmt *statements[BUFFER_STATEMENT_COUNT];
-    char *path; /* absolute, so that it holds after chdir */
+    char *path;         /* absolute, so that it holds after chdir */
+    sqlite3_int64 room; /* bytes that the file has for pages; 0: not known */
+    int page_size;
 };
+
+/* store_sqlite_room.c.  set_chunk prepares a new connection; reserve gives the file
+ * the room that the open transaction's pages will need (EDS_ERR_BUSY: the disk is
+ * full); make_room lets the write-ahead log begin again, so that a write that found no
+ * room may be tried once more. */
+void eds_buffer_sqlite_set_chunk(struct sqlite_buffer *sqlite);
+int32_t eds_buffer_sqlite_reserve(struct sqlite_buffer *sqlite, struct eds_error *err);
+bool eds_buffer_sqlite_make_room(struct sqlite_buffer *sqlite);
 
 /* store_sqlite_connect.c: a connection ready for use, or none.  ready makes one
  * where a failure has taken it. */

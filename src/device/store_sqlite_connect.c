@@ -16,7 +16,7 @@
 #define APPLICATION_ID 0x45444231 /* "EDB1", in the file's header */
 #define VERSION        1
 #define CACHE_KIB      1024
-#define WAL_PAGES      256 /* written back into the file from there on */
+#define WAL_PAGES      128 /* written back into the file from there on: half a mebibyte */
 
 #define ITEM_COLUMNS "id, entry, payload, priority, reason"
 #define WAITING      "SELECT " ITEM_COLUMNS " FROM items WHERE reason IS NULL AND id > ?1"
@@ -40,6 +40,7 @@ static const char *const statement_texts[BUFFER_STATEMENT_COUNT] = {
     [BUFFER_REVIVE] = "UPDATE items SET reason = NULL WHERE id = ?1",
     [BUFFER_ITEMS] = "SELECT id, entry, length(payload), priority, reason FROM items",
     [BUFFER_HEADS] = "SELECT device_id, sequence, timestamp_ms, record_hash FROM heads",
+    [BUFFER_PAGES] = "PRAGMA page_count",
 };
 
 static const char tables[] = "CREATE TABLE items("
@@ -119,6 +120,8 @@ static int32_t identify(struct sqlite_buffer *sqlite, struct eds_error *err)
         rc = ask(sqlite, "PRAGMA user_version", &version, err);
     if (rc == EDS_OK)
         rc = ask(sqlite, "PRAGMA schema_version", &schema, err);
+    if (rc == EDS_OK)
+        rc = ask(sqlite, "PRAGMA page_size", &sqlite->page_size, err);
     if (rc != EDS_OK)
         return rc;
     if (application == APPLICATION_ID && version == VERSION)
@@ -156,6 +159,7 @@ static int32_t configure(struct sqlite_buffer *sqlite, struct eds_error *err)
     if (sqlite3_exec(sqlite->db, mode, NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(sqlite->db, settings, NULL, NULL, NULL) != SQLITE_OK)
         return eds_buffer_sqlite_fail(sqlite, err, "configure");
+    eds_buffer_sqlite_set_chunk(sqlite);
     return EDS_OK;
 }
 

@@ -31,6 +31,9 @@ struct power_world {
     size_t payload_max;
 };
 
+/* power_rounds tells how often to do it: so often usually, or as EDS_TEST_ROUNDS says. */
+unsigned power_rounds(unsigned usual);
+
 void power_world_init(struct power_world *world, struct dice *dice, size_t payload_max);
 
 /* power_steps lets so many things happen; errors are counted and borne. */

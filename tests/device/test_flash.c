@@ -120,20 +120,13 @@ static struct eds_buffer *open_chip(struct chip *chip)
     return buffer;
 }
 
-static unsigned rounds_of(unsigned usual)
-{
-    const char *more = getenv("EDS_TEST_ROUNDS");
-
-    return more != NULL ? (unsigned)strtoul(more, NULL, 10) : usual;
-}
-
 /* Goes round the ring a few times, then cuts the power in the middle of something. */
 static void test_power_cuts(void **state)
 {
     static const uint32_t erase_sizes[] = {256, 1024, SECTOR};
     static struct chip chip;
     struct dice dice;
-    unsigned rounds = rounds_of(40), cuts = 0;
+    unsigned rounds = power_rounds(40), cuts = 0;
 
     (void)state;
     dice_seed(&dice);

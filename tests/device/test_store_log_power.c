@@ -27,14 +27,6 @@ static struct eds_buffer *open_medium(struct log_medium *medium)
     return buffer;
 }
 
-/* How many rounds; EDS_TEST_ROUNDS=number makes it longer. */
-static unsigned rounds_of(unsigned usual)
-{
-    const char *more = getenv("EDS_TEST_ROUNDS");
-
-    return more != NULL ? (unsigned)strtoul(more, NULL, 10) : usual;
-}
-
 /* Fills the log so far that the ring has gone round, with things in it that
  * count and things that don't. */
 static void go_round(struct log_medium *medium, struct eds_buffer *buffer, uint64_t serials)
@@ -106,7 +98,7 @@ static void test_cuts_at_the_start(void **state)
 static void test_cuts_in_later_rounds(void **state)
 {
     struct dice dice;
-    unsigned rounds = rounds_of(25), cuts = 0;
+    unsigned rounds = power_rounds(25), cuts = 0;
 
     (void)state;
     dice_seed(&dice);
@@ -120,7 +112,7 @@ static void test_cuts_in_later_rounds(void **state)
 static void test_failures(void **state)
 {
     struct dice dice;
-    unsigned rounds = rounds_of(25);
+    unsigned rounds = power_rounds(25);
     uint64_t failures = 0;
 
     (void)state;
