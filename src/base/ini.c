@@ -72,7 +72,7 @@ static enum eds_ini_kind take_section(struct eds_ini *ini, struct eds_ini_slice 
     if (line.bytes[line.size - 1] != ']')
         return fail(ini, EDS_INI_NO_EQUALS);
     ini->section = trim(line.bytes + 1, line.size - 2);
-    return is_name(ini->section) ? EDS_INI_END : fail(ini, EDS_INI_BAD_NAME);
+    return is_name(ini->section) ? EDS_INI_SECTION : fail(ini, EDS_INI_BAD_NAME);
 }
 
 static enum eds_ini_kind take_item(struct eds_ini *ini, struct eds_ini_slice line)
@@ -92,15 +92,11 @@ enum eds_ini_kind eds_ini_next(struct eds_ini *ini)
 {
     while (ini->at < ini->size) {
         struct eds_ini_slice line = take_line(ini);
-        enum eds_ini_kind kind = EDS_INI_END;
-
         if (!is_text(line))
             return fail(ini, EDS_INI_BAD_TEXT);
         if (line.size == 0 || line.bytes[0] == '#' || line.bytes[0] == ';')
             continue;
-        kind = line.bytes[0] == '[' ? take_section(ini, line) : take_item(ini, line);
-        if (kind != EDS_INI_END) /* a section is no item yet */
-            return kind;
+        return line.bytes[0] == '[' ? take_section(ini, line) : take_item(ini, line);
     }
     return EDS_INI_END;
 }

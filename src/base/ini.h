@@ -17,6 +17,7 @@
 enum eds_ini_kind {
     EDS_INI_END,
     EDS_INI_ITEM,
+    EDS_INI_SECTION, /* one begins; it may have no items */
 
     /* What is wrong with the line; nothing follows. */
     EDS_INI_NO_EQUALS, /* neither a section, nor a key and its value */
@@ -42,7 +43,7 @@ struct eds_ini {
 /* eds_ini_begin starts to read a text, which stays where it is. */
 void eds_ini_begin(struct eds_ini *ini, const char *text, size_t size);
 
-/* eds_ini_next goes on to the next key, or to the end, or to what is wrong. */
+/* eds_ini_next goes on to the next key or section, or to the end, or to what is wrong. */
 enum eds_ini_kind eds_ini_next(struct eds_ini *ini);
 
 /* eds_ini_fault says in words what is wrong. */

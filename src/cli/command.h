@@ -32,6 +32,7 @@ struct eds_option {
 
     bool required;   /* by the parser; "one of two" is the command's own check */
     bool repeatable; /* else a second time is an error */
+    bool reloadable; /* of a server: SIGHUP puts a new value in the file into effect */
 };
 
 /* One line to type, and what it does.  The help test runs these lines one

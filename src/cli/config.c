@@ -134,6 +134,21 @@ static int32_t check_setting(const struct eds_config *config, const struct eds_s
     return EDS_OK;
 }
 
+/* A section must be a server's, whether it has keys or not. */
+static int32_t check_section(const char *file, const struct eds_ini *ini, struct eds_error *err)
+{
+    char name[64];
+    struct eds_setting setting = {.section = name, .key = name, .file = file, .line = ini->line};
+    struct search search = {.setting = &setting};
+
+    snprintf(name, sizeof name, "%.*s", (int)ini->section.size, ini->section.bytes);
+    search.near_key = search.near_section = eds_suggest_begin(name, strlen(name));
+    eds_config_walk(hold_against, &search);
+    if (search.has_section)
+        return EDS_OK;
+    return say_unknown(&setting, "section", name, search.near_section.word, err);
+}
+
 /* One more of an array that doubles. */
 static bool grow(void **array, size_t count, size_t *room, size_t item_size)
 {
@@ -199,11 +214,12 @@ static int32_t read_text(struct eds_config *config, const char *file, const char
 
     eds_ini_begin(&ini, text, size);
     while (rc == EDS_OK && (kind = eds_ini_next(&ini)) != EDS_INI_END) {
-        if (kind != EDS_INI_ITEM)
+        if (kind != EDS_INI_ITEM && kind != EDS_INI_SECTION)
             return eds_error_set(err, EDS_ERR_MALFORMED, "%s:%u: %s", file, ini.line,
                                  eds_ini_fault(kind));
-        rc = add_setting(config, &ini, file, err);
-        if (rc == EDS_OK)
+        rc = kind == EDS_INI_SECTION ? check_section(file, &ini, err)
+                                     : add_setting(config, &ini, file, err);
+        if (rc == EDS_OK && kind == EDS_INI_ITEM)
             has_password |= eds_url_has_password(config->settings[config->count - 1].value);
     }
     if (has_password)

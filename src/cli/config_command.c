@@ -135,6 +135,8 @@ static void explain(const struct eds_command *command, const struct eds_option *
         printf("    Environment: %s, which goes before the file\n", option->environment);
     if (option->required)
         puts("    Required, here or on the command line");
+    puts(option->reloadable ? "    Takes effect at SIGHUP"
+                            : "    Takes effect when the server is started");
     if (option->repeatable)
         puts("    May stand more than once: each line adds one");
 }

@@ -64,20 +64,34 @@ int32_t eds_serve_check_object_size(const char *text, struct eds_error *err)
     return rc;
 }
 
+/* Reads the two lists; what they have is the caller's only on EDS_OK. */
+static int32_t read_policies(struct eds_netpolicy *allowed, struct eds_netpolicy *proxies,
+                             const struct eds_args *args, struct eds_error *err)
+{
+    const char *list = eds_args_text(args, "trusted-proxies");
+    int32_t rc;
+
+    allowed->network_count = proxies->network_count = 0;
+    rc = eds_netpolicy_allow_list(allowed, eds_args_text(args, "allowed-sources"), err);
+    if (rc == EDS_OK && list != NULL)
+        rc = eds_netpolicy_allow_list(proxies, list, err);
+    return rc;
+}
+
+static uint64_t object_size_max(const struct eds_args *args)
+{
+    return strtoull(eds_args_text(args, "object-size-max"), NULL, 10);
+}
+
 static int32_t start(struct http_service *service, const struct eds_args *args, struct eds_tls *tls,
                      struct eds_error *err)
 {
     struct eds_http_config http = {
         .address = eds_args_text(args, "addr"), .netpolicy = &service->netpolicy, .tls = tls};
-    const char *proxies = eds_args_text(args, "trusted-proxies");
     struct eds_error why;
-    int32_t rc =
-        eds_netpolicy_allow_list(&service->netpolicy, eds_args_text(args, "allowed-sources"), err);
+    int32_t rc = read_policies(&service->netpolicy, &service->trusted_proxies, args, err);
 
-    if (rc == EDS_OK && proxies != NULL) {
-        rc = eds_netpolicy_allow_list(&service->trusted_proxies, proxies, err);
-        http.trusted_proxies = &service->trusted_proxies;
-    }
+    http.trusted_proxies = &service->trusted_proxies;
     if (strcmp(eds_args_text(args, "forwarded-header"), "forwarded") == 0)
         http.forwarded_kind = EDS_FORWARDED_RFC;
     if (rc == EDS_OK)
@@ -94,10 +108,21 @@ static int32_t start(struct http_service *service, const struct eds_args *args, 
     if (rc == EDS_OK) {
         http.ingest = service->common.ingest;
         http.uploaded = service->common.uploaded;
-        http.object_size_max = strtoull(eds_args_text(args, "object-size-max"), NULL, 10);
+        http.object_size_max = object_size_max(args);
         return eds_http_server_start(&service->server, &http, err);
     }
     close(http.listen_fd);
+    return rc;
+}
+
+static int32_t apply(void *context, const struct eds_args *args, struct eds_error *err)
+{
+    struct http_service *service = context;
+    struct eds_netpolicy allowed, proxies;
+    int32_t rc = read_policies(&allowed, &proxies, args, err);
+
+    if (rc == EDS_OK)
+        eds_http_server_set(service->server, &allowed, &proxies, object_size_max(args));
     return rc;
 }
 
@@ -117,11 +142,14 @@ static int32_t write_port(const struct http_service *service, const struct eds_a
 int eds_serve(const struct eds_args *args, struct eds_tls *tls,
               void (*reload)(void *context, bool asked))
 {
-    struct http_service service = {.common = {.reload = reload, .reload_context = tls}};
+    struct http_service service = {
+        .common = {.reload = reload, .reload_context = tls, .apply = apply}};
+
     struct eds_error err;
     sigset_t ending;
     int32_t rc;
 
+    service.common.apply_context = &service;
     eds_service_begin(args, &ending);
     rc = start(&service, args, tls, &err);
     if (rc == EDS_OK)
@@ -152,7 +180,9 @@ const struct eds_command eds_command_serve = {
         "Takes records at POST /api/v1/ingest, checks them, and answers 202 once they are on the "
         "disk. Whoever is not in --allowed-sources is refused before anything is read of what he "
         "sends.\n\nSIGTERM or SIGINT: takes nothing new, answers what it took, and ends; a second "
-        "signal ends it at once.",
+        "signal ends it at once.\n\nSIGHUP: reads the configuration files again. Keys that take "
+        "effect "
+        "at once (eds config explain) do, without disturbing anybody; the log names the others.",
     .options = options,
     .reads_config = true,
     .examples = examples,

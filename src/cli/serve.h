@@ -25,10 +25,12 @@ int32_t eds_serve_check_object_size(const char *text, struct eds_error *err);
      .check = eds_serve_check_address,                                                             \
      .help = "Address and port to listen on; port 0 takes a free one, [::] takes IPv4 as well"},   \
         {.name = "allowed-sources",                                                                \
+         .reloadable = true,                                                                       \
          .value = "ALLOWED_SOURCES",                                                               \
          .fallback = "127.0.0.1",                                                                  \
          .help = "Who may send: addresses and networks (10.0.0.0/8), separated by commas"},        \
         {.name = "trusted-proxies",                                                                \
+         .reloadable = true,                                                                       \
          .value = "ADDRESSES",                                                                     \
          .check = eds_serve_check_networks,                                                        \
          .help = "Proxies that may say whose requests they bring, as --allowed-sources: by a "     \
@@ -39,12 +41,14 @@ int32_t eds_serve_check_object_size(const char *text, struct eds_error *err);
          .choices = eds_serve_forwarded_headers,                                                   \
          .help = "The field of the head in which they do"},                                        \
         {.name = "rate-per-source",                                                                \
+         .reloadable = true,                                                                       \
          .value = "RATE[:BURST]",                                                                  \
          .fallback = "10000:1000000",                                                              \
          .check = eds_service_check_rate,                                                          \
          .help = "Requests a second that an address may send, and how many at once; an IPv6 "      \
                  "address stands for its /64; 0 for no limit"},                                    \
         {.name = "object-size-max",                                                                \
+         .reloadable = true,                                                                       \
          .value = "BYTES",                                                                         \
          .fallback = "67108864",                                                                   \
          .check = eds_serve_check_object_size,                                                     \

@@ -11,6 +11,7 @@
 #include "cli/json_out.h"
 #include "cli/notify.h"
 #include "cli/say.h"
+#include "cli/service_reload.h"
 
 #define RELOAD_PERIOD_MS 1000u
 
@@ -35,11 +36,16 @@ int32_t eds_service_check_rate(const char *text, struct eds_error *err)
     return eds_rate_parse(&rate, text, err);
 }
 
-void eds_service_begin(const struct eds_args *args, sigset_t *ending)
+void eds_service_configure_log(const struct eds_args *args)
 {
     eds_log_configure(
         (enum eds_log_level)index_of(eds_service_log_levels, eds_args_text(args, "log-level")),
         (enum eds_log_format)index_of(eds_service_log_formats, eds_args_text(args, "log-format")));
+}
+
+void eds_service_begin(const struct eds_args *args, sigset_t *ending)
+{
+    eds_service_configure_log(args);
     sigemptyset(ending);
     sigaddset(ending, SIGTERM);
     sigaddset(ending, SIGINT);
@@ -125,6 +131,7 @@ int32_t eds_service_open(struct eds_service *service, const struct eds_args *arg
     struct eds_ingest_config config = {.registry = service->registry};
     int32_t rc = eds_store_open(&service->ledger, args, false, err);
 
+    service->args = args;
     if (rc == EDS_OK)
         rc = eds_objects_open_arg(&service->objects, args, false, err);
     if (rc == EDS_OK)
@@ -149,18 +156,21 @@ int32_t eds_service_open(struct eds_service *service, const struct eds_args *arg
     return rc;
 }
 
-static void reload(const struct eds_service *service, bool asked)
+static void reload(struct eds_service *service, bool asked)
 {
-    if (asked)
+    if (asked) {
         eds_notify_reloading();
-    service->reload(service->reload_context, asked);
+        eds_service_reload(service);
+    }
+    if (service->reload != NULL)
+        service->reload(service->reload_context, asked);
     if (asked)
         eds_notify("READY=1");
 }
 
 /* Waits for the signal that ends the server; meanwhile reloads, and says twice in
  * each watchdog's time that somebody still waits. */
-static int await_end(const struct eds_service *service, const sigset_t *ending)
+static int await_end(struct eds_service *service, const sigset_t *ending)
 {
     uint64_t watchdog_ms = eds_notify_watchdog_ms(), period_ms = RELOAD_PERIOD_MS;
     struct timespec period;
@@ -174,13 +184,13 @@ static int await_end(const struct eds_service *service, const sigset_t *ending)
         number = sigtimedwait(ending, NULL, &period);
         if (watchdog_ms > 0)
             eds_notify("WATCHDOG=1");
-        if (service->reload != NULL && (number == SIGHUP || number < 0))
+        if (number == SIGHUP || number < 0)
             reload(service, number == SIGHUP);
-    } while (number < 0 || (number == SIGHUP && service->reload != NULL));
+    } while (number < 0 || number == SIGHUP);
     return number;
 }
 
-void eds_service_await(const struct eds_service *service, const sigset_t *ending)
+void eds_service_await(struct eds_service *service, const sigset_t *ending)
 {
     int number;
 
@@ -207,6 +217,7 @@ void eds_service_close(struct eds_service *service)
         eds_objects_close(service->uploaded);
     eds_objects_close(service->objects);
     eds_registry_destroy(service->registry);
+    eds_config_free(&service->config);
 }
 
 void eds_service_summarize(const struct eds_service *service, const struct eds_args *args)

@@ -24,6 +24,7 @@ int32_t eds_service_check_rate(const char *text, struct eds_error *err);
      .repeatable = true,                                                                           \
      .help = "A device and its public key; once for each device, or for each of its keys"},        \
         {.name = "rate-per-device",                                                                \
+         .reloadable = true,                                                                       \
          .value = "RATE[:BURST]",                                                                  \
          .fallback = "1000:100000",                                                                \
          .check = eds_service_check_rate,                                                          \
@@ -38,13 +39,15 @@ int32_t eds_service_check_rate(const char *text, struct eds_error *err);
 #define EDS_OPTIONS_SERVICE_LOG                                                                    \
     EDS_OPTION_CONFIG,                                                                             \
         {.name = "log-format",                                                                     \
+         .reloadable = true,                                                                       \
          .value = "FORMAT",                                                                        \
          .fallback = "logfmt",                                                                     \
          .choices = eds_service_log_formats,                                                       \
          .help = "How the lines on standard error look"},                                          \
     {                                                                                              \
         .name = "log-level", .value = "LEVEL", .fallback = "info",                                 \
-        .choices = eds_service_log_levels, .help = "The least important lines to write"            \
+        .choices = eds_service_log_levels, .reloadable = true,                                     \
+        .help = "The least important lines to write"                                               \
     }
 #define EDS_OPTION_SERVICE_JSON                                                                    \
     {                                                                                              \
@@ -62,10 +65,19 @@ struct eds_service {
     struct eds_roster_watch *watch;  /* NULL for a ledger in memory */
     struct eds_ingest_counts counts; /* filled by eds_service_close */
 
-    /* NULL: nothing can be reloaded, and SIGHUP ends the server.  Else called at
-     * SIGHUP (asked) and once a second (not asked: only what has changed). */
+    /* Called at SIGHUP (asked) and once a second (not asked: only what has changed);
+     * NULL: there is nothing. */
     void (*reload)(void *context, bool asked);
     void *reload_context;
+
+    /* Called at SIGHUP with the options as the files have them now: takes all of what
+     * is reloadable besides the service's own, or, with an error, nothing.  NULL: there
+     * is nothing. */
+    int32_t (*apply)(void *context, const struct eds_args *args, struct eds_error *err);
+    void *apply_context;
+
+    const struct eds_args *args; /* as the server was started; of eds_service_open */
+    struct eds_config config;    /* the last one that was read again */
 };
 
 /* eds_service_begin sets the log up and blocks the signals that end a server:
@@ -86,7 +98,7 @@ int32_t eds_service_open(struct eds_service *service, const struct eds_args *arg
 
 /* eds_service_await waits for a signal that ends the server, and reloads meanwhile; from then on
  * the second one ends the process at once. */
-void eds_service_await(const struct eds_service *service, const sigset_t *ending);
+void eds_service_await(struct eds_service *service, const sigset_t *ending);
 
 /* eds_service_close finishes what ingest has taken and closes everything, in
  * whatever state opening left it. */

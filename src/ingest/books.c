@@ -145,6 +145,13 @@ uint64_t eds_books_deadline(struct eds_books *books)
     return deadline;
 }
 
+void eds_books_begin_limiting(struct eds_books *books)
+{
+    pthread_mutex_lock(&books->lock);
+    books->is_limiting = true;
+    pthread_mutex_unlock(&books->lock);
+}
+
 void eds_books_count(struct eds_books *books, enum eds_verdict verdict)
 {
     pthread_mutex_lock(&books->lock);

@@ -43,6 +43,9 @@ bool eds_books_init(struct eds_books *books, unsigned listed_max, unsigned liste
                     bool limiting);
 void eds_books_free(struct eds_books *books);
 
+/* eds_books_begin_limiting says that it may be called from now on. */
+void eds_books_begin_limiting(struct eds_books *books);
+
 /* eds_books_list says whether one more rejection of a source (NULL: not known)
  * gets a line; if not it has been added to the source's sum. */
 bool eds_books_list(struct eds_books *books, const char *source);

@@ -331,6 +331,19 @@ bool eds_ingest_admit(struct eds_ingest *ingest, const char *source, size_t coun
     return false;
 }
 
+int32_t eds_ingest_set_rates(struct eds_ingest *ingest, struct eds_rate per_source,
+                             struct eds_rate per_device, struct eds_error *err)
+{
+    int32_t rc = eds_rate_limit_set(&ingest->limits.source, per_source);
+
+    if (rc == EDS_OK)
+        rc = eds_rate_limit_set(&ingest->limits.device, per_device);
+    if (rc == EDS_OK && (per_source.per_second > 0 || per_device.per_second > 0))
+        eds_books_begin_limiting(&ingest->books);
+    return rc == EDS_OK ? EDS_OK
+                        : eds_error_set(err, rc, "cannot change a rate: %s", eds_error_name(rc));
+}
+
 enum eds_verdict eds_ingest_admit_object(struct eds_ingest *ingest, struct eds_request *request,
                                          char message[EDS_ERROR_TEXT_SIZE], unsigned *retry_after_s)
 {

@@ -119,6 +119,11 @@ enum eds_verdict eds_ingest_submit_wait(struct eds_ingest *ingest,
 bool eds_ingest_admit(struct eds_ingest *ingest, const char *source, size_t count,
                       unsigned *retry_after_s);
 
+/* eds_ingest_set_rates changes both rates while it runs; one thread at a time.
+ * EDS_OK, EDS_ERR_USAGE, EDS_ERR_NO_MEMORY. */
+int32_t eds_ingest_set_rates(struct eds_ingest *ingest, struct eds_rate per_source,
+                             struct eds_rate per_device, struct eds_error *err);
+
 /* eds_ingest_admit_object says whether a payload may come before its record: as a
  * record would, it must have the signature of a device that is known, by a key
  * that is valid now.  EDS_VERDICT_ACCEPTED, or the verdict and its message.

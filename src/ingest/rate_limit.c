@@ -20,25 +20,34 @@ struct bucket {
     uint64_t full_at_ns;
 };
 
-int32_t eds_rate_limit_init(struct eds_rate_limit *limit, struct eds_rate rate, size_t name_max)
+int32_t eds_rate_limit_set(struct eds_rate_limit *limit, struct eds_rate rate)
 {
     uint64_t burst = rate.burst != 0 ? rate.burst : rate.per_second;
 
+    if (rate.per_second > EDS_RATE_MAX || burst > EDS_RATE_MAX)
+        return EDS_ERR_USAGE;
+    if (rate.per_second > 0 && limit->buckets == NULL) {
+        limit->buckets = calloc(limit->set_count, SET_SIZE * sizeof *limit->buckets);
+        if (limit->buckets == NULL)
+            return EDS_ERR_NO_MEMORY;
+    }
+    /* Whoever takes meanwhile goes by the old bucket or the new one: both are good. */
+    if (rate.per_second > 0)
+        atomic_store(&limit->bucket_ns, burst * (NS_PER_S / rate.per_second));
+    atomic_store(&limit->interval_ns, rate.per_second > 0 ? NS_PER_S / rate.per_second : 0);
+    return EDS_OK;
+}
+
+int32_t eds_rate_limit_init(struct eds_rate_limit *limit, struct eds_rate rate, size_t name_max)
+{
     *limit = (struct eds_rate_limit){.set_count = 1};
     for (unsigned i = 0; i < EDS_RATE_LIMIT_LOCKS; i++)
         limit->locks[i] = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
-    if (rate.per_second == 0)
-        return EDS_OK;
-    if (rate.per_second > EDS_RATE_MAX || burst > EDS_RATE_MAX)
-        return EDS_ERR_USAGE;
-    limit->interval_ns = NS_PER_S / rate.per_second;
-    limit->bucket_ns = burst * limit->interval_ns;
     while (limit->set_count * SET_SIZE < name_max)
         limit->set_count *= 2;
     if (eds_port_random(limit->secret, sizeof limit->secret) != 0)
         return EDS_ERR_PANIC;
-    limit->buckets = calloc(limit->set_count, SET_SIZE * sizeof *limit->buckets);
-    return limit->buckets != NULL ? EDS_OK : EDS_ERR_NO_MEMORY;
+    return eds_rate_limit_set(limit, rate);
 }
 
 void eds_rate_limit_free(struct eds_rate_limit *limit)
@@ -76,22 +85,23 @@ static struct bucket *find(struct bucket *set, uint64_t name)
 uint64_t eds_rate_limit_take(struct eds_rate_limit *limit, const void *name, size_t name_size,
                              uint64_t count, uint64_t now_ns)
 {
+    uint64_t interval_ns = atomic_load(&limit->interval_ns), bucket_ns;
     uint64_t hash, set, from, cost, missing = 0;
     struct bucket *bucket;
     pthread_mutex_t *lock;
 
-    if (limit->interval_ns == 0)
+    if (interval_ns == 0)
         return 0;
+    bucket_ns = atomic_load(&limit->bucket_ns);
     hash = hash_of(limit, name, name_size);
     set = hash & (limit->set_count - 1);
     lock = &limit->locks[set % EDS_RATE_LIMIT_LOCKS];
-    cost = count < limit->bucket_ns / limit->interval_ns ? count * limit->interval_ns
-                                                         : limit->bucket_ns;
+    cost = count < bucket_ns / interval_ns ? count * interval_ns : bucket_ns;
     pthread_mutex_lock(lock);
     bucket = find(limit->buckets + set * SET_SIZE, hash);
     from = bucket->full_at_ns > now_ns ? bucket->full_at_ns : now_ns;
-    if (from + cost - now_ns > limit->bucket_ns)
-        missing = from + cost - now_ns - limit->bucket_ns;
+    if (from + cost - now_ns > bucket_ns)
+        missing = from + cost - now_ns - bucket_ns;
     else
         bucket->full_at_ns = from + cost;
     pthread_mutex_unlock(lock);

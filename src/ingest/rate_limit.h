@@ -10,6 +10,7 @@
 #define EDS_INGEST_RATE_LIMIT_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -24,10 +25,10 @@ struct eds_rate {
 #define EDS_RATE_LIMIT_LOCKS 16u
 
 struct eds_rate_limit {
-    uint64_t interval_ns;   /* of one token; 0: no limit */
-    uint64_t bucket_ns;     /* from empty to full */
-    struct bucket *buckets; /* NULL without a limit */
-    size_t set_count;       /* a power of two */
+    _Atomic uint64_t interval_ns; /* of one token; 0: no limit */
+    _Atomic uint64_t bucket_ns;   /* from empty to full */
+    struct bucket *buckets;       /* NULL while there was never a limit */
+    size_t set_count;             /* a power of two */
     uint8_t secret[16];
     pthread_mutex_t locks[EDS_RATE_LIMIT_LOCKS]; /* of the sets, in turn */
 };
@@ -38,6 +39,11 @@ struct eds_rate_limit {
  * eds_rate_limit_free in any case. */
 int32_t eds_rate_limit_init(struct eds_rate_limit *limit, struct eds_rate rate, size_t name_max);
 void eds_rate_limit_free(struct eds_rate_limit *limit);
+
+/* eds_rate_limit_set changes the rate while others take: what a name has used up of a
+ * bucket stays used.  Errors as init, and then nothing has changed; one thread at a
+ * time. */
+int32_t eds_rate_limit_set(struct eds_rate_limit *limit, struct eds_rate rate);
 
 /* eds_rate_limit_take takes count tokens out of a name's bucket; more than fit
  * into a full one are taken as a full one.  0 if they were there; else nothing

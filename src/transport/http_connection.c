@@ -42,15 +42,9 @@ static void list_remove(struct eds_http_server *server, struct http_connection *
     pthread_mutex_unlock(&server->connections_mutex);
 }
 
-static bool is_allowed(const struct eds_http_server *server, const struct eds_address *address)
+static bool is_allowed(struct eds_http_server *server, const struct eds_address *address)
 {
-    return eds_netpolicy_check(server->config.netpolicy, address, NULL) == EDS_OK;
-}
-
-bool http_is_proxy(const struct eds_http_server *server, const struct eds_address *address)
-{
-    return server->config.trusted_proxies != NULL &&
-           eds_netpolicy_check(server->config.trusted_proxies, address, NULL) == EDS_OK;
+    return http_check_source(server, address, NULL) == EDS_OK;
 }
 
 /* Counts a source that is not allowed, and says whether it may stay for its answer: over

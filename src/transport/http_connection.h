@@ -91,7 +91,10 @@ struct http_connection {
 };
 
 struct eds_http_server {
-    struct eds_http_config config; /* defaults filled in */
+    struct eds_http_config config; /* defaults filled in; its lists are the next three */
+    pthread_rwlock_t policy_lock;
+    struct eds_netpolicy allowed, proxies;
+    _Atomic uint64_t object_size_max;
     struct eds_socket_address address;
     struct MHD_Daemon *daemon;
     struct MHD_Response *accepted; /* the answer most asked for, made once */
@@ -127,8 +130,16 @@ uint64_t http_now_ms(void);
 void http_connection_notify(void *context, struct MHD_Connection *mhd, void **socket_context,
                             enum MHD_ConnectionNotificationCode code);
 
-/* http_is_proxy says whether an address is that of a trusted proxy. */
-bool http_is_proxy(const struct eds_http_server *server, const struct eds_address *address);
+/* http_is_proxy says whether an address is that of a trusted proxy, http_check_source
+ * whether it may send (EDS_OK, or as eds_netpolicy_check). */
+bool http_is_proxy(struct eds_http_server *server, const struct eds_address *address);
+int32_t http_check_source(struct eds_http_server *server, const struct eds_address *address,
+                          struct eds_error *err);
+
+/* http_follow_proxies finds out whom a request is from: eds_forwarded_source with what
+ * the server trusts. */
+int32_t http_follow_proxies(struct eds_http_server *server, const struct eds_http_head *head,
+                            struct eds_address *source, struct eds_error *err);
 
 /* http_connection_rest gives the connection time for its next request (or for
  * taking its answer). */

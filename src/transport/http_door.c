@@ -90,13 +90,11 @@ int32_t http_door_bind(struct eds_http_server *server, struct eds_error *err)
 static bool is_welcome(struct eds_http_server *server, const struct sockaddr *peer)
 {
     struct eds_address address;
-    struct eds_error err;
     char text[EDS_ADDRESS_TEXT_SIZE];
     uint64_t suppressed;
 
     if (eds_socket_address_peer(&address, peer) &&
-        (http_is_proxy(server, &address) ||
-         eds_netpolicy_check(server->config.netpolicy, &address, &err) == EDS_OK))
+        (http_is_proxy(server, &address) || http_check_source(server, &address, NULL) == EDS_OK))
         return true;
     if (server->config.tls == NULL && atomic_load(&server->denied_count) < HTTP_DENIED_MAX)
         return true;

@@ -55,16 +55,14 @@ static bool has_fault(const struct http_connection *connection)
 static bool is_source_allowed(struct http_connection *connection, const struct eds_http_head *head,
                               struct eds_error *err)
 {
-    const struct eds_http_config *config = &connection->server->config;
     struct eds_address source = connection->address;
     int32_t rc = EDS_OK;
 
-    if (head->forwarded_count > 0 && http_is_proxy(connection->server, &source))
-        rc = eds_forwarded_source(&source, config->trusted_proxies, config->forwarded_kind,
-                                  head->forwarded, head->forwarded_count, err);
+    if (head->forwarded_count > 0)
+        rc = http_follow_proxies(connection->server, head, &source, err);
     eds_address_text(connection->source, &source);
     if (rc == EDS_OK)
-        rc = eds_netpolicy_check(config->netpolicy, &source, err);
+        rc = http_check_source(connection->server, &source, err);
     return rc == EDS_OK;
 }
 
@@ -172,11 +170,9 @@ static enum MHD_Result begin(struct http_connection *connection, const char *url
 {
     static const char *const forwarded_by[] = {
         [EDS_FORWARDED_FOR] = "X-Forwarded-For", [EDS_FORWARDED_RFC] = "Forwarded"};
-    const struct eds_http_config *config = &connection->server->config;
     struct eds_http_head head = {.content_type = NULL};
 
-    if (config->trusted_proxies != NULL)
-        head.forwarded_by = forwarded_by[config->forwarded_kind];
+    head.forwarded_by = forwarded_by[connection->server->config.forwarded_kind];
     connection->number++;
     connection->must_close = has_fault(connection);
     MHD_get_connection_values(connection->mhd, MHD_HEADER_KIND, take_field, &head);

@@ -21,6 +21,7 @@ struct http_object {
     struct http_connection *connection;
     struct eds_spool spool;
     uint8_t hash[EDS_HASH_SIZE]; /* as the path says */
+    uint64_t size_max;           /* as it was when it began */
     struct eds_object_put put;
     unsigned status; /* of the answer, once it is known */
     const char *error;
@@ -78,7 +79,7 @@ static unsigned admit(struct http_connection *connection, const struct eds_http_
 }
 
 static unsigned open_object(struct http_connection *connection, const uint8_t hash[EDS_HASH_SIZE],
-                            char error[EDS_ERROR_TEXT_SIZE])
+                            uint64_t size_max, char error[EDS_ERROR_TEXT_SIZE])
 {
     struct eds_http_server *server = connection->server;
     struct http_object *object = NULL;
@@ -92,6 +93,7 @@ static unsigned open_object(struct http_connection *connection, const uint8_t ha
     }
     if (rc == EDS_OK) {
         object->connection = connection;
+        object->size_max = size_max;
         memcpy(object->hash, hash, sizeof object->hash);
         connection->object = object;
         return 0;
@@ -107,6 +109,7 @@ unsigned http_object_begin(struct http_connection *connection, const struct eds_
                            const char *url, const char *method, char error[EDS_ERROR_TEXT_SIZE])
 {
     const struct eds_http_config *config = &connection->server->config;
+    uint64_t size_max = atomic_load(&connection->server->object_size_max);
     uint8_t hash[EDS_HASH_SIZE];
     unsigned status;
 
@@ -115,7 +118,7 @@ unsigned http_object_begin(struct http_connection *connection, const struct eds_
         return MHD_HTTP_NOT_FOUND;
     if (strcmp(method, MHD_HTTP_METHOD_PUT) != 0)
         return MHD_HTTP_METHOD_NOT_ALLOWED;
-    if (config->uploaded == NULL || !config->uploaded->by_hash || config->object_size_max == 0) {
+    if (config->uploaded == NULL || !config->uploaded->by_hash || size_max == 0) {
         strcpy(error, NO_STORE);
         return MHD_HTTP_NOT_IMPLEMENTED;
     }
@@ -123,13 +126,13 @@ unsigned http_object_begin(struct http_connection *connection, const struct eds_
         strcpy(error, "Expected request with `Content-Type: application/octet-stream`");
         return MHD_HTTP_UNSUPPORTED_MEDIA_TYPE;
     }
-    if (head->content_length > config->object_size_max) {
+    if (head->content_length > size_max) {
         snprintf(error, EDS_ERROR_TEXT_SIZE, "a payload of more than %llu bytes",
-                 (unsigned long long)config->object_size_max);
+                 (unsigned long long)size_max);
         return MHD_HTTP_CONTENT_TOO_LARGE;
     }
     status = admit(connection, head, hash, error);
-    return status != 0 ? status : open_object(connection, hash, error);
+    return status != 0 ? status : open_object(connection, hash, size_max, error);
 }
 
 int32_t http_object_take(struct http_object *object, const char *bytes, size_t size)
@@ -137,7 +140,7 @@ int32_t http_object_take(struct http_object *object, const char *bytes, size_t s
     struct http_connection *connection = object->connection;
     struct eds_error err;
 
-    if (size > connection->server->config.object_size_max - object->spool.size)
+    if (size > object->size_max - object->spool.size)
         return EDS_ERR_TOO_LARGE;
     http_body_passed(connection, size);
     if (eds_spool_write(&object->spool, bytes, size, &err) == EDS_OK)

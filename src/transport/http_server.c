@@ -106,6 +106,7 @@ static void destroy(struct eds_http_server *server)
     http_answer_destroy(server);
     eds_verdict_log_destroy(&server->verdict_log);
     pthread_mutex_destroy(&server->connections_mutex);
+    pthread_rwlock_destroy(&server->policy_lock);
     free(server);
 }
 
@@ -126,6 +127,11 @@ int32_t eds_http_server_start(struct eds_http_server **out, const struct eds_htt
     set_defaults(&server->config);
     server->listen_fd = server->wake_fd = -1;
     pthread_mutex_init(&server->connections_mutex, NULL);
+    pthread_rwlock_init(&server->policy_lock, NULL);
+    server->allowed = *config->netpolicy;
+    if (config->trusted_proxies != NULL)
+        server->proxies = *config->trusted_proxies;
+    atomic_store(&server->object_size_max, config->object_size_max);
     eds_verdict_log_init(&server->verdict_log, LINES_PER_SECOND);
 
     /* Signals are for the program's own threads. */

@@ -49,6 +49,11 @@ int32_t eds_http_listen(int *fd, const char *text, struct eds_error *err);
 int32_t eds_http_server_start(struct eds_http_server **out, const struct eds_http_config *config,
                               struct eds_error *err);
 
+/* eds_http_server_set puts other lists and another limit into effect, from the next
+ * connection and request on; both lists are copied. */
+void eds_http_server_set(struct eds_http_server *server, const struct eds_netpolicy *netpolicy,
+                         const struct eds_netpolicy *trusted_proxies, uint64_t object_size_max);
+
 /* eds_http_server_port tells the port it listens on. */
 unsigned eds_http_server_port(const struct eds_http_server *server);
 

@@ -67,7 +67,9 @@ static void test_rows(void **state)
         enum eds_ini_kind kind;
 
         eds_ini_begin(&ini, row->text, strlen(row->text));
-        kind = eds_ini_next(&ini);
+        do /* a section is told of, and then what is in it */
+            kind = eds_ini_next(&ini);
+        while (kind == EDS_INI_SECTION);
         if (kind != row->kind || ini.line != row->line)
             fail_msg("'%s': kind %d in line %u", row->text, (int)kind, ini.line);
         if (kind == EDS_INI_ITEM) {
@@ -76,6 +78,29 @@ static void test_rows(void **state)
             assert_slice(row->text, ini.value, row->value);
         }
         assert_int_equal(eds_ini_next(&ini), EDS_INI_END);
+    }
+}
+
+/* Each section is told of where it begins, also one that has nothing. */
+static void test_sections(void **state)
+{
+    static const char text[] = "a = 1\n[b]\n\n[c]\nd = 2\n[e]";
+    static const struct {
+        enum eds_ini_kind kind;
+        unsigned line;
+        const char *section;
+    } told[] = {
+        {EDS_INI_ITEM, 1, ""},  {EDS_INI_SECTION, 2, "b"}, {EDS_INI_SECTION, 4, "c"},
+        {EDS_INI_ITEM, 5, "c"}, {EDS_INI_SECTION, 6, "e"}, {EDS_INI_END, 6, "e"},
+    };
+    struct eds_ini ini;
+
+    (void)state;
+    eds_ini_begin(&ini, text, strlen(text));
+    for (size_t i = 0; i < sizeof told / sizeof told[0]; i++) {
+        assert_int_equal(eds_ini_next(&ini), told[i].kind);
+        assert_int_equal(ini.line, told[i].line);
+        assert_slice("section", ini.section, told[i].section);
     }
 }
 
@@ -93,6 +118,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_sections),
         cmocka_unit_test(test_nul),
     };
 

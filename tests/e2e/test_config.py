@@ -41,6 +41,7 @@ def mistakes(folder):
             (2, "tls-cert = x\ntls-cert = y", "'tls-cert' stands in line 2 already"),
             (4, "[server]", "unknown section 'server'; a similar one exists: 'serve'"),
             (4, "[verify-chain]", "unknown section 'verify-chain'"),
+            (4, "[serves]\n[serve]", "unknown section 'serves'; a similar one exists: 'serve'"),
             (5, "addr = localhost", "invalid value 'localhost' for 'addr': invalid socket address"),
             (5, "log-level = loud", "possible values: debug, info, warn, error"),
             (5, "json = yes", "invalid value 'yes' for 'json': possible values: true, false"),
@@ -49,7 +50,7 @@ def mistakes(folder):
         lines = good.splitlines()
         lines[line - 1] = text
         file.write_text("\n".join(lines) + "\n")
-        place = line + text.count("\n") + text.startswith("[")  # told of its first key
+        place = line + (0 if text.startswith("[") else text.count("\n"))
         for words in (["config", "check"], ["config", "show"], ["serve"]):
             done = run(*words, "--config", file)
             assert done.returncode == 1 and not done.stdout, (text, done)

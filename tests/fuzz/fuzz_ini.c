@@ -64,6 +64,7 @@ static void check_again(const struct eds_ini *ini)
     used += put(text + used, "", ini->key, "=");
     used += put(text + used, "", ini->value, "");
     eds_ini_begin(&again, text, used);
+    check(ini->section.size == 0 || eds_ini_next(&again) == EDS_INI_SECTION);
     check(eds_ini_next(&again) == EDS_INI_ITEM);
     check(equal(again.section, ini->section) && equal(again.key, ini->key) &&
           equal(again.value, ini->value));
@@ -78,7 +79,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     unsigned line = 0;
 
     eds_ini_begin(&ini, (const char *)data, size);
-    while ((kind = eds_ini_next(&ini)) == EDS_INI_ITEM) {
+    while ((kind = eds_ini_next(&ini)) == EDS_INI_ITEM || kind == EDS_INI_SECTION) {
+        check(ini.line > line);
+        if (kind == EDS_INI_SECTION) {
+            check_inside(&ini, ini.section);
+            line = ini.line;
+            continue;
+        }
         check_inside(&ini, ini.key);
         check_inside(&ini, ini.value);
         check(ini.line > line && ini.line == line_of(&ini, ini.key.bytes));
