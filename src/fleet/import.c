@@ -127,6 +127,8 @@ static int32_t check_first(struct eds_fleet_import *import, struct item *item,
 /* Reads the next devices into the items.  EDS_ERR_NOT_FOUND with the last ones. */
 static int32_t read_items(struct eds_fleet_import *import, struct eds_error *err)
 {
+    uint64_t device_max =
+        import->options->device_max != 0 ? import->options->device_max : EDS_FLEET_DEVICES_MAX;
     struct eds_error fault;
     int32_t rc = EDS_OK;
 
@@ -147,11 +149,11 @@ static int32_t read_items(struct eds_fleet_import *import, struct eds_error *err
             rc = EDS_OK;
             continue;
         }
-        if (++import->report.read_count > EDS_FLEET_DEVICES_MAX)
+        if (++import->report.read_count > device_max)
             return eds_error_set(err, EDS_ERR_TOO_LARGE,
-                                 "more than %u devices in one file: split it, and import one part "
-                                 "after the other",
-                                 EDS_FLEET_DEVICES_MAX);
+                                 "more than %llu devices in one file: split it, and import one "
+                                 "part after the other",
+                                 (unsigned long long)device_max);
         item->is_stored = item->is_dropped = false;
         import->item_count++;
         rc = check_first(import, item, err);

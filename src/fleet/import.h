@@ -24,6 +24,7 @@ struct eds_fleet_options {
     enum eds_fleet_existing existing;
     uint64_t now_ms;
     const char *who, *why;
+    uint64_t device_max; /* in the file; 0: EDS_FLEET_DEVICES_MAX */
     /* Each fault, as it is met. */
     void (*fault)(void *context, const struct eds_error *fault);
     /* How far it is: devices read, or written, and bytes read. */

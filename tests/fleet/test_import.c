@@ -578,6 +578,31 @@ static void test_failed_read(void **state)
     free(text);
 }
 
+/* 300 devices where so many are allowed. */
+static void test_too_many(void **state)
+{
+    char *text = make_rows();
+
+    (void)state;
+    for (uint64_t device_max = 299; device_max <= 300; device_max++) {
+        struct eds_ledger *ledger = open_ledger("memory:");
+        struct text_file file = {.text = text, .size = strlen(text), .piece = 1000};
+        struct eds_fleet_options options = {
+            .now_ms = NOW_MS, .who = "alice", .why = "", .device_max = device_max};
+        struct eds_fleet_import *import = eds_fleet_import_create(ledger, &options);
+        struct eds_error err = {EDS_OK, ""};
+
+        assert_non_null(import);
+        assert_int_equal(
+            eds_fleet_import_read(import, EDS_FLEET_GUESS, text_file_read, &file, &err),
+            device_max < 300 ? EDS_ERR_TOO_LARGE : EDS_OK);
+        assert_int_equal(strncmp(err.text, "more than 299 devices", 21) == 0, device_max < 300);
+        eds_fleet_import_destroy(import);
+        ledger->ops->close(ledger);
+    }
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -585,7 +610,7 @@ int main(void)
         cmocka_unit_test(test_faults_change_nothing), cmocka_unit_test(test_updates),
         cmocka_unit_test(test_ended_devices),         cmocka_unit_test(test_somebody_was_faster),
         cmocka_unit_test(test_there_and_back),        cmocka_unit_test(test_no_memory),
-        cmocka_unit_test(test_failed_read),
+        cmocka_unit_test(test_failed_read),           cmocka_unit_test(test_too_many),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
