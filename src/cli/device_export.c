@@ -95,7 +95,6 @@ static int32_t write_all(struct job *job, struct eds_error *err)
     const char *text = eds_fleet_head(job->format);
     int32_t rc = put(job, text, strlen(text));
 
-    job->err.code = rc;
     if (rc == EDS_OK)
         rc = ledger->roster->scan(ledger, EDS_ROLE_DEVICE, write_one, job, err);
     if (rc == EDS_OK) {

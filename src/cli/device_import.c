@@ -51,7 +51,18 @@ struct job {
     struct eds_json_out json;
     bool as_json, has_output; /* the object's '{' is written */
     uint64_t told_count;
+    int fd;
+    bool has_failed; /* to read from it */
 };
+
+static ptrdiff_t read_some(void *context, void *buf, size_t size)
+{
+    struct job *job = context;
+    ptrdiff_t got = eds_file_read_some(&job->fd, buf, size);
+
+    job->has_failed = got < 0;
+    return got;
+}
 
 /* The first of many; counted are all. */
 static void tell_fault(void *context, const struct eds_error *fault)
@@ -136,7 +147,7 @@ static int report_failure(struct job *job, const struct eds_fleet_report *report
                       "the registry was changed meanwhile (%s): nothing was imported; import again",
                       err->text);
         *err = with_path;
-    } else if (strncmp(err->text, "cannot read on", strlen("cannot read on")) == 0) {
+    } else if (job->has_failed) {
         eds_error_set(&with_path, err->code, "%s: %s", path, err->text);
         *err = with_path;
     }
@@ -148,7 +159,7 @@ static int report_failure(struct job *job, const struct eds_fleet_report *report
 }
 
 /* Reads the file and writes what is in it. */
-static int import_file(struct job *job, struct eds_fleet_import *import, int fd)
+static int import_file(struct job *job, struct eds_fleet_import *import)
 {
     const struct eds_args *args = job->device.args;
     const struct eds_fleet_report *report = eds_fleet_import_report(import);
@@ -158,7 +169,7 @@ static int import_file(struct job *job, struct eds_fleet_import *import, int fd)
 
     eds_progress_begin(&job->progress);
     job->progress.things = "devices";
-    rc = eds_fleet_import_read(import, eds_device_file_format(args), eds_file_read_some, &fd, &err);
+    rc = eds_fleet_import_read(import, eds_device_file_format(args), read_some, job, &err);
     eds_progress_end(&job->progress);
     if (rc == EDS_OK && report->fault_count > 0)
         return report_faults(job, report);
@@ -177,7 +188,7 @@ static int import_file(struct job *job, struct eds_fleet_import *import, int fd)
     return EDS_EXIT_OK;
 }
 
-static int open_and_import(struct job *job, int fd)
+static int open_and_import(struct job *job)
 {
     struct eds_fleet_import *import;
     struct eds_error err;
@@ -188,21 +199,21 @@ static int open_and_import(struct job *job, int fd)
         eds_error_set(&err, EDS_ERR_NO_MEMORY, "no memory to import devices");
         return eds_say_error(job->device.args, "", &err);
     }
-    code = import_file(job, import, fd);
+    code = import_file(job, import);
     eds_fleet_import_destroy(import);
     return code;
 }
 
 static int run(const struct eds_args *args)
 {
-    struct job job = {.as_json = eds_args_flag(args, "json")};
+    struct job job = {.as_json = eds_args_flag(args, "json"), .fd = -1};
     struct eds_error err;
-    int code, fd = -1;
+    int code;
     int32_t rc;
 
     if (eds_args_flag(args, "update") && eds_args_flag(args, "skip-existing"))
         return eds_args_usage(args, "--update and --skip-existing exclude each other");
-    rc = eds_file_open(&fd, eds_args_text(args, "file"), &err);
+    rc = eds_file_open(&job.fd, eds_args_text(args, "file"), &err);
     if (rc != EDS_OK)
         return eds_say_error(args, "", &err);
     rc = eds_device_job_open(&job.device, args, eds_args_flag(args, "dry-run"), &err);
@@ -217,9 +228,9 @@ static int run(const struct eds_args *args)
         .progress = tell_progress,
         .context = &job,
     };
-    code = rc == EDS_OK ? open_and_import(&job, fd) : eds_say_error(args, "", &err);
+    code = rc == EDS_OK ? open_and_import(&job) : eds_say_error(args, "", &err);
     eds_device_job_close(&job.device);
-    eds_file_close(fd);
+    eds_file_close(job.fd);
     return code;
 }
 
