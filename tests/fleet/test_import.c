@@ -8,109 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/features.h"
-#include "fleet/fleet_sample.h"
-#include "fleet/import.h"
+#include "fleet/import_sample.h"
 #include "fleet/writer.h"
-#include "support/alloc.h"
-#include "support/temp_dir.h"
 
-#define NOW_MS UINT64_C(1795305600123)
-#define LATER  UINT64_C(1795305700123)
-
-/* What an import said. */
-struct said {
-    char faults[4096];
-    struct eds_fleet_report report;
-    int32_t read_rc, write_rc;
-};
-
-static struct eds_ledger *open_ledger(const char *url)
-{
-    struct eds_ledger *ledger;
-    struct eds_error err;
-
-    if (eds_ledger_open(&ledger, url, &err) != EDS_OK)
-        fail_msg("%s", err.text);
-    return ledger;
-}
-
-static void take_fault(void *context, const struct eds_error *fault)
-{
-    struct said *said = context;
-    size_t used = strlen(said->faults);
-
-    snprintf(said->faults + used, sizeof said->faults - used, "%s\n", fault->text);
-}
-
-/* Imports a text; between reading and writing somebody may do something. */
-static struct said import_as(struct eds_ledger *ledger, const char *text, size_t size,
-                             enum eds_fleet_format format, enum eds_fleet_existing existing,
-                             uint64_t now_ms, void (*meanwhile)(struct eds_ledger *))
-{
-    struct said said = {.faults = ""};
-    struct text_file file = {.text = text, .size = size, .piece = SIZE_MAX};
-    struct eds_fleet_options options = {.existing = existing,
-                                        .now_ms = now_ms,
-                                        .who = "alice",
-                                        .why = "a test",
-                                        .fault = take_fault,
-                                        .context = &said};
-    struct eds_fleet_import *import = eds_fleet_import_create(ledger, &options);
-    struct eds_error err = {EDS_OK, ""};
-
-    if (import == NULL) {
-        said.read_rc = EDS_ERR_NO_MEMORY;
-        return said;
-    }
-    said.read_rc = eds_fleet_import_read(import, format, text_file_read, &file, &err);
-    said.report = *eds_fleet_import_report(import);
-    if (meanwhile != NULL)
-        meanwhile(ledger);
-    if (said.read_rc == EDS_OK)
-        said.write_rc = eds_fleet_import_write(import, &err);
-    assert_int_equal(err.code, said.read_rc != EDS_OK ? said.read_rc : said.write_rc);
-    eds_fleet_import_destroy(import);
-    return said;
-}
-
-static struct said import_with(struct eds_ledger *ledger, const char *text, size_t size,
-                               enum eds_fleet_existing existing, uint64_t now_ms,
-                               void (*meanwhile)(struct eds_ledger *))
-{
-    return import_as(ledger, text, size, EDS_FLEET_GUESS, existing, now_ms, meanwhile);
-}
-
-static struct said import_text(struct eds_ledger *ledger, const char *text,
-                               enum eds_fleet_existing existing)
-{
-    return import_with(ledger, text, strlen(text), existing, NOW_MS, NULL);
-}
-
-static void must_import(struct eds_ledger *ledger, const char *text)
-{
-    struct said said = import_text(ledger, text, EDS_FLEET_REFUSE);
-
-    assert_string_equal(said.faults, "");
-    assert_int_equal(said.read_rc, EDS_OK);
-    assert_int_equal(said.write_rc, EDS_OK);
-}
-
-static uint64_t version_of(struct eds_ledger *ledger)
-{
-    uint64_t version = UINT64_MAX;
-
-    assert_int_equal(ledger->roster->version(ledger, &version, NULL), EDS_OK);
-    return version;
-}
-
-static struct eds_enrolment find(struct eds_ledger *ledger, const char *id)
-{
-    struct eds_enrolment it;
-
-    assert_int_equal(ledger->roster->find(ledger, EDS_ROLE_DEVICE, id, &it, NULL), EDS_OK);
-    return it;
-}
+#define LATER UINT64_C(1795305700123)
 
 #define ROW(more) "device_id,public_key,site\na," KEY_1 ",s\n" more
 
@@ -492,125 +393,13 @@ static void test_there_and_back(void **state)
     free(again);
 }
 
-/* One import with the n-th allocation failing; false when there are fewer. */
-static bool import_without_memory(const char *url, const char *text, uint64_t n)
-{
-    struct eds_ledger *ledger = open_ledger(url);
-    struct said said;
-    bool did_fail;
-
-    alloc_fail_at(n);
-    said = import_text(ledger, text, EDS_FLEET_REFUSE);
-    did_fail = alloc_count() >= n;
-    alloc_fail_at(0);
-    if (said.read_rc != EDS_OK || said.write_rc != EDS_OK) {
-        assert_int_equal(said.read_rc != EDS_OK ? said.read_rc : said.write_rc, EDS_ERR_NO_MEMORY);
-        assert_int_equal(version_of(ledger), 0);
-        must_import(ledger, text);
-    }
-    assert_int_equal(version_of(ledger), 1);
-    (void)find(ledger, "lift-0000");
-    (void)find(ledger, "lift-0299");
-    ledger->ops->close(ledger);
-    return did_fail;
-}
-
-/* 300 devices: more than a batch. */
-static char *make_rows(void)
-{
-    char *text = malloc(300 * 100 + 100);
-    size_t size;
-
-    assert_non_null(text);
-    size = (size_t)sprintf(text, "device_id,public_key\n");
-    for (uint32_t i = 0; i < 300; i++) {
-        uint8_t key[EDS_PUBLIC_KEY_SIZE];
-
-        sample_public_key(key, i);
-        size += (size_t)sprintf(text + size, "lift-%04u,", i);
-        for (size_t k = 0; k < sizeof key; k++)
-            size += (size_t)sprintf(text + size, "%02x", key[k]);
-        size += (size_t)sprintf(text + size, "\n");
-    }
-    return text;
-}
-
-static void test_no_memory(void **state)
-{
-    char directory[EDS_TEMP_DIR_SIZE], url[EDS_TEMP_DIR_SIZE + 32];
-    char *text = make_rows();
-    bool did_fail = true;
-    uint64_t n;
-
-    (void)state;
-    /* The memory ledger has an allocation or more for each device: every 13th does. */
-    for (n = 1; import_without_memory("memory:", text, n); n += n < 40 ? 1 : 13)
-        ;
-    assert_true(n > 100);
-    did_fail = EDS_STORE_SQLITE;
-    for (n = 1; did_fail; n++) {
-        temp_dir_make(directory);
-        snprintf(url, sizeof url, "sqlite:%s/ledger.db", directory);
-        did_fail = import_without_memory(url, text, n);
-        temp_dir_remove(directory);
-    }
-    assert_true(n > 10 || !EDS_STORE_SQLITE);
-    free(text);
-}
-
-static void test_failed_read(void **state)
-{
-    struct eds_ledger *ledger = open_ledger("memory:");
-    char *text = make_rows();
-    struct text_file file = {
-        .text = text, .size = strlen(text), .piece = 1000, .fail_at = strlen(text) - 500};
-    struct eds_fleet_options options = {.now_ms = NOW_MS, .who = "alice", .why = ""};
-    struct eds_fleet_import *import = eds_fleet_import_create(ledger, &options);
-    struct eds_error err;
-
-    (void)state;
-    assert_non_null(import);
-    assert_int_equal(eds_fleet_import_read(import, EDS_FLEET_GUESS, text_file_read, &file, &err),
-                     EDS_ERR_IO);
-    assert_int_equal(version_of(ledger), 0);
-    eds_fleet_import_destroy(import);
-    ledger->ops->close(ledger);
-    free(text);
-}
-
-/* 300 devices where so many are allowed. */
-static void test_too_many(void **state)
-{
-    char *text = make_rows();
-
-    (void)state;
-    for (uint64_t device_max = 299; device_max <= 300; device_max++) {
-        struct eds_ledger *ledger = open_ledger("memory:");
-        struct text_file file = {.text = text, .size = strlen(text), .piece = 1000};
-        struct eds_fleet_options options = {
-            .now_ms = NOW_MS, .who = "alice", .why = "", .device_max = device_max};
-        struct eds_fleet_import *import = eds_fleet_import_create(ledger, &options);
-        struct eds_error err = {EDS_OK, ""};
-
-        assert_non_null(import);
-        assert_int_equal(
-            eds_fleet_import_read(import, EDS_FLEET_GUESS, text_file_read, &file, &err),
-            device_max < 300 ? EDS_ERR_TOO_LARGE : EDS_OK);
-        assert_int_equal(strncmp(err.text, "more than 299 devices", 21) == 0, device_max < 300);
-        eds_fleet_import_destroy(import);
-        ledger->ops->close(ledger);
-    }
-    free(text);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_of_a_file),         cmocka_unit_test(test_log_says_who_and_why),
         cmocka_unit_test(test_faults_change_nothing), cmocka_unit_test(test_updates),
         cmocka_unit_test(test_ended_devices),         cmocka_unit_test(test_somebody_was_faster),
-        cmocka_unit_test(test_there_and_back),        cmocka_unit_test(test_no_memory),
-        cmocka_unit_test(test_failed_read),           cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_there_and_back),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
