@@ -7,11 +7,13 @@
  *
  * Then what a record costs as the ledger grows: commits of 64 records of 64
  * among 1,000 devices, as single requests over many connections make them, at
- * 10,000 rows and more.  EDS_BENCH_ROWS=N sets how many at most (1,000,000). */
+ * 10,000 rows and more, and what the file takes for it.  EDS_BENCH_ROWS=N sets how many at most
+ * (1,000,000). */
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "bench.h"
@@ -338,7 +340,7 @@ static void grow(struct store *store, uint64_t *row_count, uint64_t goal)
 }
 
 #define GROWN_BATCH  64u
-#define GROWN_ROUNDS 160u /* commits: enough for what is put off to be paid, too */
+#define GROWN_ROUNDS 640u /* commits: enough for what is put off to be paid, too */
 
 /* The mean cost of a record, once caches are filled. */
 static double grown_cost(struct store *store, uint64_t *row_count)
@@ -358,6 +360,18 @@ static double grown_cost(struct store *store, uint64_t *row_count)
     return sum / (GROWN_ROUNDS * GROWN_BATCH);
 }
 
+/* What the file takes on the disk, with nothing left in the log. */
+static double size_of(const char *folder)
+{
+    char path[BENCH_PATH_SIZE + 64];
+    struct stat status;
+
+    snprintf(path, sizeof path, "%s/ours.db", folder);
+    if (stat(path, &status) != 0)
+        die(path);
+    return (double)status.st_size;
+}
+
 static void measure_growth(void)
 {
     const char *text = getenv("EDS_BENCH_ROWS");
@@ -374,6 +388,8 @@ static void measure_growth(void)
 
         grow(store, &row_count, goal);
         store->ledger->ops->close(store->ledger); /* what growing left unwritten is not counted */
+        snprintf(name, sizeof name, "sqlite_size_at_%llu_rows", (unsigned long long)goal);
+        bench_report(name, size_of(folder) / (double)row_count, "B/record", NULL, 0, false);
         snprintf(url, sizeof url, "sqlite:%s/ours.db", folder);
         if (eds_ledger_open(&store->ledger, url, &err) != EDS_OK)
             die(err.text);
