@@ -16,7 +16,7 @@
 #include "cli/commands.h"
 #include "cli/file.h"
 #include "cli/say.h"
-#include "cli/store_arg.h"
+#include "cli/url_secret.h"
 #include "cli/suggest.h"
 
 #define FILE_SIZE_MAX (1u << 20) /* bytes */

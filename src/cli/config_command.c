@@ -1,17 +1,14 @@
 /* config_command.c - eds config: what the configuration file says, and may say. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli/args.h"
 #include "cli/commands.h"
 #include "cli/config.h"
+#include "cli/config_show.h"
 #include "cli/json_out.h"
 #include "cli/say.h"
-#include "cli/store_arg.h"
 #include "cli/suggest.h"
-
-#define VALUE_SIZE 4096u /* bytes of a value that are shown */
 
 static int32_t load(struct eds_config *config, const struct eds_args *args, struct eds_error *err)
 {
@@ -39,76 +36,17 @@ static int run_check(const struct eds_args *args)
     return code;
 }
 
-/* A value as it may be seen: the password of a URL is not. */
-static const char *shown(char out[VALUE_SIZE], const char *value)
-{
-    const char *authority = strstr(value, "://"), *at, *colon;
-
-    snprintf(out, VALUE_SIZE, "%s", value);
-    if (!eds_url_has_password(value))
-        return out;
-    authority += 3;
-    at = strchr(authority, '@');
-    colon = strchr(authority, ':');
-    snprintf(out, VALUE_SIZE, "%.*s***%s", (int)(colon + 1 - value), value, at);
-    return out;
-}
-
-static void show_option(const struct eds_config *config, const struct eds_command *command,
-                        const struct eds_option *option)
-{
-    const char *from_environment = option->environment != NULL ? getenv(option->environment) : NULL;
-    const struct eds_setting *setting = eds_config_at(config, command->name, option, 0);
-    char value[VALUE_SIZE];
-
-    if (from_environment != NULL && *from_environment != '\0') {
-        printf("# environment %s\n%s = %s\n", option->environment, option->name,
-               shown(value, from_environment));
-        return;
-    }
-    for (size_t i = 0; setting != NULL; setting = eds_config_at(config, command->name, option, ++i))
-        printf("# %s:%u\n%s = %s\n", setting->file, setting->line, option->name,
-               shown(value, setting->value));
-    if (eds_config_count(config, command->name, option) > 0)
-        return;
-    if (option->fallback != NULL)
-        printf("# default\n%s = %s\n", option->name, option->fallback);
-    else
-        printf("# not set%s\n# %s =\n", option->required ? ", but required" : "", option->name);
-}
-
-struct showing {
-    const struct eds_config *config;
-    const char *only; /* NULL: all */
-    unsigned count;
-};
-
-static bool show_command(void *context, const struct eds_command *command)
-{
-    struct showing *showing = context;
-
-    if (showing->only != NULL && strcmp(showing->only, command->name) != 0)
-        return true;
-    printf("%s[%s]\n", showing->count++ > 0 ? "\n" : "", command->name);
-    for (const struct eds_option *option = command->options; option->name != NULL; option++)
-        if (eds_config_is_key(option))
-            show_option(showing->config, command, option);
-    return true;
-}
-
 static int run_show(const struct eds_args *args)
 {
     struct eds_config config;
     struct eds_error err;
-    struct showing showing = {.config = &config, .only = eds_args_text(args, "command")};
+    const char *only = eds_args_text(args, "command");
     int code = EDS_EXIT_OK;
 
     if (load(&config, args, &err) != EDS_OK)
         code = eds_say_error(args, "", &err);
-    else
-        eds_config_walk(show_command, &showing);
-    if (code == EDS_EXIT_OK && showing.count == 0)
-        code = eds_args_usage(args, "no server is called '%s'", showing.only);
+    else if (eds_config_show(&config, only) == 0)
+        code = eds_args_usage(args, "no server is called '%s'", only);
     eds_config_free(&config);
     return code;
 }

@@ -6,18 +6,9 @@
 #include <string.h>
 
 #include "cli/say.h"
+#include "cli/url_secret.h"
 
 #define URL_SIZE (PATH_MAX + 64u) /* bytes */
-
-/* On the command line it is as open as a private key would be. */
-bool eds_url_has_password(const char *url)
-{
-    const char *authority = strstr(url, "://");
-    size_t size = authority != NULL ? strcspn(authority + 3, "/?#") : 0;
-    const char *at = size > 0 ? memchr(authority + 3, '@', size) : NULL;
-
-    return at != NULL && memchr(authority + 3, ':', (size_t)(at - authority - 3)) != NULL;
-}
 
 static bool ends_with(const char *text, const char *end)
 {
@@ -41,7 +32,21 @@ static bool says(const char *url, const char *mode)
     return ends_with(url, mode) && strlen(url) > size && strchr("?&", url[strlen(url) - size - 1]);
 }
 
-/* Opens the ledger with that parameter of ours, or, if it is "", without. */
+/* Opens it with that parameter of ours, or, if it is "", without. */
+static int32_t open_url(struct eds_ledger **out, const char *store, const char *mode,
+                        struct eds_error *err)
+{
+    bool is_said = *mode == '\0' || strcmp(store, "memory:") == 0 || says(store, mode);
+    char url[URL_SIZE];
+    int size = snprintf(url, sizeof url, "%s%s%s", store,
+                        is_said ? "" : (first_parameter(store) ? "?" : "&"), is_said ? "" : mode);
+
+    if (size < 0 || (size_t)size >= sizeof url)
+        return eds_error_set(err, EDS_ERR_USAGE, "the ledger's name is too long");
+    return eds_ledger_open(out, url, err);
+}
+
+/* The same for the ledger that args name. */
 static int32_t open_with(struct eds_ledger **out, const struct eds_args *args, const char *mode,
                          struct eds_error *err)
 {
@@ -55,19 +60,22 @@ static int32_t open_with(struct eds_ledger **out, const struct eds_args *args, c
             return eds_error_set(err, EDS_ERR_USAGE, "--store and --data-dir exclude each other");
         store = NULL; /* a flag goes before the environment */
     }
+    /* On the command line it is as open as a private key would be. */
     if (eds_args_given(args, "store") && eds_url_has_password(store) && !warned++)
         eds_say_warning("a password on the command line can be read by every user of this "
                         "machine; the environment variable EDS_STORE or ~/.pgpass keep it private");
-    if (store == NULL)
-        size = snprintf(url, sizeof url, "sqlite:%s/edgesentry.db%s%s",
-                        eds_args_text(args, "data-dir"), *mode != '\0' ? "?" : "", mode);
-    else if (*mode == '\0' || strcmp(store, "memory:") == 0 || says(store, mode))
-        size = snprintf(url, sizeof url, "%s", store);
-    else
-        size = snprintf(url, sizeof url, "%s%s%s", store, first_parameter(store) ? "?" : "&", mode);
+    if (store != NULL)
+        return open_url(out, store, mode, err);
+    size = snprintf(url, sizeof url, "sqlite:%s/edgesentry.db", eds_args_text(args, "data-dir"));
     if (size < 0 || (size_t)size >= sizeof url)
         return eds_error_set(err, EDS_ERR_USAGE, "the ledger's name is too long");
-    return eds_ledger_open(out, url, err);
+    return open_url(out, url, mode, err);
+}
+
+int32_t eds_store_open_url(struct eds_ledger **out, const char *url, bool read_only,
+                           struct eds_error *err)
+{
+    return open_url(out, url, read_only ? "mode=ro" : "", err);
 }
 
 int32_t eds_store_open(struct eds_ledger **out, const struct eds_args *args, bool read_only,

@@ -17,10 +17,6 @@
         .help = "Ledger by URL instead: sqlite:PATH, postgresql://USER@HOST/DATABASE or memory:"   \
     }
 
-/* eds_url_has_password says whether a URL names a password, as in
- * scheme://user:password@host. */
-bool eds_url_has_password(const char *url);
-
 /* eds_store_open opens the ledger that args name; the caller closes it.
  *
  *   read_only  for looking only: what is not there is EDS_ERR_NOT_FOUND, and
@@ -29,6 +25,10 @@ bool eds_url_has_password(const char *url);
  * EDS_ERR_USAGE if both options are given, and the errors of eds_ledger_open. */
 int32_t eds_store_open(struct eds_ledger **out, const struct eds_args *args, bool read_only,
                        struct eds_error *err);
+
+/* eds_store_open_url is the same for a URL. */
+int32_t eds_store_open_url(struct eds_ledger **out, const char *url, bool read_only,
+                           struct eds_error *err);
 
 /* eds_store_sqlite_path writes the path of the SQLite file that args name; false if
  * they name another kind of ledger, or the path is too long. */
