@@ -19,12 +19,14 @@
 #include "edgesentry/verifier.h"
 #include "evidence/crew.h"
 #include "evidence/ledger_gaps.h"
+#include "evidence/ledger_log.h"
 #include "evidence/ledger_piece.h"
 
 struct walk {
     const struct eds_ledger_check *check;
     struct eds_ledger_summary *summary;
     struct eds_error *err;
+    struct eds_ledger_log *log;
     uint64_t bytes;
 
     /* On the way to the crew. */
@@ -216,6 +218,7 @@ static int32_t walk_item(struct walk *walk, const struct eds_ledger_piece *piece
         rc = cross_gaps(walk, &item->entry.record);
     if (rc != EDS_OK)
         return rc;
+    eds_ledger_log_add(walk->log, &item->entry.record);
     check_link(walk, item);
     check_signatures(walk, item);
     rc = check_payload(walk, piece, item);
@@ -429,7 +432,9 @@ int32_t eds_ledger_check_run(const struct eds_ledger_check *check,
     walk->check = check;
     walk->summary = summary;
     walk->err = err;
-    rc = eds_ledger_has_gaps(ledger, &walk->has_gaps, err);
+    rc = eds_ledger_log_create(&walk->log, err);
+    if (rc == EDS_OK)
+        rc = eds_ledger_has_gaps(ledger, &walk->has_gaps, err);
     if (rc == EDS_OK)
         rc = check_records(walk);
     if (rc == EDS_OK)
@@ -438,6 +443,9 @@ int32_t eds_ledger_check_run(const struct eds_ledger_check *check,
         rc = ledger->ops->conflicts(ledger, visit_conflict, walk, err);
     if (rc == EDS_OK)
         rc = eds_ledger_gaps_check(check, summary, err);
+    if (rc == EDS_OK)
+        rc = eds_ledger_log_check(walk->log, check, summary, err);
+    eds_ledger_log_destroy(walk->log);
     free(walk);
     return rc;
 }
@@ -469,6 +477,12 @@ static const char *fault_text(enum eds_ledger_fault fault)
         return "the gap before it is signed by no key of its operator";
     case EDS_LEDGER_GAP_KEY:
         return "the gap before it is signed by a key of its operator that was not valid then";
+    case EDS_LEDGER_LOG_ABSENT:
+        return "the operation log has no line of its acceptance";
+    case EDS_LEDGER_LOG_ALONE:
+        return "the operation log says that it was accepted, and it is not there";
+    case EDS_LEDGER_LOG_TWICE:
+        return "the operation log says twice that it was accepted";
     case EDS_LEDGER_GAP_PLACE:
         return "the gap before it does not begin where the chain ends";
     }

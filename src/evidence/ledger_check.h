@@ -3,7 +3,8 @@
  * Walks all records once, in constant memory, and holds against each other
  * what is stored more than once: each record and its stored hash, each link
  * and the record before, each reference and its payload, each head and the
- * last record.  It goes on after a fault and reports every one, in order.
+ * last record, the operation log and the records it tells of.  It goes on after a fault and reports
+ * every one, in order.
  *
  * The ledger is read, and found, keys and progress are called, by the caller's
  * thread; hashes and signatures are the work of all cores.  What is found, in
@@ -27,6 +28,9 @@ enum eds_ledger_fault {
     EDS_LEDGER_CONFLICT,       /* a kept fork is no other record than the accepted one */
     EDS_LEDGER_GAP_SIGNATURE,  /* no key of its operator signed a gap */
     EDS_LEDGER_GAP_KEY,        /* the key that signed it was not valid then */
+    EDS_LEDGER_LOG_ABSENT,     /* the operation log has no line of its acceptance */
+    EDS_LEDGER_LOG_ALONE,      /* the log says that it was accepted, and it is not there */
+    EDS_LEDGER_LOG_TWICE,      /* the log says so twice */
     EDS_LEDGER_GAP_PLACE,      /* a gap does not begin where the chain before it ends */
 };
 

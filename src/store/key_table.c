@@ -14,16 +14,21 @@
 
 #define SLOTS_AT_FIRST 64u
 
+uint64_t eds_key_hash(const uint8_t secret[16], const void *bytes, size_t size)
+{
+    uint8_t hash[crypto_shorthash_BYTES];
+    uint64_t number;
+
+    _Static_assert(crypto_shorthash_KEYBYTES == 16, "the key of SipHash");
+    _Static_assert(sizeof hash == sizeof number, "SipHash gives 64 bits");
+    crypto_shorthash(hash, bytes, size, secret);
+    memcpy(&number, hash, sizeof number);
+    return number;
+}
+
 static uint64_t hash_of(const struct eds_key_table *table, const char *key)
 {
-    uint8_t bytes[crypto_shorthash_BYTES];
-    uint64_t hash;
-
-    _Static_assert(sizeof table->secret == crypto_shorthash_KEYBYTES, "the key of SipHash");
-    _Static_assert(sizeof bytes == sizeof hash, "SipHash gives 64 bits");
-    crypto_shorthash(bytes, (const uint8_t *)key, strlen(key), table->secret);
-    memcpy(&hash, bytes, sizeof hash);
-    return hash;
+    return eds_key_hash(table->secret, key, strlen(key));
 }
 
 static void occupy(struct eds_key_table *table, size_t index)

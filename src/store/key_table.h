@@ -27,6 +27,9 @@ struct eds_key_table {
     uint8_t secret[16];
 };
 
+/* eds_key_hash is a hash that nobody without the secret can foresee. */
+uint64_t eds_key_hash(const uint8_t secret[16], const void *bytes, size_t size);
+
 /* eds_key_table_init makes an empty table.  EDS_OK, EDS_ERR_NO_MEMORY, or
  * EDS_ERR_IO when the system has no randomness. */
 int32_t eds_key_table_init(struct eds_key_table *table, struct eds_error *err);

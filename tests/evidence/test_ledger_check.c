@@ -171,6 +171,16 @@ static int32_t bent_payload(struct eds_ledger *ledger, const char *object_ref, v
     return rc;
 }
 
+static int32_t bent_operations(struct eds_ledger *ledger,
+                               int32_t (*visit)(void *context, const struct eds_operation *,
+                                                uint64_t created_ms),
+                               void *context, struct eds_error *err)
+{
+    struct eds_ledger *good = ((struct bent *)ledger)->good;
+
+    return good->ops->operations(good, visit, context, err);
+}
+
 static const struct eds_ledger_ops bent_ops = {
     .name = "bent",
     .head = bent_head,
@@ -180,6 +190,7 @@ static const struct eds_ledger_ops bent_ops = {
     .scan = bent_scan,
     .scan_whole = whole_scan,
     .heads = bent_heads,
+    .operations = bent_operations,
     .conflicts = bent_conflicts,
 };
 
@@ -384,17 +395,31 @@ static const struct edit edits[] = {
     {RECORD(drop_attestation),
      .findings = "device=lift-01 sequence=2: no attestation at index 1\n"},
     {RECORD(drop_first),
-     .findings = "device=lift-01 sequence=2: invalid previous hash at index 0\n"},
+     .findings =
+         "device=lift-01 sequence=2: invalid previous hash at index 0\n"
+         "device=lift-01 sequence=1: the operation log says that it was accepted, and it is "
+         "not there\n"},
     {RECORD(drop_middle),
-     .findings = "device=lift-01 sequence=3: invalid previous hash at index 1\n"},
-    {RECORD(drop_last), .findings =
-                            "device=lift-01 sequence=3: the chain's head names this record, "
-                            "and it is not there\n"},
+     .findings =
+         "device=lift-01 sequence=3: invalid previous hash at index 1\n"
+         "device=lift-01 sequence=2: the operation log says that it was accepted, and it is "
+         "not there\n"},
+    {RECORD(drop_last),
+     .findings =
+         "device=lift-01 sequence=3: the chain's head names this record, "
+         "and it is not there\n"
+         "device=lift-01 sequence=3: the operation log says that it was accepted, and it is "
+         "not there\n"},
     {RECORD(drop_device),
-     .findings = "device=lift-02 sequence=2: the chain's head names this record, and it is not "
-                 "there\n"
-                 "device=lift-02 sequence=1: the fork kept is no other record than the accepted "
-                 "one\n"},
+     .findings =
+         "device=lift-02 sequence=2: the chain's head names this record, and it is not "
+         "there\n"
+         "device=lift-02 sequence=1: the fork kept is no other record than the accepted "
+         "one\n"
+         "device=lift-02 sequence=1: the operation log says that it was accepted, and it is "
+         "not there\n"
+         "device=lift-02 sequence=2: the operation log says that it was accepted, and it is "
+         "not there\n"},
     {RECORD(change_stored_hash),
      .findings = "device=lift-01 sequence=1: the stored hash is not the record's\n"},
     {HEAD(change_head_hash),

@@ -38,10 +38,15 @@ static void append(const char *device_id, unsigned count)
     for (unsigned i = 0; i < count; i++) {
         struct eds_entry entry = {.attestation = {.present = false}};
         struct eds_append append = {.entry = &entry, .payload = "abc", .payload_size = 3};
-        struct eds_commit commit = {.appends = &append, .append_count = 1, .now_ms = NOW_MS};
+        struct eds_operation line = {.device_id = device_id, .message = "ingest accepted"};
+        struct eds_commit commit = {.appends = &append,
+                                    .append_count = 1,
+                                    .operations = &line,
+                                    .operation_count = 1,
+                                    .now_ms = NOW_MS};
         char object_ref[64];
 
-        head.sequence++;
+        line.sequence = ++head.sequence;
         snprintf(object_ref, sizeof object_ref, "mem://%s/%llu", device_id,
                  (unsigned long long)head.sequence);
         assert_int_equal(eds_record_sign(&entry.record, device_id, head.sequence, 1, "abc", 3,
@@ -175,6 +180,15 @@ static int32_t pass_conflicts(struct eds_ledger *ledger,
     return good->ops->conflicts(good, visit, context, err);
 }
 
+static int32_t pass_operations(struct eds_ledger *ledger,
+                               int32_t (*visit)(void *context, const struct eds_operation *,
+                                                uint64_t created_ms),
+                               void *context, struct eds_error *err)
+{
+    (void)ledger;
+    return good->ops->operations(good, visit, context, err);
+}
+
 static const struct eds_ledger_ops bent_ops = {
     .name = "bent",
     .head = pass_head,
@@ -182,6 +196,7 @@ static const struct eds_ledger_ops bent_ops = {
     .scan = pass_scan,
     .scan_whole = pass_scan_whole,
     .heads = pass_heads,
+    .operations = pass_operations,
     .conflicts = pass_conflicts,
 };
 

@@ -201,6 +201,15 @@ static int32_t bent_conflicts(struct eds_ledger *ledger,
     return good->ops->conflicts(good, visit, context, err);
 }
 
+static int32_t bent_operations(struct eds_ledger *ledger,
+                               int32_t (*visit)(void *context, const struct eds_operation *,
+                                                uint64_t created_ms),
+                               void *context, struct eds_error *err)
+{
+    (void)ledger;
+    return good->ops->operations(good, visit, context, err);
+}
+
 static const struct eds_ledger_ops bent_ops = {
     .name = "bent",
     .head = bent_head,
@@ -210,6 +219,7 @@ static const struct eds_ledger_ops bent_ops = {
     .scan = bent_scan,
     .scan_whole = whole_scan,
     .heads = bent_heads,
+    .operations = bent_operations,
     .conflicts = bent_conflicts,
 };
 
