@@ -7,6 +7,7 @@
 #include "cli/device.h"
 #include "cli/device_job.h"
 #include "cli/say.h"
+#include "store/gaps.h"
 #include "store/instant.h"
 
 static const struct eds_option list_options[] = {
@@ -193,8 +194,20 @@ static void print_key(const struct eds_enrolled_key *key, uint64_t now_ms)
         printf("  not after   sequence %" PRIu64 "\n", key->not_after_sequence);
 }
 
+static int32_t count_gaps(struct eds_ledger *ledger, const char *id, uint64_t *count,
+                          struct eds_error *err)
+{
+    struct eds_gap_place place = {.id = 0};
+    struct eds_gap gap;
+    int32_t rc = EDS_OK;
+
+    for (*count = 0; rc == EDS_OK; *count += rc == EDS_OK)
+        rc = ledger->gaps->next(ledger, id, &place, &gap, err);
+    return rc == EDS_ERR_NOT_FOUND ? EDS_OK : rc;
+}
+
 static void print_device(const struct eds_enrolment *it, const struct eds_head *head,
-                         uint64_t now_ms)
+                         uint64_t gap_count, uint64_t now_ms)
 {
     printf("device      %s\nstate       %s\nattest      %s%s\n", it->id,
            eds_device_state_name(it->state), it->attest_required ? "required" : "optional",
@@ -202,6 +215,7 @@ static void print_device(const struct eds_enrolment *it, const struct eds_head *
     printf("site        %s\ncohort      %s\nfirmware    %s\n", it->site, it->cohort, it->firmware);
     printf("sequence    %" PRIu64 "\nforks seen  %" PRIu64 "\n", head->sequence,
            head->conflict_count);
+    printf("gaps closed %" PRIu64 "\n", gap_count);
     printf("kept apart  %" PRIu64 "\n", it->quarantine_arrived - it->quarantine_left);
     for (uint32_t i = 0; i < it->key_count; i++)
         print_key(&it->keys[i], now_ms);
@@ -214,6 +228,7 @@ static int run_show(const struct eds_args *args)
     struct eds_json_out json;
     struct eds_device_job job;
     struct eds_head head;
+    uint64_t gap_count = 0;
     struct eds_error err;
     int32_t rc = eds_device_job_open(&job, args, true, &err);
 
@@ -221,11 +236,13 @@ static int run_show(const struct eds_args *args)
         rc = job.ledger->roster->find(job.ledger, EDS_ROLE_DEVICE, id, &it, &err);
     if (rc == EDS_OK)
         rc = job.ledger->ops->head(job.ledger, id, &head, &err);
+    if (rc == EDS_OK)
+        rc = count_gaps(job.ledger, id, &gap_count, &err);
     eds_device_job_close(&job);
     if (rc != EDS_OK)
         return eds_say_error(args, "", &err);
     if (!eds_args_flag(args, "json")) {
-        print_device(&it, &head, job.now_ms);
+        print_device(&it, &head, gap_count, job.now_ms);
         return EDS_EXIT_OK;
     }
     eds_out_begin(&json);
@@ -233,6 +250,7 @@ static int run_show(const struct eds_args *args)
     eds_out_u64(&json, "sequence", head.sequence);
     eds_out_bool(&json, "attested", head.attested);
     eds_out_u64(&json, "conflict_count", head.conflict_count);
+    eds_out_u64(&json, "gap_count", gap_count);
     eds_out_end(&json);
     return EDS_EXIT_OK;
 }

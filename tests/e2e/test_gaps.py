@@ -203,6 +203,7 @@ def walk(place):
     listed = json.loads(audit("device", "gaps", "lift-01", "--store", url, "--json")[0])
     assert [gap["resume_sequence"] for gap in listed["gaps"]] == [9, 20, 20], listed
     assert audit("device", "gaps", "--store", url)[0].count("GAP device=") == 6
+    assert "gaps closed 3\n" in audit("device", "show", "lift-01", "--store", url)[0]
     check_files(place, lift, alice, bob)
 
 
