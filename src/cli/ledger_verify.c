@@ -275,11 +275,12 @@ static int run(const struct eds_args *args)
 
 static const struct eds_command verify_command = {
     .name = "verify",
-    .summary = "Verify a whole ledger: records, links, heads, payloads",
+    .summary = "Verify a whole ledger: records, links, heads, payloads, operation log",
     .description =
         "Recomputes every record's hash and every link, compares each device's head with its "
-        "last record and each payload with its hash, and checks the signatures of devices that "
-        "are registered or given, each under the keys that were valid when the record came. "
+        "last record, each payload with its hash and the operation log with the records it tells "
+        "of, and checks the signatures of devices that are registered or given, each under the "
+        "keys that were valid when the record came. "
         "Prints LEDGER_VALID, or LEDGER_INVALID and every fault. Changes "
         "nothing, and may run beside the server.\n\nA gap that an operator has closed is no "
         "fault where his key signed it and both its ends fit; each is listed behind the "

@@ -8,7 +8,8 @@
 
 #include "store/objects.h"
 
-#define EDS_FETCHES_MAX 16u /* on their way at a time, each in memory for as long */
+#define EDS_FETCHES_MAX  16u          /* on their way at a time */
+#define EDS_FETCHES_ROOM (256u << 20) /* bytes in memory that are aimed at, or one payload */
 
 struct eds_fetcher;
 
@@ -21,7 +22,7 @@ struct eds_fetch {
     int32_t rc;
     uint8_t hash[EDS_HASH_SIZE]; /* of what was read */
     size_t size;                 /* bytes */
-    void *payload;               /* if kept: the caller's to free, never NULL on EDS_OK */
+    void *payload;               /* if kept: until eds_fetcher_release; not NULL on EDS_OK */
     struct eds_error err;
 
     struct eds_fetch *next; /* the fetcher's meanwhile */
@@ -38,5 +39,9 @@ void eds_fetcher_destroy(struct eds_fetcher *fetcher);
  * every one that was asked for must be waited for.  Any thread. */
 void eds_fetcher_ask(struct eds_fetcher *fetcher, struct eds_fetch *fetch);
 void eds_fetcher_wait(struct eds_fetcher *fetcher, const struct eds_fetch *fetch);
+
+/* eds_fetcher_release frees the payload of one that was waited for; each that is kept
+ * makes room for others only then.  Who keeps payloads waits in the order of asking. */
+void eds_fetcher_release(struct eds_fetcher *fetcher, struct eds_fetch *fetch);
 
 #endif

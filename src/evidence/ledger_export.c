@@ -102,7 +102,7 @@ static int32_t put_payload(struct export *export, const struct eds_export_piece 
     fetch = &export->fetches[at->wait_count++ % EDS_FETCHES_MAX];
     eds_fetcher_wait(export->fetcher, fetch);
     rc = put_fetched(export, item, fetch);
-    free(fetch->payload);
+    eds_fetcher_release(export->fetcher, fetch);
     return rc;
 }
 
@@ -151,7 +151,7 @@ static int32_t take_back(struct export *export, bool *is_last)
         struct eds_fetch *fetch = &export->fetches[at.wait_count % EDS_FETCHES_MAX];
 
         eds_fetcher_wait(export->fetcher, fetch);
-        free(fetch->payload);
+        eds_fetcher_release(export->fetcher, fetch);
     }
     eds_export_piece_clear(piece);
     return rc;
