@@ -26,7 +26,13 @@ struct connection {
     uint64_t sent_ns; /* when it was begun */
     char answer[ANSWER_SIZE];
     size_t answer_size;
+    struct connection *after; /* among those that wait for their turn */
 };
+
+/* The pace, and who waits to go on at it. */
+#define MAX_LAG_NS 100000000u /* of what was missed no more is made up for */
+static uint64_t pace_ns, due_ns;
+static struct connection *first_idle, *last_idle;
 
 static int open_connection(struct connection *it, unsigned port)
 {
@@ -106,7 +112,37 @@ static int take_answer(struct connection *it, struct http_load_result *result, u
     it->answer_size = 0;
     if (++it->next == it->requests->count)
         return 1;
-    return send_next(it);
+    if (pace_ns == 0)
+        return send_next(it);
+    it->after = NULL; /* its turn comes */
+    if (first_idle == NULL)
+        first_idle = it;
+    else
+        last_idle->after = it;
+    last_idle = it;
+    return 0;
+}
+
+/* Sends for those whose turn has come; returns the ms until the next one's. */
+static int send_due(void)
+{
+    uint64_t now = bench_now_ns();
+
+    while (first_idle != NULL && due_ns <= now) {
+        struct connection *it = first_idle;
+
+        first_idle = it->after;
+        due_ns = due_ns + pace_ns < now - MAX_LAG_NS ? now : due_ns + pace_ns;
+        if (send_next(it) != 0)
+            return -1;
+    }
+    return first_idle != NULL ? (int)((due_ns - now) / 1000000u) + 1 : SILENCE_MS;
+}
+
+void http_load_pace(double per_second)
+{
+    pace_ns = per_second > 0 ? (uint64_t)(1e9 / per_second) : 0;
+    due_ns = bench_now_ns();
 }
 
 static int compare_u64(const void *left, const void *right)
@@ -121,9 +157,12 @@ static int pump(struct http_load_result *result, int poller, unsigned wanted, si
     struct epoll_event events[64];
 
     while (open_count > 0) {
-        int ready = epoll_wait(poller, events, 64, SILENCE_MS);
+        int wait_ms = send_due(), ready;
 
-        if (ready == 0) {
+        if (wait_ms < 0)
+            return -1;
+        ready = epoll_wait(poller, events, 64, wait_ms);
+        if (ready == 0 && wait_ms >= SILENCE_MS) {
             fprintf(stderr, "no answer for %d ms\n", SILENCE_MS);
             return -1;
         }

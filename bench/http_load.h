@@ -29,6 +29,10 @@ struct http_load_result {
 int http_load_run(struct http_load_result *result, unsigned port, unsigned wanted_status,
                   const struct http_requests *connections, size_t connection_count);
 
+/* http_load_pace bounds the requests a second of all connections together, from the
+ * next run on; 0: as fast as they are answered. */
+void http_load_pace(double per_second);
+
 /* http_requests_make signs `count` records of a device and wraps each into a
  * complete POST /api/v1/ingest.  http_requests_free frees them. */
 void http_requests_make(struct http_requests *out, const char *device_id, const uint8_t seed[32],

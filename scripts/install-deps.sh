@@ -23,7 +23,7 @@ packages_of() {
         ;;
     check) echo "$(packages_of test) clang clang-format clang-tidy cppcheck shellcheck git prometheus" ;;
     s3) echo "$(packages_of test) radosgw ceph-mon ceph-osd ceph-common" ;;
-    front) echo "$(packages_of test) haproxy nginx sslscan testssl.sh bsdextrautils" ;;
+    front) echo "$(packages_of test) haproxy nginx sslscan testssl.sh bsdextrautils bind9-host" ;;
     fuzz) echo "$(packages_of test) clang libclang-rt-14-dev|libclang-rt-dev llvm" ;;
     bench) echo "$(packages_of build) libjansson-dev python3 postgresql mosquitto b3sum" ;;
     profile) echo "$(packages_of bench) linux-perf" ;;

@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
+
+#include "base/log.h"
 
 #include "cli/commands.h"
 #include "cli/notify.h"
@@ -31,6 +34,30 @@ static const struct eds_exit_line exits[] = {
     {0, NULL},
 };
 
+#define CONNECTIONS_MAX  60000u /* below HTTP_WIRE_FD_MAX, and room for files besides */
+#define DESCRIPTORS_KEPT 256u   /* for everything that is no connection */
+
+/* Every connection takes a descriptor, and a process starts with the right to few of
+ * them.  Returns how many connections it has the right to now, at most wanted. */
+static unsigned make_room(unsigned wanted)
+{
+    struct rlimit limit;
+    rlim_t needed = (rlim_t)wanted + DESCRIPTORS_KEPT;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed)
+        return wanted;
+    limit.rlim_cur = limit.rlim_max < needed ? limit.rlim_max : needed;
+    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        (void)getrlimit(RLIMIT_NOFILE, &limit);
+    if (limit.rlim_cur >= needed)
+        return wanted;
+    wanted = limit.rlim_cur > 2 * DESCRIPTORS_KEPT ? (unsigned)limit.rlim_cur - DESCRIPTORS_KEPT
+                                                   : (unsigned)limit.rlim_cur / 2;
+    EDS_LOG(EDS_LOG_WARN, "connections_limited", EDS_LOG_NUMBER("connections", wanted),
+            EDS_LOG_STRING("reason", "the limit of open files (RLIMIT_NOFILE)"));
+    return wanted;
+}
+
 /* Everything that a server stands on, in the order of starting. */
 struct http_service {
     struct eds_netpolicy netpolicy, trusted_proxies;
@@ -47,6 +74,15 @@ int32_t eds_serve_check_address(const char *text, struct eds_error *err)
 }
 
 const char *const eds_serve_forwarded_headers[] = {"x-forwarded-for", "forwarded", NULL};
+
+int32_t eds_serve_check_connections(const char *text, struct eds_error *err)
+{
+    int32_t rc = eds_check_u64(text, err);
+
+    if (rc == EDS_OK && strtoull(text, NULL, 10) - 1 >= CONNECTIONS_MAX)
+        rc = eds_error_set(err, EDS_ERR_USAGE, "1 to %u are possible", CONNECTIONS_MAX);
+    return rc;
+}
 
 int32_t eds_serve_check_networks(const char *text, struct eds_error *err)
 {
@@ -92,6 +128,8 @@ static int32_t start(struct http_service *service, const struct eds_args *args, 
     int32_t rc = read_policies(&service->netpolicy, &service->trusted_proxies, args, err);
 
     http.trusted_proxies = &service->trusted_proxies;
+    http.connection_max =
+        make_room((unsigned)strtoull(eds_args_text(args, "connections-max"), NULL, 10));
     if (strcmp(eds_args_text(args, "forwarded-header"), "forwarded") == 0)
         http.forwarded_kind = EDS_FORWARDED_RFC;
     if (rc == EDS_OK)

@@ -9,6 +9,9 @@
 /* eds_serve_check_address is the check of --addr. */
 int32_t eds_serve_check_address(const char *text, struct eds_error *err);
 
+/* eds_serve_check_connections is the check of --connections-max. */
+int32_t eds_serve_check_connections(const char *text, struct eds_error *err);
+
 /* eds_serve_check_networks is the check of --trusted-proxies. */
 int32_t eds_serve_check_networks(const char *text, struct eds_error *err);
 
@@ -47,6 +50,11 @@ int32_t eds_serve_check_object_size(const char *text, struct eds_error *err);
          .check = eds_service_check_rate,                                                          \
          .help = "Requests a second that an address may send, and how many at once; an IPv6 "      \
                  "address stands for its /64; 0 for no limit"},                                    \
+        {.name = "connections-max",                                                                \
+         .value = "COUNT",                                                                         \
+         .fallback = "16384",                                                                      \
+         .check = eds_serve_check_connections,                                                     \
+         .help = "Connections taken at once, 1 to 60000; more wait"},                              \
         {.name = "object-size-max",                                                                \
          .reloadable = true,                                                                       \
          .value = "BYTES",                                                                         \

@@ -44,6 +44,7 @@ static bool add_headers(struct MHD_Response *response, const struct http_connect
     enum MHD_Result ok = MHD_YES;
     char retry_after[16];
 
+    ok &= MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     if (has_body)
         ok &= MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/json");
     if (status == MHD_HTTP_METHOD_NOT_ALLOWED)

@@ -305,17 +305,12 @@ static bool take_line_end(struct http_filter *filter, const char *in, size_t siz
     return true;
 }
 
-/* Gives bytes on as they are. */
-static size_t pass(struct http_filter *filter, const char *in, size_t size, char *out, size_t room)
+/* Bytes went on as they are: what comes after the last of them? */
+static void advance(struct http_filter *filter, size_t passed)
 {
-    size_t passed = size < room ? size : room;
-
-    if (passed > filter->left)
-        passed = (size_t)filter->left;
-    memcpy(out, in, passed);
     filter->left -= passed;
     if (filter->left > 0)
-        return passed;
+        return;
     if (filter->state == HTTP_FILTER_GIVING) {
         filter->state = filter->next;
         filter->left = filter->body_size;
@@ -323,7 +318,34 @@ static size_t pass(struct http_filter *filter, const char *in, size_t size, char
         filter->state =
             filter->state == HTTP_FILTER_BODY ? HTTP_FILTER_HEAD : HTTP_FILTER_CHUNK_END;
     }
+}
+
+static size_t pass(struct http_filter *filter, const char *in, size_t size, char *out, size_t room)
+{
+    size_t passed = size < room ? size : room;
+
+    if (passed > filter->left)
+        passed = (size_t)filter->left;
+    if (passed == 0)
+        return 0;
+    memcpy(out, in, passed);
+    advance(filter, passed);
     return passed;
+}
+
+uint64_t http_filter_unseen(const struct http_filter *filter)
+{
+    return filter->made_at == filter->made_size &&
+                   (filter->state == HTTP_FILTER_BODY || filter->state == HTTP_FILTER_CHUNK)
+               ? filter->left
+               : 0;
+}
+
+void http_filter_passed(struct http_filter *filter, size_t size)
+{
+    assert(size <= http_filter_unseen(filter));
+    if (size > 0)
+        advance(filter, size);
 }
 
 /* One step: bytes of ours, bytes as they are, or a decision.  False if neither is

@@ -61,4 +61,10 @@ void http_filter_init(struct http_filter *filter);
 size_t http_filter_run(struct http_filter *filter, const char *in, size_t in_size, size_t *used,
                        char *out, size_t out_size);
 
+/* http_filter_unseen tells how many of the next bytes are a body's and may go on
+ * without passing through here, while nothing is held back; http_filter_passed says
+ * that so many have. */
+uint64_t http_filter_unseen(const struct http_filter *filter);
+void http_filter_passed(struct http_filter *filter, size_t size);
+
 #endif

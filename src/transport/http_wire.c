@@ -61,11 +61,12 @@ static ssize_t read_filtered(struct http_wire *wire, read_some *read, void *sour
                              size_t size, ssize_t later)
 {
     size_t written = 0, used;
+    uint64_t unseen;
     ssize_t got;
 
     for (;;) {
-        written += http_filter_run(&wire->filter, wire->held, wire->held_size, &used, out + written,
-                                   size - written);
+        written += http_filter_run(&wire->filter, wire->held != NULL ? wire->held : "",
+                                   wire->held_size, &used, out + written, size - written);
         wire->held_size -= used;
         if (wire->held_size > 0)
             memmove(wire->held, wire->held + used, wire->held_size);
@@ -75,13 +76,18 @@ static ssize_t read_filtered(struct http_wire *wire, read_some *read, void *sour
             errno = EAGAIN;
             return written > 0 ? (ssize_t)written : later;
         }
-        if (wire->held == NULL)
+        unseen = wire->held_size == 0 ? http_filter_unseen(&wire->filter) : 0;
+        if (unseen > size - written)
+            unseen = size - written;
+        if (wire->held == NULL && unseen == 0)
             wire->held = malloc(HTTP_FILTER_ROOM);
-        if (wire->held == NULL) {
+        if (wire->held == NULL && unseen == 0) {
             errno = ENOMEM;
             return -1;
         }
-        got = read(source, wire->held + wire->held_size, HTTP_FILTER_ROOM - wire->held_size);
+        got = unseen > 0
+                  ? read(source, out + written, (size_t)unseen)
+                  : read(source, wire->held + wire->held_size, HTTP_FILTER_ROOM - wire->held_size);
         if (got <= 0) {
             int error = errno;
 
@@ -92,7 +98,12 @@ static ssize_t read_filtered(struct http_wire *wire, read_some *read, void *sour
             errno = error;
             return written > 0 ? (ssize_t)written : got;
         }
-        wire->held_size += (size_t)got;
+        if (unseen > 0) { /* a body goes straight where it is wanted */
+            http_filter_passed(&wire->filter, (size_t)got);
+            written += (size_t)got;
+        } else {
+            wire->held_size += (size_t)got;
+        }
     }
     return (ssize_t)written;
 }
@@ -168,7 +179,14 @@ static void find_record_recv(void)
  * matters, which comes back as it is. */
 static ssize_t read_tls(void *source, void *out, size_t size)
 {
-    return real_record_recv(source, out, size);
+    ssize_t got = real_record_recv(source, out, size);
+
+    /* A client of TLS 1.2 wants to negotiate anew, which costs it little and us much.
+     * The library closes the connection at any such code; so that the client knows
+     * why, it is told before. */
+    if (got == GNUTLS_E_REHANDSHAKE)
+        (void)gnutls_alert_send(source, GNUTLS_AL_WARNING, GNUTLS_A_NO_RENEGOTIATION);
+    return got;
 }
 
 ssize_t http_wire_record_recv(gnutls_session_t session, void *out,

@@ -11,7 +11,10 @@
 #include "transport/tls_peer_impl.h"
 
 /* GnuTLS's words for: 128 bits of strength or more, nothing before TLS 1.2. */
-#define PRIORITIES "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
+#define PRIORITIES                                                                                 \
+    "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%SERVER_PRECEDENCE"                             \
+    ":-GROUP-ALL:+GROUP-X25519:+GROUP-SECP256R1:+GROUP-X448:+GROUP-SECP384R1:+GROUP-SECP521R1"     \
+    ":+GROUP-FFDHE2048:+GROUP-FFDHE3072:+GROUP-FFDHE4096"
 
 /* libmicrohttpd keeps its connection in the session (0.9.75). */
 static struct http_connection *connection_of(gnutls_session_t session)
