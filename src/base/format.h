@@ -18,7 +18,7 @@ size_t eds_format(char *out, size_t size, const char *format, ...)
     __attribute__((format(printf, 3, 4)))
 #endif
     ;
-size_t eds_format_arguments(char *out, size_t size, const char *format, va_list arguments)
+size_t eds_format_arguments(char *out, size_t size, const char *format, va_list list)
 #if defined(__GNUC__)
     __attribute__((format(printf, 3, 0)))
 #endif

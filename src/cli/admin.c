@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -49,7 +50,7 @@ static void write_process(struct eds_metrics *page)
 {
     static const char cpu[] = "process_cpu_seconds_total";
     struct rusage usage;
-    unsigned long all, resident;
+    char line[128], *resident;
     FILE *file = fopen("/proc/self/statm", "re");
 
     if (getrusage(RUSAGE_SELF, &usage) == 0) {
@@ -61,9 +62,9 @@ static void write_process(struct eds_metrics *page)
     }
     if (file == NULL)
         return;
-    if (fscanf(file, "%lu %lu", &all, &resident) == 2)
+    if (fgets(line, sizeof line, file) != NULL && (resident = strchr(line, ' ')) != NULL)
         eds_metrics_gauge(page, "process_resident_memory_bytes", "Memory in use.",
-                          (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE));
+                          strtoull(resident, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE));
     fclose(file);
 }
 

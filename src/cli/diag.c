@@ -22,8 +22,6 @@
 
 #define SHOWN_SIZE 4096u /* bytes of a URL */
 
-extern char **environ;
-
 struct diagnosis {
     const struct eds_args *args;
     struct eds_config config;

@@ -37,11 +37,11 @@ void eds_fetcher_destroy(struct eds_fetcher *fetcher);
 
 /* eds_fetcher_ask asks for a payload; eds_fetcher_wait returns when it is there, and
  * every one that was asked for must be waited for.  Any thread. */
-void eds_fetcher_ask(struct eds_fetcher *fetcher, struct eds_fetch *fetch);
-void eds_fetcher_wait(struct eds_fetcher *fetcher, const struct eds_fetch *fetch);
+void eds_fetcher_ask(struct eds_fetcher *fetcher, struct eds_fetch *it);
+void eds_fetcher_wait(struct eds_fetcher *fetcher, const struct eds_fetch *it);
 
 /* eds_fetcher_release frees the payload of one that was waited for; each that is kept
  * makes room for others only then.  Who keeps payloads waits in the order of asking. */
-void eds_fetcher_release(struct eds_fetcher *fetcher, struct eds_fetch *fetch);
+void eds_fetcher_release(struct eds_fetcher *fetcher, struct eds_fetch *it);
 
 #endif

@@ -77,7 +77,8 @@ static int32_t check_keys(const struct memory_ledger *memory, const struct eds_e
                                  "public key %s for %s belongs to %s %s: a key serves one %s only",
                                  digits, it->id, eds_role_name(owner->role), owner->id,
                                  eds_role_name(owner->role));
-        if (k >= owner->key_count || memcmp(owner->keys[k].public_key, key, EDS_PUBLIC_KEY_SIZE))
+        if (k >= owner->key_count ||
+            memcmp(owner->keys[k].public_key, key, EDS_PUBLIC_KEY_SIZE) != 0)
             return eds_error_set(err, EDS_ERR_USAGE, "the keys of %s are out of order", it->id);
     }
     return EDS_OK;

@@ -237,7 +237,7 @@ static int32_t open_immutable(struct sqlite_ledger *sqlite, int *version, struct
 
 int32_t eds_sqlite_connect(struct sqlite_ledger *sqlite, struct eds_error *err)
 {
-    int version;
+    int version = 0;
     int32_t rc;
 
     assert(sqlite->db == NULL);

@@ -153,24 +153,24 @@ static int32_t read_row(const struct sqlite_ledger *sqlite, sqlite3_stmt *statem
     return EDS_OK;
 }
 
-static int32_t sqlite_next(struct eds_ledger *ledger, const char *device_id,
-                           struct eds_gap_place *place, struct eds_gap *out, struct eds_error *err)
+static const char of_one[] =
+    "SELECT " COLUMNS " FROM chain_gaps WHERE device_id = ?1 AND id > ?2 ORDER BY id LIMIT 1";
+static const char of_all[] = "SELECT " COLUMNS " FROM chain_gaps WHERE (device_id, id) >"
+                             " (?1, ?2) ORDER BY device_id, id LIMIT 1";
+
+/* The next one after place, by one of the two. */
+static int32_t next_row(struct sqlite_ledger *sqlite, const char *sql, const char *device_id,
+                        struct eds_gap_place *place, struct eds_gap *out, struct eds_error *err)
 {
-    static const char of_one[] =
-        "SELECT " COLUMNS " FROM chain_gaps WHERE device_id = ?1 AND id > ?2 ORDER BY id LIMIT 1";
-    static const char of_all[] = "SELECT " COLUMNS " FROM chain_gaps WHERE (device_id, id) >"
-                                 " (?1, ?2) ORDER BY device_id, id LIMIT 1";
-    struct sqlite_ledger *sqlite = (struct sqlite_ledger *)ledger;
     sqlite3_stmt *statement = NULL;
     int code = SQLITE_ERROR;
     int32_t rc = eds_sqlite_ready(sqlite, err);
 
     if (rc == EDS_OK)
-        rc = eds_sqlite_prepare(sqlite, device_id != NULL ? of_one : of_all, &statement, err);
+        rc = eds_sqlite_prepare(sqlite, sql, &statement, err);
     if (rc != EDS_OK)
         return rc;
-    if ((bind_text(statement, 1, device_id != NULL ? device_id : place->device_id) |
-         bind_u64(statement, 2, place->id)) == SQLITE_OK)
+    if ((bind_text(statement, 1, device_id) | bind_u64(statement, 2, place->id)) == SQLITE_OK)
         code = sqlite3_step(statement);
     if (code == SQLITE_DONE)
         rc = eds_error_set(err, EDS_ERR_NOT_FOUND, "no more gaps are closed here");
@@ -186,6 +186,16 @@ static int32_t sqlite_next(struct eds_ledger *ledger, const char *device_id,
     return rc;
 }
 
+static int32_t sqlite_next(struct eds_ledger *ledger, const char *device_id,
+                           struct eds_gap_place *place, struct eds_gap *out, struct eds_error *err)
+{
+    struct sqlite_ledger *sqlite = (struct sqlite_ledger *)ledger;
+
+    if (device_id != NULL)
+        return next_row(sqlite, of_one, device_id, place, out, err);
+    return next_row(sqlite, of_all, place->device_id, place, out, err);
+}
+
 /* After a COMMIT that failed: was it done all the same?  A row that was rolled back
  * may have given its id to another one. */
 static bool is_there(const struct closing *closing)
@@ -194,7 +204,7 @@ static bool is_there(const struct closing *closing)
     struct eds_gap_place before = {.id = eds_sqlite_to_u64(closing->gap_id) - 1};
     struct eds_gap found;
 
-    return sqlite_next(&closing->sqlite->ledger, gap->device_id, &before, &found, NULL) == EDS_OK &&
+    return next_row(closing->sqlite, of_one, gap->device_id, &before, &found, NULL) == EDS_OK &&
            before.id == eds_sqlite_to_u64(closing->gap_id) &&
            memcmp(found.signature, gap->signature, sizeof found.signature) == 0;
 }

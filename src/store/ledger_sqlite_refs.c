@@ -75,6 +75,8 @@ static int32_t find_block(struct sqlite_ledger *sqlite, const char *ref, const c
         return damaged(sqlite, *first_ref, err);
     *bytes = sqlite3_column_blob(statement, 1);
     *size = (size_t)sqlite3_column_bytes(statement, 1);
+    if (*bytes == NULL) /* a block has one reference at least */
+        return damaged(sqlite, *first_ref, err);
     return EDS_OK;
 }
 
@@ -119,7 +121,7 @@ static int32_t read_target(struct sqlite_ledger *sqlite, const char *ref, struct
     int32_t rc = find_block(sqlite, ref, &first_ref, &bytes, &size, err);
 
     out->size = 0;
-    if (rc == EDS_OK) {
+    if (rc == EDS_OK && first_ref != NULL && bytes != NULL) { /* as they are then */
         eds_ref_reader_begin(&reader, first_ref, bytes, size);
         do
             read = eds_ref_reader_next(&reader);
@@ -154,7 +156,7 @@ static int32_t count_for_target(struct sqlite_ledger *sqlite,
 
         if (next == NULL)
             rc = damaged(sqlite, NULL, err);
-        for (*out = 1; rc == EDS_OK && *out < count && strcmp(items[*out]->ref, next) < 0;)
+        for (*out = 1; next != NULL && *out < count && strcmp(items[*out]->ref, next) < 0;)
             ++*out;
     } else if (code != SQLITE_DONE) {
         rc = eds_sqlite_fail(sqlite, err, "read");
