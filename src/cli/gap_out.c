@@ -23,7 +23,7 @@ void eds_gap_missing_text(char *out, size_t size, const struct eds_gap *gap)
 /* A device's id may hold a line break, and the text is a line. */
 void eds_gap_text(char out[EDS_GAP_TEXT_SIZE], const struct eds_gap *gap)
 {
-    char missing[128], when[EDS_INSTANT_SIZE], id[sizeof gap->device_id];
+    char missing[128], when[EDS_INSTANT_SIZE], id[sizeof gap->device_id] = "";
 
     eds_gap_missing_text(missing, sizeof missing, gap);
     eds_instant_format(when, gap->closed_ms);

@@ -244,7 +244,8 @@ static void take_in(struct eds_buffer *buffer, const struct eds_buffer_item *ite
 int32_t eds_buffer_push_many(struct eds_buffer *buffer, struct eds_buffer_item *items, size_t count,
                              struct eds_error *err)
 {
-    struct eds_buffer_head one, *heads = count == 1 ? &one : calloc(count, sizeof *heads);
+    struct eds_buffer_head one = {.sequence = 0},
+                           *heads = count == 1 ? &one : calloc(count, sizeof *heads);
     uint64_t size = 0;
     int32_t rc = EDS_OK;
     void (*pushed)(void *context);

@@ -114,13 +114,13 @@ static int32_t read_across(struct log_store *log, uint64_t place, uint8_t *out, 
 int32_t eds_ring_item_read(struct log_store *log, const struct eds_item_node *node,
                            struct eds_buffer_item **out, struct eds_error *err)
 {
-    uint8_t *entry = malloc(node->size);
-    uint8_t *body = entry + LOG_ENTRY_HEADER_SIZE;
+    uint8_t *entry = malloc(node->size), *body;
     size_t body_size = node->size - LOG_ENTRY_HEADER_SIZE;
     int32_t rc;
 
     if (entry == NULL)
         return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for the offline buffer");
+    body = entry + LOG_ENTRY_HEADER_SIZE;
     rc = read_across(log, node->place, entry, node->size, err);
     if (rc == EDS_OK && (entry[0] != LOG_ITEM || log_get(entry + 4, 4) != body_size ||
                          log_get(entry + 8, 4) != eds_crc32c(0, body, body_size)))

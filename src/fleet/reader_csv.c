@@ -69,7 +69,7 @@ static char find_separator(const struct eds_fleet_reader *reader)
  * cursor. */
 static void say_clean(struct eds_text *text, const char *cell)
 {
-    for (size_t i = 0; cell[i] != '\0' && i < 32; i++)
+    for (size_t i = 0; i < 32 && cell[i] != '\0'; i++)
         eds_text_char(text, cell[i] >= ' ' && cell[i] <= '~' ? cell[i] : '?');
 }
 
