@@ -89,10 +89,11 @@ struct sqlite_ledger {
 
     /* The references that object_refs does not have yet: ledger_sqlite_object.c. */
     struct eds_ref_tail tail;
-    size_t tail_max;  /* as many as this go to the index */
-    size_t tail_kept; /* so many before the commit that is being written */
-    bool tail_merged; /* by it */
-    bool has_tail;    /* of the file as it was at data_version */
+    size_t tail_max;         /* as many as this go to the index */
+    size_t tail_kept;        /* so many before the commit that is being written */
+    bool tail_merged;        /* by it */
+    bool has_tail;           /* of the file as it was at data_version */
+    int64_t tail_indexed_id; /* and object_index_end, as it was when the tail was begun */
     sqlite3_int64 data_version;
 };
 

@@ -37,18 +37,34 @@ static int32_t no_memory(struct eds_error *err)
     return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for references");
 }
 
-/* Reads the rows whose references are not in object_refs. */
-static int32_t load_tail(struct sqlite_ledger *sqlite, struct eds_error *err)
+/* The row behind which load_tail has to read, with what the tail has kept: its last
+ * one, unless the index has grown meanwhile or the tail is of another state. */
+static sqlite3_int64 keep_tail(struct sqlite_ledger *sqlite, sqlite3_int64 indexed_id,
+                               bool has_tail)
+{
+    size_t count = sqlite->tail.refs.count;
+
+    if (has_tail && count > 0 && indexed_id == sqlite->tail_indexed_id &&
+        sqlite->tail.items[count - 1].id > indexed_id)
+        return sqlite->tail.items[count - 1].id;
+    eds_ref_tail_cut(&sqlite->tail, 0);
+    sqlite->tail_indexed_id = indexed_id;
+    return indexed_id;
+}
+
+/* Reads the rows whose references are not in object_refs; where another process
+ * commits all the time only those that the tail does not have. */
+static int32_t load_tail(struct sqlite_ledger *sqlite, bool has_tail, struct eds_error *err)
 {
     sqlite3_stmt *statement = sqlite->statements[SQLITE_STATEMENT_TAIL];
     sqlite3_int64 indexed_id = 0;
     int32_t rc = read_number(sqlite, SQLITE_STATEMENT_INDEX_END, &indexed_id, err);
     int code = SQLITE_DONE;
 
-    eds_ref_tail_cut(&sqlite->tail, 0);
     if (rc == EDS_ERR_NOT_FOUND)
         return eds_sqlite_damaged(sqlite, err, "object_index_end", 1, "indexed_id");
-    if (rc == EDS_OK && sqlite3_bind_int64(statement, 1, indexed_id) != SQLITE_OK)
+    if (rc == EDS_OK &&
+        sqlite3_bind_int64(statement, 1, keep_tail(sqlite, indexed_id, has_tail)) != SQLITE_OK)
         rc = eds_sqlite_fail(sqlite, err, "read");
     while (rc == EDS_OK && (code = sqlite3_step(statement)) == SQLITE_ROW) {
         sqlite3_int64 id = sqlite3_column_int64(statement, 0);
@@ -70,13 +86,14 @@ static int32_t load_tail(struct sqlite_ledger *sqlite, struct eds_error *err)
 /* Makes the tail that of what is in the file now. */
 static int32_t refresh(struct sqlite_ledger *sqlite, struct eds_error *err)
 {
+    bool has_tail = sqlite->has_tail;
     sqlite3_int64 data_version = 0;
     int32_t rc = read_number(sqlite, SQLITE_STATEMENT_DATA_VERSION, &data_version, err);
 
-    if (rc != EDS_OK || (sqlite->has_tail && data_version == sqlite->data_version))
+    if (rc != EDS_OK || (has_tail && data_version == sqlite->data_version))
         return rc;
     sqlite->has_tail = false;
-    rc = load_tail(sqlite, err);
+    rc = load_tail(sqlite, has_tail, err);
     if (rc == EDS_OK) {
         sqlite->has_tail = true;
         sqlite->data_version = data_version;

@@ -176,6 +176,7 @@ def quarantine(fleet):
         while shown["quarantined_records"] == 0 and time.monotonic() < deadline:
             time.sleep(0.3)
             shown = json.loads(device_command(fleet.url, "show", "suspect", "--json"))
+        assert not stream.faults, stream.faults
         assert shown["state"] == "quarantined" and shown["quarantined_records"] > 0, shown
         apart += shown["quarantined_records"]
         released = json.loads(device_command(fleet.url, "release", "suspect", "--json"))

@@ -298,9 +298,13 @@ static void full_queue(void **state)
         assert_non_null(at);
     }
     free(answer);
-    answer = post(&lab, BYTES, &batch, &status); /* all of it again */
-    assert_int_equal(lab_head(&lab, device.device_id), COUNT);
-    free(answer);
+    while (taken < COUNT) { /* all of it again, which may also be too much at once */
+        uint64_t before = taken;
+
+        free(post(&lab, BYTES, &batch, &status));
+        taken = lab_head(&lab, device.device_id);
+        assert_true(taken > before);
+    }
     free(batch.text);
     lab_stop(&lab);
     free(fillers);
