@@ -227,7 +227,7 @@ static const struct eds_option options[] = {
 };
 
 static const struct eds_example examples[] = {
-    {"Something to send to whoever helps", "eds diag --config off > diag.txt || true"},
+    {"Something to send to whoever helps", "eds diag > diag.txt"},
     {NULL, NULL},
 };
 

@@ -27,7 +27,7 @@ FLEET_KEY = "f381626e41e7027ea431bfe3009e94bdd25a746beec468948d6c3c7c5dc9a54b"
 # fixed port: tests of their own run them.
 NEEDS_SERVER = {"demo-ingest", "serve", "serve-mqtt", "serve-tls", "send", "agent"}
 # Commands whose examples read the default ledger.
-NEEDS_LEDGER = {"export", "ledger verify"}
+NEEDS_LEDGER = {"diag", "export", "ledger verify"}
 
 failures = 0
 
