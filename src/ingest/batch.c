@@ -24,17 +24,20 @@
 
 #define NS_PER_S 1000000000u
 
-int32_t eds_batch_init(struct eds_batch *batch, const struct eds_ingest_config *config,
-                       struct eds_books *books, size_t max, size_t heads_max)
+static void keep(struct eds_keeper *keeper, struct eds_submission **submissions, size_t count,
+                 bool at_once);
+
+int32_t eds_batch_init(struct eds_batch *batch, const struct eds_ingest_config *config, size_t max,
+                       size_t heads_max)
 {
     int32_t rc;
 
     *batch = (struct eds_batch){
+        .keeper = {.keep = keep},
         .ledger = config->ledger,
         .registry = config->registry,
         .refresh = config->refresh,
         .refresh_context = config->refresh_context,
-        .books = books,
         .max = max,
         .items = calloc(max, sizeof *batch->items),
         .conflicts = calloc(max, sizeof *batch->conflicts),
@@ -65,7 +68,7 @@ static void log_failure(struct eds_batch *batch, enum eds_component component, c
 {
     uint64_t now = eds_queue_now_ns();
 
-    eds_meters_fail(&batch->books->meters, component);
+    eds_meters_fail(&batch->keeper.books->meters, component);
     if (batch->failure_logged_ns != 0 && now - batch->failure_logged_ns < NS_PER_S)
         return;
     batch->failure_logged_ns = now;
@@ -323,7 +326,7 @@ static void add_operation(struct eds_batch *batch, struct eds_batch_item *item)
     if (s->verdict == EDS_VERDICT_STORE)
         return;
     if (!kept && !item->list_decided) {
-        item->is_listed = eds_books_list(batch->books, s->request.source);
+        item->is_listed = eds_books_list(batch->keeper.books, s->request.source);
         item->list_decided = true;
     }
     if (!kept && !item->is_listed)
@@ -370,18 +373,18 @@ static int32_t commit(struct eds_batch *batch, struct eds_error *err)
         .operation_count = batch->operation_count,
         .now_ms = eds_port_time_ms(),
     };
-    struct eds_meters *meters = &batch->books->meters;
+    struct eds_meters *meters = &batch->keeper.books->meters;
     uint64_t begun_ns = eds_queue_now_ns();
     int32_t rc;
 
     if (all.append_count + all.conflict_count + all.quarantined_count + all.operation_count == 0)
         return EDS_OK;
     rc = batch->ledger->ops->commit(batch->ledger, &all, err);
-    batch->commit_ns = eds_queue_now_ns() - begun_ns;
-    eds_meter_observe(&meters->commit, batch->commit_ns);
+    batch->keeper.commit_ns = eds_queue_now_ns() - begun_ns;
+    eds_meter_observe(&meters->commit, batch->keeper.commit_ns);
     if (rc != EDS_OK)
         return rc;
-    eds_books_committed(batch->books);
+    eds_books_committed(batch->keeper.books);
     atomic_store_explicit(&meters->committed_ms, all.now_ms, memory_order_relaxed);
     return EDS_OK;
 }
@@ -407,7 +410,7 @@ static void line_lost(struct eds_batch *batch, const char *source)
 
     if (source != NULL)
         snprintf(flood.source, sizeof flood.source, "%.*s", (int)sizeof flood.source - 1, source);
-    eds_books_unlisted(batch->books, &flood);
+    eds_books_unlisted(batch->keeper.books, &flood);
 }
 
 /* Answers of a range that could not be committed. */
@@ -434,7 +437,8 @@ static void fail_followers(struct eds_batch *batch, size_t first, size_t count)
         const struct eds_submission *s = batch->items[i].submission;
         const EdsAuditRecord *record = &s->request.entry->record;
 
-        for (size_t j = first + count; s->verdict == EDS_VERDICT_STORE && j < batch->count; j++) {
+        for (size_t j = first + count; s->verdict == EDS_VERDICT_STORE && j < batch->keeper.count;
+             j++) {
             struct eds_batch_item *item = &batch->items[j];
             const EdsAuditRecord *other = &item->submission->request.entry->record;
 
@@ -496,7 +500,7 @@ static void describe(char *out, size_t out_size, const struct eds_flood *flood)
 /* Tells in one line for each source what got none. */
 static void tell_sums(struct eds_batch *batch, bool at_once)
 {
-    size_t count = eds_books_sums(batch->books, batch->floods, at_once);
+    size_t count = eds_books_sums(batch->keeper.books, batch->floods, at_once);
     struct eds_error err;
 
     if (count == 0)
@@ -515,22 +519,23 @@ static void tell_sums(struct eds_batch *batch, bool at_once)
         return;
     log_failure(batch, EDS_COMPONENT_OPERATION_LOG, "commit", &err);
     for (size_t i = 0; i < count; i++)
-        eds_books_unlisted(batch->books, &batch->floods[i]);
+        eds_books_unlisted(batch->keeper.books, &batch->floods[i]);
 }
 
-void eds_batch_run(struct eds_batch *batch, struct eds_submission **submissions, size_t count,
-                   bool at_once)
+static void keep(struct eds_keeper *keeper, struct eds_submission **submissions, size_t count,
+                 bool at_once)
 {
-    _Atomic uint64_t *oldest_ns = &batch->books->meters.oldest_ns;
+    struct eds_batch *batch = (struct eds_batch *)keeper;
+    _Atomic uint64_t *oldest_ns = &batch->keeper.books->meters.oldest_ns;
 
     assert(count <= batch->max);
-    batch->count = count;
+    batch->keeper.count = count;
     batch->has_refreshed = false;
     for (size_t i = 0; i < count; i++) {
         bool rejected = !eds_verdict_is_kept(submissions[i]->verdict);
 
         if (submissions[i]->verdict == EDS_VERDICT_STORE) /* of its payload, on the way here */
-            eds_meters_fail(&batch->books->meters, EDS_COMPONENT_RAW_DATA_STORE);
+            eds_meters_fail(&batch->keeper.books->meters, EDS_COMPONENT_RAW_DATA_STORE);
         batch->items[i] = (struct eds_batch_item){
             .submission = submissions[i],
             .checked = submissions[i]->verdict,

@@ -1,9 +1,10 @@
-/* batch.h - deciding many submissions in order, and making them durable in one
- * commit. */
+/* batch.h - a server's keeper: decides many submissions in order, and makes them
+ * durable in one commit of the ledger. */
 #ifndef EDS_INGEST_BATCH_H
 #define EDS_INGEST_BATCH_H
 
 #include "ingest/books.h"
+#include "ingest/keeper.h"
 #include "ingest/pending.h"
 
 struct eds_batch_item {
@@ -14,16 +15,15 @@ struct eds_batch_item {
 };
 
 struct eds_batch {
+    struct eds_keeper keeper; /* first; its count: of items */
     struct eds_ledger *ledger;
     const struct eds_registry *registry;
     void (*refresh)(void *context); /* of the config */
     void *refresh_context;
-    struct eds_books *books;
     size_t max;
     struct eds_heads heads;
     struct eds_pending pending;
     struct eds_batch_item *items;
-    size_t count;
     struct eds_conflict *conflicts;
     size_t conflict_count;
     struct eds_append *quarantined;
@@ -34,22 +34,14 @@ struct eds_batch {
     char flood_messages[EDS_FLOODS_MAX][192];
     bool has_refreshed;         /* the registry, for this batch */
     bool asks_for_objects;      /* whether references are looked up before the commit */
-    uint64_t commit_ns;         /* how long the last commit took */
     uint64_t failure_logged_ns; /* when a failed store was last complained about */
 };
 
-/* eds_batch_init prepares batches of at most max submissions.  EDS_OK,
- * EDS_ERR_NO_MEMORY, EDS_ERR_PANIC; call eds_batch_free in any case. */
-int32_t eds_batch_init(struct eds_batch *batch, const struct eds_ingest_config *config,
-                       struct eds_books *books, size_t max, size_t heads_max);
+/* eds_batch_init prepares a keeper of at most max submissions at once, those whose
+ * verdict is of eds_gate_check_request.  EDS_OK, EDS_ERR_NO_MEMORY, EDS_ERR_PANIC; call
+ * eds_batch_free in any case. */
+int32_t eds_batch_init(struct eds_batch *batch, const struct eds_ingest_config *config, size_t max,
+                       size_t heads_max);
 void eds_batch_free(struct eds_batch *batch);
-
-/* eds_batch_run decides submissions in their order, commits, and leaves verdict
- * and message in each; done is the caller's to call.
- *
- *   submissions  whose verdict is that of eds_gate_check_request
- *   at_once      also tell the sum of unlisted rejections of this very second */
-void eds_batch_run(struct eds_batch *batch, struct eds_submission **submissions, size_t count,
-                   bool at_once);
 
 #endif

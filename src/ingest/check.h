@@ -15,7 +15,7 @@
 
 /* What the checks go by; all of it outlives them. */
 struct eds_checks {
-    const struct eds_registry *registry;
+    const struct eds_registry *registry; /* NULL: the route identity alone is checked */
     struct eds_key_tables *key_tables;
 };
 

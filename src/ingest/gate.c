@@ -232,22 +232,42 @@ static void take_record_hash(uint8_t record_hash[EDS_HASH_SIZE], const struct ed
     (void)rc;
 }
 
+enum eds_verdict eds_gate_check_route(const struct eds_request *request,
+                                      char message[EDS_ERROR_TEXT_SIZE])
+{
+    const char *identity = request->route_identity, *id = id_of(request->entry);
+
+    message[0] = '\0';
+    if (identity == NULL || strcmp(identity, id) == 0)
+        return EDS_VERDICT_ACCEPTED;
+    return reject(message, EDS_VERDICT_ROUTE_IDENTITY,
+                  "auth/device mismatch: cert_identity=%s device_id=%s", identity, id);
+}
+
+enum eds_verdict eds_gate_check_attested(const struct eds_entry *entry, bool attest_required,
+                                         char message[EDS_ERROR_TEXT_SIZE])
+{
+    message[0] = '\0';
+    if (!attest_required || entry->attestation.present)
+        return EDS_VERDICT_ACCEPTED;
+    return reject(message, EDS_VERDICT_ATTESTATION_ABSENT, "missing attestation for device=%s",
+                  id_of(entry));
+}
+
 enum eds_verdict eds_gate_check_request(const struct eds_request *request,
                                         const struct eds_device *device,
                                         uint8_t record_hash[EDS_HASH_SIZE],
                                         char message[EDS_ERROR_TEXT_SIZE])
 {
     const struct eds_entry *entry = request->entry;
-    const char *identity = request->route_identity;
     enum eds_verdict verdict, signatures;
 
     message[0] = '\0';
     if (!request->payload_absent && !has_payload_hash(request))
         return reject(message, EDS_VERDICT_PAYLOAD_HASH, "payload hash mismatch");
-    if (identity != NULL && strcmp(identity, id_of(entry)) != 0)
-        return reject(message, EDS_VERDICT_ROUTE_IDENTITY,
-                      "auth/device mismatch: cert_identity=%s device_id=%s", identity,
-                      id_of(entry));
+    verdict = eds_gate_check_route(request, message);
+    if (verdict != EDS_VERDICT_ACCEPTED)
+        return verdict;
     verdict = eds_gate_check_state(device, entry, message);
     if (!eds_verdict_is_kept(verdict))
         return verdict;
@@ -269,14 +289,15 @@ enum eds_verdict eds_gate_check_head(const struct eds_head *head, const struct e
     const EdsAuditRecord *record = &entry->record;
     const char *id = id_of(entry);
     bool used = eds_gate_needs_stored(head, entry) && stored_hash != NULL;
+    enum eds_verdict attested;
 
     message[0] = '\0';
     if (used && memcmp(stored_hash, record_hash, EDS_HASH_SIZE) == 0)
         return reject(message, EDS_VERDICT_DUPLICATE,
                       "duplicate record for device=%s sequence=%" PRIu64, id, record->sequence);
-    if ((attest_required || head->attested) && !entry->attestation.present)
-        return reject(message, EDS_VERDICT_ATTESTATION_ABSENT, "missing attestation for device=%s",
-                      id);
+    attested = eds_gate_check_attested(entry, attest_required || head->attested, message);
+    if (attested != EDS_VERDICT_ACCEPTED)
+        return attested;
     if (used)
         return reject(message, EDS_VERDICT_CONFLICT,
                       "conflicting record for device=%s sequence=%" PRIu64

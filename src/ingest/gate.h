@@ -84,6 +84,16 @@ enum eds_verdict eds_gate_check_request(const struct eds_request *request,
                                         uint8_t record_hash[EDS_HASH_SIZE],
                                         char message[EDS_ERROR_TEXT_SIZE]);
 
+/* eds_gate_check_route is the part of it that looks at the sender alone: ACCEPTED or
+ * ROUTE_IDENTITY. */
+enum eds_verdict eds_gate_check_route(const struct eds_request *request,
+                                      char message[EDS_ERROR_TEXT_SIZE]);
+
+/* eds_gate_check_attested is the part of eds_gate_check_head that says whether a
+ * record has the attestation that it must have: ACCEPTED or ATTESTATION_ABSENT. */
+enum eds_verdict eds_gate_check_attested(const struct eds_entry *entry, bool attest_required,
+                                         char message[EDS_ERROR_TEXT_SIZE]);
+
 /* eds_gate_check_state is the part of it that looks at the device alone: ACCEPTED,
  * QUARANTINED, UNKNOWN_DEVICE or DEVICE_STATE. */
 enum eds_verdict eds_gate_check_state(const struct eds_device *device,

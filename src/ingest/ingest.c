@@ -44,7 +44,8 @@ struct eds_ingest {
     struct eds_books books;
     struct eds_limits limits;
     bool queue_made, books_made;
-    struct eds_batch batch;        /* of whoever has the turn */
+    struct eds_keeper *keeper; /* of whoever has the turn: the batch, or the caller's own */
+    struct eds_batch batch;
     struct eds_submission **taken; /* the committer's; batch_max of them */
     struct eds_check_desk *desk;   /* the committer's */
     pthread_t committer;
@@ -71,6 +72,7 @@ static void take_token(struct eds_ingest *ingest, struct eds_submission *submiss
     struct eds_error text; /* for its cutting at a character's border */
 
     if (!eds_verdict_is_kept(submission->verdict) ||
+        ingest->checks.registry == NULL || /* it may be somebody else who says so */
         eds_limits_device(&ingest->limits, device_id, &submission->retry_after_s))
         return;
     submission->verdict = EDS_VERDICT_RATE_LIMITED;
@@ -188,7 +190,7 @@ static void *committer_main(void *context)
         if (turn == EDS_QUEUE_CHECK)
             continue;
         count = answer_early(ingest, ingest->taken, count);
-        eds_batch_run(&ingest->batch, ingest->taken, count, turn == EDS_QUEUE_END);
+        ingest->keeper->keep(ingest->keeper, ingest->taken, count, turn == EDS_QUEUE_END);
         eds_queue_leave(&ingest->queue, false);
         for (size_t i = 0; i < count; i++)
             answer(ingest, ingest->taken[i]);
@@ -221,6 +223,18 @@ static void start_helpers(struct eds_ingest *ingest, unsigned thread_count)
     }
 }
 
+static int32_t make_keeper(struct eds_ingest *ingest, const struct eds_ingest_config *config)
+{
+    int32_t rc = EDS_OK;
+
+    ingest->keeper = config->keeper != NULL ? config->keeper : &ingest->batch.keeper;
+    if (config->keeper == NULL)
+        rc = eds_batch_init(&ingest->batch, config, ingest->batch_max,
+                            given_or(config->heads_max, HEADS_MAX));
+    ingest->keeper->books = &ingest->books;
+    return rc;
+}
+
 static int32_t make(struct eds_ingest *ingest, const struct eds_ingest_config *config)
 {
     size_t listed_max = given_or(config->rejections_logged_per_second, LISTED_MAX);
@@ -251,8 +265,7 @@ static int32_t make(struct eds_ingest *ingest, const struct eds_ingest_config *c
     ingest->taken = calloc(ingest->batch_max, sizeof *ingest->taken);
     if (ingest->checks.key_tables == NULL || ingest->desk == NULL || ingest->taken == NULL)
         return EDS_ERR_NO_MEMORY;
-    rc = eds_batch_init(&ingest->batch, config, &ingest->books, ingest->batch_max,
-                        given_or(config->heads_max, HEADS_MAX));
+    rc = make_keeper(ingest, config);
     if (rc == EDS_OK && config->objects != NULL)
         rc = eds_uploads_start(&ingest->uploads, config->objects, &ingest->queue);
     if (rc != EDS_OK)
@@ -372,7 +385,7 @@ void eds_ingest_submit(struct eds_ingest *ingest, struct eds_submission *submiss
                              submission->request.payload_absent;
     if (submission->is_checked)
         check_alone(ingest, submission);
-    else
+    else if (ingest->checks.registry != NULL)
         eds_check_begin(submission);
     if (!push(ingest, submission))
         refuse(ingest, submission);
@@ -382,7 +395,7 @@ bool eds_ingest_submit_here(struct eds_ingest *ingest, struct eds_submission *su
 {
     if (ingest->uploads != NULL || !eds_queue_enter(&ingest->queue))
         return false;
-    if (ingest->batch.count > 1 || ingest->batch.commit_ns > ingest->quick_ns) {
+    if (ingest->keeper->count > 1 || ingest->keeper->commit_ns > ingest->quick_ns) {
         eds_queue_leave(&ingest->queue, false);
         return false;
     }
@@ -391,7 +404,7 @@ bool eds_ingest_submit_here(struct eds_ingest *ingest, struct eds_submission *su
     submission->payload_place = EDS_PAYLOAD_IN_COMMIT;
     check_alone(ingest, submission);
     if (is_for_commit(ingest, submission))
-        eds_batch_run(&ingest->batch, &submission, 1, false);
+        ingest->keeper->keep(ingest->keeper, &submission, 1, false);
     /* The sum of what is not listed is the committer's to tell, in time. */
     eds_queue_leave(&ingest->queue, !eds_verdict_is_kept(submission->verdict));
     count_answer(ingest, submission);

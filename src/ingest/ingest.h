@@ -16,6 +16,7 @@
 #include "ingest/rate_limit.h"
 
 struct eds_ingest;
+struct eds_keeper; /* ingest/keeper.h */
 struct eds_objects;
 
 /* Where a submission's payload is when its record is decided. */
@@ -50,8 +51,12 @@ struct eds_submission {
 };
 
 struct eds_ingest_config {
-    struct eds_ledger *ledger;           /* the committer's alone meanwhile; outlives us */
-    const struct eds_registry *registry; /* outlives us */
+    struct eds_ledger *ledger; /* the committer's alone meanwhile; outlives us */
+    /* Where records go instead; NULL: the ledger; outlives us. */
+    struct eds_keeper *keeper;
+    /* NULL, with a keeper: nothing is known of devices, and of a record no more is
+     * checked than whether its sender may bring it; outlives us. */
+    const struct eds_registry *registry;
     /* Reads what has changed of the registry, at once; NULL: nothing changes. */
     void (*refresh)(void *context);
     void *refresh_context;
