@@ -10,23 +10,14 @@
 
 #include "batch_load.h"
 #include "bench.h"
+#include "feed.h"
 #include "postgres_server.h"
 #include "store/ledger.h"
 
 #define HTTP_BATCH_COUNT 15u /* of each connection */
 #define BATCH            1000u
 #define DEVICE_COUNT     50u
-#define PAYLOAD_SIZE     96u /* bytes */
 #define ROUND_COUNT      41u
-
-struct load {
-    struct eds_entry entries[BATCH];
-    struct eds_append appends[BATCH];
-    struct eds_operation operations[BATCH];
-    uint8_t payload[PAYLOAD_SIZE];
-    struct eds_head heads[DEVICE_COUNT];
-    struct eds_commit commit;
-};
 
 static void demand(bool holds, const char *what)
 {
@@ -34,40 +25,6 @@ static void demand(bool holds, const char *what)
         fprintf(stderr, "bench_postgres: %s\n", what);
         exit(1);
     }
-}
-
-/* The next records of all devices; a ledger stores bytes and checks none. */
-static void next_batch(struct load *load)
-{
-    for (unsigned i = 0; i < BATCH; i++) {
-        struct eds_head *head = &load->heads[i % DEVICE_COUNT];
-        EdsAuditRecord *record = &load->entries[i].record;
-
-        memset(record, 0, sizeof *record);
-        snprintf((char *)record->device_id, sizeof record->device_id, "lift-%02u",
-                 i % DEVICE_COUNT);
-        record->sequence = ++head->sequence;
-        record->timestamp_ms = 1700000000000u + record->sequence;
-        memset(record->payload_hash, (int)i, sizeof record->payload_hash);
-        memset(record->signature, (int)i, sizeof record->signature);
-        memcpy(record->prev_record_hash, head->record_hash, EDS_HASH_SIZE);
-        snprintf((char *)record->object_ref, sizeof record->object_ref, "s3://bucket/%s/%llu.bin",
-                 (const char *)record->device_id, (unsigned long long)record->sequence);
-        memcpy(head->record_hash, &record->sequence, sizeof record->sequence);
-        load->appends[i] = (struct eds_append){
-            .entry = &load->entries[i], .payload = load->payload, .payload_size = PAYLOAD_SIZE};
-        memcpy(load->appends[i].record_hash, head->record_hash, EDS_HASH_SIZE);
-        load->operations[i] = (struct eds_operation){.device_id = (const char *)record->device_id,
-                                                     .sequence = record->sequence,
-                                                     .message = "accepted"};
-    }
-    load->commit = (struct eds_commit){
-        .appends = load->appends,
-        .append_count = BATCH,
-        .operations = load->operations,
-        .operation_count = BATCH,
-        .now_ms = 1795305600123u,
-    };
 }
 
 /* Rows of COPY BINARY. */
@@ -141,11 +98,11 @@ static void copy(PGconn *connection, const char *sql, struct rows *rows)
     }
 }
 
-static void copy_records(PGconn *connection, const struct load *load, struct rows *rows)
+static void copy_records(PGconn *connection, const struct feed *feed, struct rows *rows)
 {
     begin_copy(rows);
     for (unsigned i = 0; i < BATCH; i++) {
-        const EdsAuditRecord *record = &load->entries[i].record;
+        const EdsAuditRecord *record = &feed->entries[i].record;
 
         put_number(rows, 8, 2);
         text(rows, record->device_id);
@@ -155,7 +112,7 @@ static void copy_records(PGconn *connection, const struct load *load, struct row
         field(rows, record->signature, EDS_SIGNATURE_SIZE);
         field(rows, record->prev_record_hash, EDS_HASH_SIZE);
         text(rows, record->object_ref);
-        field(rows, load->appends[i].record_hash, EDS_HASH_SIZE);
+        field(rows, feed->appends[i].record_hash, EDS_HASH_SIZE);
     }
     copy(connection,
          "COPY audit_records(device_id, sequence, timestamp_ms, payload_hash, signature,"
@@ -165,25 +122,25 @@ static void copy_records(PGconn *connection, const struct load *load, struct row
 
 /* What somebody would write who needs no heads compared and no reference
  * checked: COPY of the rows, one UPDATE, COMMIT. */
-static void bare_commit(PGconn *connection, const struct load *load, struct rows *rows)
+static void bare_commit(PGconn *connection, const struct feed *feed, struct rows *rows)
 {
     run(connection, "BEGIN");
-    copy_records(connection, load, rows);
+    copy_records(connection, feed, rows);
     begin_copy(rows);
     for (unsigned i = 0; i < BATCH; i++) {
         put_number(rows, 3, 2);
-        text(rows, load->entries[i].record.object_ref);
-        field(rows, load->entries[i].record.payload_hash, EDS_HASH_SIZE);
-        field(rows, load->payload, PAYLOAD_SIZE);
+        text(rows, feed->entries[i].record.object_ref);
+        field(rows, feed->entries[i].record.payload_hash, EDS_HASH_SIZE);
+        field(rows, feed->payload, FEED_PAYLOAD_SIZE);
     }
     copy(connection, "COPY raw_objects(object_ref, payload_hash, payload) FROM STDIN BINARY", rows);
     begin_copy(rows);
     for (unsigned i = 0; i < BATCH; i++) {
         put_number(rows, 4, 2);
         text(rows, "Accepted");
-        text(rows, load->operations[i].device_id);
-        number(rows, load->operations[i].sequence);
-        text(rows, load->operations[i].message);
+        text(rows, feed->operations[i].device_id);
+        number(rows, feed->operations[i].sequence);
+        text(rows, feed->operations[i].message);
     }
     copy(connection,
          "COPY operation_logs(decision, device_id, sequence, message) FROM STDIN BINARY", rows);
@@ -225,31 +182,32 @@ static void measure_http(const struct bench_postgres *server, double bare)
 
 static void measure(const struct bench_postgres *server)
 {
-    struct load *load = calloc(1, sizeof *load);
+    struct feed *feed = calloc(1, sizeof *feed);
     struct rows *rows = calloc(1, sizeof *rows);
     PGconn *connection = PQconnectdb(server->url);
     double ours[ROUND_COUNT], bare[ROUND_COUNT];
     struct eds_ledger *ledger, *other;
     struct eds_error err = {0};
 
-    demand(load != NULL && rows != NULL, "no memory");
+    demand(feed != NULL && rows != NULL, "no memory");
     demand(PQstatus(connection) == CONNECTION_OK, PQerrorMessage(connection));
     run(connection, "SET client_min_messages = warning");
     ledger = open_schema(server, "bench_ours");
     other = open_schema(server, "bench_bare");
     other->ops->close(other);
     run(connection, "SET search_path = bench_bare");
-    run(connection, "INSERT INTO chain_heads SELECT 'lift-' || g, 0, '', false, 0"
-                    " FROM generate_series(10, 59) AS g");
+    run(connection, "INSERT INTO chain_heads SELECT 'lift-00' || lpad(g::text, 2, '0'), 0,"
+                    " '', false, 0 FROM generate_series(0, 49) AS g");
+    feed->device_count = DEVICE_COUNT;
     for (unsigned i = 0; i < ROUND_COUNT; i++) {
         uint64_t start_ns;
 
-        next_batch(load);
+        feed_next(feed, BATCH, 1);
         start_ns = bench_now_ns();
-        demand(ledger->ops->commit(ledger, &load->commit, &err) == EDS_OK, err.text);
+        demand(ledger->ops->commit(ledger, &feed->commit, &err) == EDS_OK, err.text);
         ours[i] = rate(start_ns);
         start_ns = bench_now_ns();
-        bare_commit(connection, load, rows);
+        bare_commit(connection, feed, rows);
         bare[i] = rate(start_ns);
     }
     bench_report("postgres_commit_1000", bench_median(ours, ROUND_COUNT), "records/s",
@@ -258,7 +216,7 @@ static void measure(const struct bench_postgres *server)
     measure_http(server, bench_median(bare, ROUND_COUNT));
     PQfinish(connection);
     free(rows);
-    free(load);
+    free(feed);
 }
 
 int main(void)

@@ -4,39 +4,18 @@
  * (WAL, synchronous=FULL): once into the two tables that edgesentry-rs has, and
  * once into four as here.  The ledger also checks and moves chain heads and
  * keeps each reference unique.  Both take turns, round by round, in one run.
- *
- * Then what a record costs as the ledger grows: commits of 64 records of 64
- * among 1,000 devices, as single requests over many connections make them, at
- * 10,000 rows and more, and what the file takes for it.  EDS_BENCH_ROWS=N sets how many at most
- * (1,000,000). */
+ */
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "bench.h"
-#include "store/ledger.h"
+#include "feed.h"
 
-#define BATCH_MAX    1000u
-#define ROUND_COUNT  9u
-#define ROUND_ROWS   8000u /* records of a round, where a batch is large */
-#define PAYLOAD_SIZE 96u   /* bytes */
-#define DEVICE_MAX   1000u
-#define NOW_MS       1795305600123u
-#define NOW          "2026-11-22T00:00:00.123Z"
-
-/* Records as they come, device after device. */
-struct feed {
-    size_t device_count;
-    uint64_t sequences[DEVICE_MAX];
-    uint8_t heads[DEVICE_MAX][EDS_HASH_SIZE];
-    size_t next_device;
-    struct eds_entry entries[BATCH_MAX];
-    struct eds_append appends[BATCH_MAX];
-    struct eds_operation operations[BATCH_MAX];
-};
+#define ROUND_COUNT 9u
+#define ROUND_ROWS  8000u /* records of a round, where a batch is large */
 
 /* One store under test. */
 struct store {
@@ -50,68 +29,17 @@ struct timing {
     double wall_ns, cpu_ns; /* of one record */
 };
 
-static uint8_t payload[PAYLOAD_SIZE];
-
 static void die(const char *what)
 {
     fprintf(stderr, "bench_store: %s\n", what);
     exit(1);
 }
 
-/* Any bytes, others each time. */
-static void scribble(uint8_t *bytes, size_t size)
-{
-    static uint64_t state = 42;
-
-    for (size_t i = 0; i < size; i++) {
-        state = state * 6364136223846793005u + 1442695040888963407u;
-        bytes[i] = (uint8_t)(state >> 56);
-    }
-}
-
-/* Makes the next records, at their places in a batch. */
-static void fill_records(struct feed *feed, size_t first, size_t count)
-{
-    for (size_t i = first; i < first + count; i++) {
-        size_t device = feed->next_device;
-        EdsAuditRecord *record = &feed->entries[i].record;
-
-        feed->next_device = (device + 1) % feed->device_count;
-        record->sequence = ++feed->sequences[device];
-        record->timestamp_ms = NOW_MS + record->sequence;
-        snprintf((char *)record->device_id, sizeof record->device_id, "lift-%04zu", device);
-        snprintf((char *)record->object_ref, sizeof record->object_ref,
-                 "s3://bucket/lift-%04zu/inspection-%llu.bin", device,
-                 (unsigned long long)record->sequence);
-        scribble(record->payload_hash, sizeof record->payload_hash);
-        scribble(record->signature, sizeof record->signature);
-        memcpy(record->prev_record_hash, feed->heads[device], EDS_HASH_SIZE);
-        scribble(feed->heads[device], EDS_HASH_SIZE);
-        feed->appends[i] = (struct eds_append){
-            .entry = &feed->entries[i], .payload = payload, .payload_size = sizeof payload};
-        memcpy(feed->appends[i].record_hash, feed->heads[device], EDS_HASH_SIZE);
-        feed->operations[i] = (struct eds_operation){.decision = EDS_DECISION_ACCEPTED,
-                                                     .device_id = (const char *)record->device_id,
-                                                     .sequence = record->sequence,
-                                                     .message = "ingest accepted"};
-    }
-}
-
-static void fill_batch(struct feed *feed, size_t count)
-{
-    fill_records(feed, 0, count);
-}
-
-static void commit_ours(struct store *store, size_t count)
+static void commit_ours(struct store *store)
 {
     struct eds_error err;
-    const struct eds_commit commit = {.appends = store->feed.appends,
-                                      .append_count = count,
-                                      .operations = store->feed.operations,
-                                      .operation_count = count,
-                                      .now_ms = NOW_MS};
 
-    if (store->ledger->ops->commit(store->ledger, &commit, &err) != EDS_OK)
+    if (store->ledger->ops->commit(store->ledger, &store->feed.commit, &err) != EDS_OK)
         die(err.text);
 }
 
@@ -149,13 +77,13 @@ static void add_bare(struct store *store, const struct eds_append *append)
     sqlite3_bind_blob(store->add_record, 5, record->signature, EDS_SIGNATURE_SIZE, SQLITE_STATIC);
     bind_hash(store->add_record, 6, record->prev_record_hash);
     bind_text(store->add_record, 7, record->object_ref);
-    bind_text(store->add_record, 8, NOW);
+    bind_text(store->add_record, 8, FEED_NOW);
     step(store, store->add_record);
     bind_text(store->add_line, 1, "Accepted");
     bind_text(store->add_line, 2, record->device_id);
     sqlite3_bind_int64(store->add_line, 3, (sqlite3_int64)record->sequence);
     bind_text(store->add_line, 4, "ingest accepted");
-    bind_text(store->add_line, 5, NOW);
+    bind_text(store->add_line, 5, FEED_NOW);
     step(store, store->add_line);
     if (store->add_object == NULL)
         return;
@@ -269,11 +197,11 @@ static struct timing run_round(struct store *store, size_t batch)
         double cpu;
         uint64_t start;
 
-        fill_batch(&store->feed, batch);
+        feed_next(&store->feed, batch, 1);
         start = bench_now_ns();
         cpu = cpu_now_ns();
         if (store->ledger != NULL)
-            commit_ours(store, batch);
+            commit_ours(store);
         else
             commit_bare(store, batch);
         timing.cpu_ns += cpu_now_ns() - cpu;
@@ -322,87 +250,6 @@ static void compare(size_t batch, size_t device_count)
     }
 }
 
-/* Ten records of each of a hundred devices in a commit, so that growing takes
- * less time than what is measured. */
-static void grow(struct store *store, uint64_t *row_count, uint64_t goal)
-{
-    size_t next = store->feed.next_device, first = 0;
-
-    for (; *row_count < goal; *row_count += BATCH_MAX) {
-        for (size_t i = 0; i < BATCH_MAX; i++) {
-            store->feed.next_device = first + i / 10;
-            fill_records(&store->feed, i, 1);
-        }
-        commit_ours(store, BATCH_MAX);
-        first = (first + BATCH_MAX / 10) % DEVICE_MAX;
-    }
-    store->feed.next_device = next;
-}
-
-#define GROWN_BATCH  64u
-#define GROWN_ROUNDS 640u /* commits: enough for what is put off to be paid, too */
-
-/* The mean cost of a record, once caches are filled. */
-static double grown_cost(struct store *store, uint64_t *row_count)
-{
-    double sum = 0;
-
-    for (size_t i = 0; i < GROWN_ROUNDS + GROWN_ROUNDS / 4; i++) {
-        double cpu;
-
-        fill_batch(&store->feed, GROWN_BATCH);
-        cpu = cpu_now_ns();
-        commit_ours(store, GROWN_BATCH);
-        if (i >= GROWN_ROUNDS / 4)
-            sum += cpu_now_ns() - cpu;
-        *row_count += GROWN_BATCH;
-    }
-    return sum / (GROWN_ROUNDS * GROWN_BATCH);
-}
-
-/* What the file takes on the disk, with nothing left in the log. */
-static double size_of(const char *folder)
-{
-    char path[BENCH_PATH_SIZE + 64];
-    struct stat status;
-
-    snprintf(path, sizeof path, "%s/ours.db", folder);
-    if (stat(path, &status) != 0)
-        die(path);
-    return (double)status.st_size;
-}
-
-static void measure_growth(void)
-{
-    const char *text = getenv("EDS_BENCH_ROWS");
-    uint64_t most = text != NULL ? strtoull(text, NULL, 10) : 1000000, row_count = 0;
-    char folder[BENCH_PATH_SIZE], name[64], url[BENCH_PATH_SIZE + 64];
-    double first = 0;
-    struct eds_error err;
-    struct store *store;
-
-    bench_temporary(folder);
-    store = open_store(folder, "ours", DEVICE_MAX);
-    for (uint64_t goal = 10000; goal <= most; goal *= 10) {
-        double cost;
-
-        grow(store, &row_count, goal);
-        store->ledger->ops->close(store->ledger); /* what growing left unwritten is not counted */
-        snprintf(name, sizeof name, "sqlite_size_at_%llu_rows", (unsigned long long)goal);
-        bench_report(name, size_of(folder) / (double)row_count, "B/record", NULL, 0, false);
-        snprintf(url, sizeof url, "sqlite:%s/ours.db", folder);
-        if (eds_ledger_open(&store->ledger, url, &err) != EDS_OK)
-            die(err.text);
-        cost = grown_cost(store, &row_count);
-        snprintf(name, sizeof name, "sqlite_cpu_at_%llu_rows", (unsigned long long)goal);
-        bench_report(name, cost, "ns", first > 0 ? "the same at 10,000 rows" : NULL, first, false);
-        if (goal == 10000)
-            first = cost;
-    }
-    close_store(store);
-    bench_remove(folder);
-}
-
 int main(void)
 {
     bench_begin("the SQLite ledger alone (durable)");
@@ -410,6 +257,5 @@ int main(void)
     compare(100, 10);
     compare(1000, 10);
     compare(1000, 1000);
-    measure_growth();
     return 0;
 }
