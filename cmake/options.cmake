@@ -52,7 +52,7 @@ eds_feature(EDS_TRANSPORT_MQTT "ingest by MQTT (libmosquitto)" transport/mqtt
 
 option(EDS_VERIFY_LIBSODIUM_ONLY "verify every signature with libsodium, no tables" OFF)
 option(EDS_BUILD_TESTS "build the tests (CMocka, jansson)" ON)
-set(EDS_TEST_ROOMS "base;core;bridge;codec;update;registry;store;fleet;ingest;device;transport;evidence;cli;fuzz;e2e"
+set(EDS_TEST_ROOMS "base;core;bridge;codec;update;registry;store;fleet;ingest;device;gateway;transport;evidence;cli;fuzz;e2e"
     CACHE STRING "folders of tests/ to build and run")
 option(EDS_BUILD_BENCH "build the benchmarks (jansson)" OFF)
 option(EDS_FUZZ "build the libFuzzer targets (clang)" OFF)

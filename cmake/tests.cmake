@@ -54,6 +54,10 @@ endforeach()
 if(TARGET test_device_peer_flush AND TARGET test_helpers_ingest)
   target_link_libraries(test_device_peer_flush PRIVATE test_helpers_ingest eds_ingest)
 endif()
+# A gateway is brought records as ingest is.
+if(TARGET test_gateway_buffer_keeper AND TARGET test_helpers_ingest)
+  target_link_libraries(test_gateway_buffer_keeper PRIVATE test_helpers_ingest eds_ingest)
+endif()
 # The disk that fails under the ledger also fails under the buffer.
 if(TARGET test_device_store_sqlite_power AND TARGET test_helpers_store)
   target_link_libraries(test_device_store_sqlite_power PRIVATE test_helpers_store eds_store)

@@ -17,9 +17,10 @@ declare -A left=(
     [fleet]="base core codec registry store"
     [ingest]="base core codec registry store"
     [device]="base core codec"
+    [gateway]="base core codec registry store ingest device"
     [transport]="base core codec registry store ingest"
     [evidence]="base core codec store"
-    [cli]="base core codec registry store ingest device transport evidence fleet"
+    [cli]="base core codec registry store ingest device gateway transport evidence fleet"
 )
 # The room of each public header.
 declare -A public=(

@@ -29,6 +29,7 @@ const char *eds_verdict_name(enum eds_verdict verdict)
         [EDS_VERDICT_PREVIOUS_HASH] = "previous_hash",
         [EDS_VERDICT_QUARANTINED] = "quarantined",
         [EDS_VERDICT_OBJECT_TAKEN] = "object_taken",
+        [EDS_VERDICT_TOO_LARGE] = "too_large",
         [EDS_VERDICT_RATE_LIMITED] = "rate_limited",
         [EDS_VERDICT_STORE] = "store",
         [EDS_VERDICT_OVERLOADED] = "overloaded",

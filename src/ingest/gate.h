@@ -28,6 +28,7 @@ enum eds_verdict {
     EDS_VERDICT_QUARANTINED,    /* well signed, of a quarantined device: kept apart */
     EDS_VERDICT_OBJECT_TAKEN,   /* the reference stands for another payload */
     EDS_VERDICT_PAYLOAD_ABSENT, /* it did not come, and is not kept here either */
+    EDS_VERDICT_TOO_LARGE,      /* for the store, also an empty one */
     EDS_VERDICT_RATE_LIMITED,   /* not decided: too many of late; send again later */
     EDS_VERDICT_STORE,          /* not decided: the store failed; send again */
     EDS_VERDICT_OVERLOADED,     /* not decided: the queue is full; send again */

@@ -490,6 +490,7 @@ void eds_ingest_answer_text(char out[EDS_ERROR_TEXT_SIZE], const struct eds_subm
         eds_error_set(&text, 0, "%s for device=%s sequence=%" PRIu64, submission->message,
                       (const char *)record->device_id, record->sequence);
         break;
+    case EDS_VERDICT_TOO_LARGE:
     case EDS_VERDICT_RATE_LIMITED:
     case EDS_VERDICT_STORE:
     case EDS_VERDICT_OVERLOADED:

@@ -16,7 +16,7 @@ const uint64_t eds_meter_bounds_ns[EDS_METER_BOUND_COUNT] = {
 const char *eds_component_name(enum eds_component component)
 {
     static const char *const names[EDS_COMPONENT_COUNT] = {"raw_data_store", "audit_ledger",
-                                                           "operation_log"};
+                                                           "operation_log", "buffer"};
 
     assert((size_t)component < EDS_COMPONENT_COUNT);
     return names[component];

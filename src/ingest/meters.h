@@ -13,9 +13,10 @@
 enum eds_component {
     EDS_COMPONENT_RAW_DATA_STORE, /* payloads, where they have a store of their own */
     EDS_COMPONENT_AUDIT_LEDGER,   /* records, heads, and the log lines with them */
-    EDS_COMPONENT_OPERATION_LOG   /* log lines that came alone */
+    EDS_COMPONENT_OPERATION_LOG,  /* log lines that came alone */
+    EDS_COMPONENT_BUFFER          /* where a gateway keeps records; not in the runbook */
 };
-#define EDS_COMPONENT_COUNT 3u
+#define EDS_COMPONENT_COUNT 4u
 
 /* eds_component_name gives the word for metrics ("audit_ledger"). */
 const char *eds_component_name(enum eds_component component);

@@ -235,6 +235,8 @@ static unsigned status_of(enum eds_verdict verdict)
 {
     if (verdict == EDS_VERDICT_RATE_LIMITED)
         return MHD_HTTP_TOO_MANY_REQUESTS;
+    if (verdict == EDS_VERDICT_TOO_LARGE)
+        return MHD_HTTP_CONTENT_TOO_LARGE;
     return eds_verdict_is_undecided(verdict) ? MHD_HTTP_SERVICE_UNAVAILABLE
                                              : MHD_HTTP_UNPROCESSABLE_CONTENT;
 }
