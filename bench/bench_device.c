@@ -60,7 +60,7 @@ static void accept_all(struct eds_sender *sender, const struct eds_buffer_item *
 
 static void flush(struct bench_device *device)
 {
-    struct eds_sender sender = {accept_all};
+    struct eds_sender sender = {.send = accept_all};
     struct eds_error err;
 
     must(eds_buffer_flush(device->buffer, &sender, EDS_REFUSAL_STOPS, NULL, &err), &err);

@@ -41,8 +41,8 @@ FILE_IF = {"device/store_sqlite.c": "EDS_BUFFER_SQLITE",
            "device/signer_pkcs11.c": "EDS_PKCS11"}
 FILE_IF.update(dict.fromkeys([
     "base/log.c", "base/place_posix.c", "base/port_posix.c", "device/agent_clock_system.c",
-    "device/buffer_open.c", "device/forwarder.c", "device/keyfile.c", "device/log_io_file.c",
-    "device/signer_file.c", "device/store_log_file.c"], "!defined(EDS_WITHOUT_OS)"))
+    "device/buffer_open.c", "device/delivery.c", "device/forwarder.c", "device/keyfile.c",
+    "device/log_io_file.c", "device/signer_file.c", "device/store_log_file.c"], "!defined(EDS_WITHOUT_OS)"))
 ROOM_IF = {"device": "!defined(EDS_WITHOUT_DEVICE)"}
 
 TOKEN = re.compile(r"""

@@ -95,6 +95,11 @@ struct eds_buffer_store_ops {
     /* Tells how many bytes items take and can take at most.  NULL: a store with no
      * bound of its own. */
     void (*usage)(struct eds_buffer_store *, uint64_t *used, uint64_t *size_max);
+
+    /* Does EDS_SETTLE_REMOVE for count items that are there, all or none, for less
+     * than one by one would cost.  NULL: they are settled one by one. */
+    int32_t (*remove)(struct eds_buffer_store *, const uint64_t *ids, size_t count,
+                      struct eds_error *);
 };
 
 /* A store embeds this as its first member. */

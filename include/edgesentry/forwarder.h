@@ -1,12 +1,12 @@
 /* forwarder.h - bringing what waits in a buffer to a server, in the background.
  *
- * Records of one device go one after the other, in their order; different
- * devices side by side, over as many senders as there are.  What the server
- * accepted or had already leaves the buffer; what it refuses goes to the
- * dead-letter area with the reason; a device that it takes nothing from for now
- * waits.  Where the server is away one sender asks again after a pause with
- * jitter, longer each time, and never before the server said; the others wait
- * until it is back.
+ * Records of one device go one after the other, in their order; different devices
+ * side by side, over as many senders as there are.  A sender that takes many at once
+ * gets what waits just then; nothing waits for others to come.  What the server
+ * accepted or had already leaves the buffer; what it refuses goes to the dead-letter
+ * area with the reason; a device that it takes nothing from for now waits.  Where the
+ * server is away one sender asks again after a pause with jitter, longer each time,
+ * and never before the server said; the others wait until it is back.
  *
  * Pushes may run at any time but while a forwarder starts or stops.
  *

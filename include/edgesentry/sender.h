@@ -1,5 +1,5 @@
-/* sender.h - how one record gets to a server: the caller's, or eds's own over
- * HTTP. */
+/* sender.h - how records get to a server: the caller's way, or eds's own over HTTP
+ * and MQTT. */
 #ifndef EDGESENTRY_SENDER_H
 #define EDGESENTRY_SENDER_H
 
@@ -32,7 +32,17 @@ struct eds_sender {
      * is sent again, and the server knows it then. */
     void (*send)(struct eds_sender *sender, const struct eds_buffer_item *item,
                  struct eds_reply *out);
+    /* Optional: sends several items at once, of one device or of many; those of one
+     * device stand together, in their order.  Fills out[0] to out[n-1] and returns n,
+     * 1 to count: the items behind count as not sent.  Called only for two or more. */
+    size_t (*send_many)(struct eds_sender *sender, const struct eds_buffer_item *const *items,
+                        size_t count, struct eds_reply *out);
+    /* How many items send_many takes at once; below 2 they come one by one, and above
+     * EDS_SEND_MANY_MAX no more come.  The sender may change it during a call. */
+    size_t batch_max;
 };
+
+#define EDS_SEND_MANY_MAX 1024u
 
 #ifdef __cplusplus
 }

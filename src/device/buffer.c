@@ -5,7 +5,6 @@
  * everything: a store does one thing at a time anyhow. */
 #include "edgesentry/buffer.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,16 +33,6 @@ static struct buffer_device *device_of(struct eds_buffer *buffer, const char *id
     return device != NULL ? device : eds_id_table_add(&buffer->devices, id, sizeof *device);
 }
 
-/* What an item counts for. */
-static uint64_t size_of(const struct eds_buffer_item *item)
-{
-    uint8_t bytes[EDS_COMPACT_SIZE_MAX];
-    size_t size = 0;
-
-    (void)eds_compact_encode(bytes, &size, &item->entry);
-    return (uint64_t)size + item->payload_size;
-}
-
 /* A limit or a store's slot for it; out of memory while loading. */
 static int32_t load_item(void *context, const struct eds_buffer_item *item)
 {
@@ -52,7 +41,7 @@ static int32_t load_item(void *context, const struct eds_buffer_item *item)
 
     if (device == NULL)
         return EDS_ERR_NO_MEMORY;
-    buffer->size += size_of(item);
+    buffer->size += eds_buffer_item_size(item);
     if (item->is_dead) {
         buffer->dead++;
     } else {
@@ -151,7 +140,7 @@ static int32_t check_reserves(struct eds_buffer *buffer, const struct eds_buffer
         buffer->store->ops->usage(buffer->store, &used[1], &size_max[1]);
     for (size_t i = 0; i < count; i++)
         for (size_t k = 0; k < 2; k++) {
-            used[k] += size_of(&items[i]);
+            used[k] += eds_buffer_item_size(&items[i]);
             if (size_max[k] > 0 && used[k] > share_of(buffer, size_max[k], items[i].priority))
                 return eds_error_set(err, EDS_ERR_BUSY,
                                      "the offline buffer is full for priority %s: what is left of "
@@ -260,7 +249,7 @@ int32_t eds_buffer_push_many(struct eds_buffer *buffer, struct eds_buffer_item *
         items[i].is_dead = false;
         items[i].reason[0] = '\0';
         rc = make_head(buffer, &items[i], &heads[i], err);
-        size += rc == EDS_OK ? size_of(&items[i]) : 0;
+        size += rc == EDS_OK ? eds_buffer_item_size(&items[i]) : 0;
     }
     if (rc == EDS_OK)
         rc = check_limits(buffer, items, count, size, err);
@@ -345,43 +334,5 @@ int32_t eds_buffer_next(struct eds_buffer *buffer, const char *device_id, uint64
     lock(buffer);
     rc = buffer->store->ops->next(buffer->store, device_id, after, dead, out, err);
     unlock(buffer);
-    return rc;
-}
-
-int32_t eds_buffer_settle(struct eds_buffer *buffer, const struct eds_buffer_item *item,
-                          enum eds_settlement how, const char *reason, struct eds_error *err)
-{
-    struct buffer_device *device;
-    void (*pushed)(void *context) = NULL;
-    int32_t rc;
-
-    if (item->is_dead ? how == EDS_SETTLE_BURY : how == EDS_SETTLE_REVIVE)
-        return eds_error_set(err, EDS_ERR_USAGE, "item %llu %s", (unsigned long long)item->id,
-                             item->is_dead ? "is a dead letter already" : "is no dead letter");
-    lock(buffer);
-    rc = buffer->store->ops->settle(buffer->store, item->id, how, reason, err);
-    if (rc == EDS_OK) {
-        device = eds_id_table_find(&buffer->devices, eds_item_device(item));
-        assert(device != NULL); /* it has an item */
-        if (item->is_dead) {
-            buffer->dead--;
-        } else {
-            buffer->waiting--;
-            device->waiting[item->priority]--;
-        }
-        if (how == EDS_SETTLE_REMOVE)
-            buffer->size -= size_of(item);
-        else if (how == EDS_SETTLE_BURY)
-            buffer->dead++;
-        else {
-            buffer->waiting++;
-            device->waiting[item->priority]++;
-            pushed = buffer->pushed;
-        }
-        buffer->oldest_known = false;
-    }
-    unlock(buffer);
-    if (pushed != NULL)
-        pushed(buffer->pushed_context);
     return rc;
 }

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#define CLAIM_SIZE_MAX (512u * 1024u) /* bytes of payloads, unless one alone has more */
+
 /* The most urgent class that a device has something of; -1: nothing waits. */
 static int urgency(const struct buffer_device *device)
 {
@@ -38,21 +40,56 @@ static struct buffer_device *choose(struct eds_buffer *buffer, uint64_t now_ms, 
     return best;
 }
 
-int32_t eds_buffer_claim(struct eds_buffer *buffer, uint64_t now_ms, struct buffer_device **device,
-                         struct eds_buffer_item **item, uint64_t *wake_ms, struct eds_error *err)
+/* Reads what waits of a device into the claim until that is full: then *more is false. */
+static int32_t take_items(struct eds_buffer *buffer, struct buffer_device *device,
+                          struct buffer_claim *claim, size_t *size, bool *more,
+                          struct eds_error *err)
 {
-    int32_t rc = EDS_ERR_NOT_FOUND;
+    struct eds_buffer_store *store = buffer->store;
+    size_t before = claim->count;
+    uint64_t after = 0;
+    int32_t rc = EDS_OK;
 
-    eds_lock_take(&buffer->lock);
-    *device = choose(buffer, now_ms, wake_ms);
-    if (*device != NULL)
-        rc = buffer->store->ops->next(buffer->store, (*device)->id, 0, false, item, err);
-    if (rc == EDS_OK) {
-        (*device)->in_flight = true;
-        (*device)->served = ++buffer->turn;
+    while (claim->count < claim->room) {
+        struct eds_buffer_item *item;
+
+        rc = store->ops->next(store, device->id, after, false, &item, err);
+        if (rc != EDS_OK)
+            break;
+        if (claim->count > 0 && item->payload_size > CLAIM_SIZE_MAX - *size) {
+            free(item);
+            *more = false;
+            break;
+        }
+        *size += item->payload_size < CLAIM_SIZE_MAX ? item->payload_size : CLAIM_SIZE_MAX - *size;
+        after = item->id;
+        claim->items[claim->count] = item;
+        claim->devices[claim->count++] = device;
     }
+    *more = *more && claim->count < claim->room;
+    if (claim->count > before) {
+        device->in_flight = true;
+        device->served = ++buffer->turn;
+    }
+    return rc == EDS_ERR_NOT_FOUND && claim->count > before ? EDS_OK : rc;
+}
+
+int32_t eds_buffer_claim(struct eds_buffer *buffer, uint64_t now_ms, struct buffer_claim *claim,
+                         uint64_t *wake_ms, struct eds_error *err)
+{
+    struct buffer_device *device;
+    int32_t rc = EDS_OK;
+    bool more = true;
+    size_t size = 0;
+
+    claim->count = 0;
+    eds_lock_take(&buffer->lock);
+    while (rc == EDS_OK && more && (device = choose(buffer, now_ms, wake_ms)) != NULL)
+        rc = take_items(buffer, device, claim, &size, &more, err);
     eds_lock_give(&buffer->lock);
-    return rc;
+    if (claim->count > 0) /* a failure shows again with the next claim */
+        return EDS_OK;
+    return rc == EDS_OK ? EDS_ERR_NOT_FOUND : rc;
 }
 
 void eds_buffer_release(struct eds_buffer *buffer, struct buffer_device *device,

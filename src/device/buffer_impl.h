@@ -33,21 +33,38 @@ struct eds_buffer {
     void *pushed_context;
 };
 
-/* eds_buffer_claim takes the device whose turn it is: the most urgent item
- * first, then who waits longest for a turn; devices in flight and those held
- * back are left out.  Gives the item at its front.  Release it afterwards.
+/* What a lane has taken to send, from different devices; a device's items stand
+ * together, in their order. */
+struct buffer_claim {
+    struct eds_buffer_item **items; /* the claim's, freed by who has claimed */
+    struct buffer_device **devices; /* of each */
+    size_t count, room;             /* room for so many: set before claiming */
+};
+
+/* eds_buffer_claim takes the device whose turn it is: the most urgent item first,
+ * then who waits longest for a turn; devices in flight and those held back are left
+ * out.  Gives what waits of it, oldest first, and goes on with the next device as long
+ * as there is room and the payloads are not many bytes.  Release all afterwards.
  *
  *   now_ms    monotonic
  *   wake_ms   out, for EDS_ERR_NOT_FOUND: when the first held one may go on;
  *             UINT64_MAX: nothing is held
  *
- * EDS_OK, EDS_ERR_NOT_FOUND, or the store's error. */
-int32_t eds_buffer_claim(struct eds_buffer *buffer, uint64_t now_ms, struct buffer_device **device,
-                         struct eds_buffer_item **item, uint64_t *wake_ms, struct eds_error *err);
+ * EDS_OK and at least one item, EDS_ERR_NOT_FOUND, or the store's error. */
+int32_t eds_buffer_claim(struct eds_buffer *buffer, uint64_t now_ms, struct buffer_claim *claim,
+                         uint64_t *wake_ms, struct eds_error *err);
 
 /* eds_buffer_release lets the device have its next turn, not before then. */
 void eds_buffer_release(struct eds_buffer *buffer, struct buffer_device *device,
                         uint64_t not_before_ms);
+
+/* eds_buffer_item_size tells how many bytes an item counts for. */
+uint64_t eds_buffer_item_size(const struct eds_buffer_item *item);
+
+/* eds_buffer_remove settles delivered items, EDS_SETTLE_REMOVE.  After an error some
+ * of them may be gone. */
+int32_t eds_buffer_remove(struct eds_buffer *buffer, const struct eds_buffer_item *const *items,
+                          size_t count, struct eds_error *err);
 
 /* eds_buffer_listen sets who is told of pushes; NULL: nobody.  No push may run at
  * the same time. */

@@ -12,7 +12,8 @@
 
 #include "base/backoff.h"
 #include "base/log.h"
-#include "device/buffer_impl.h"
+#include "base/repeat.h"
+#include "device/delivery.h"
 
 #define LANES_MAX      64u
 #define STORE_PAUSE_MS 1000u /* after a failure of the store */
@@ -20,7 +21,7 @@
 
 struct lane {
     struct eds_forwarder *forwarder;
-    struct eds_sender *sender;
+    struct delivery delivery;
     pthread_t thread;
 };
 
@@ -33,10 +34,11 @@ struct eds_forwarder {
     pthread_cond_t moved;  /* anything of it, or something was pushed */
     bool stopping;
     size_t in_flight;
-    bool away;         /* the last word was that there is no server */
-    bool probing;      /* one lane asks again */
-    uint64_t probe_ms; /* not before then, monotonic */
+    bool away;                 /* the last word was that there is no server */
+    const struct lane *prober; /* the one that asks again; NULL: none does */
+    uint64_t probe_ms;         /* not before then, monotonic */
     unsigned backoff_ms;
+    struct eds_repeat away_lines, store_lines; /* in the log */
     struct eds_forwarder_counts counts;
 };
 
@@ -72,12 +74,13 @@ static void note_push(void *context)
 }
 
 /* The server is away: the next attempt is a while from now, by one lane. */
-static void note_away(struct eds_forwarder *forwarder, const struct eds_reply *reply)
+static void note_away(struct eds_forwarder *forwarder, const struct lane *lane,
+                      const struct eds_reply *reply)
 {
     const struct eds_forwarder_config *config = &forwarder->config;
     unsigned pause_ms;
 
-    if (!forwarder->away || forwarder->probing) { /* the others of a crowd count as one */
+    if (!forwarder->away || forwarder->prober == lane) { /* the others of a crowd count as one */
         unsigned previous = forwarder->away ? forwarder->backoff_ms : config->backoff_ms_first;
 
         forwarder->backoff_ms =
@@ -90,42 +93,31 @@ static void note_away(struct eds_forwarder *forwarder, const struct eds_reply *r
     forwarder->probe_ms = now_ms() + pause_ms;
 }
 
-static void log_away(const struct eds_forwarder *forwarder, const struct eds_reply *reply)
+/* Under the mutex, as all that counts lines. */
+static void log_away(struct eds_forwarder *forwarder, const struct eds_reply *reply)
 {
+    if (!eds_repeat_is_news(&forwarder->away_lines, now_ms()))
+        return;
     EDS_LOG(EDS_LOG_WARN, "server_away", EDS_LOG_STRING("reason", reply->text),
+            EDS_LOG_NUMBER("attempts", forwarder->away_lines.count),
             EDS_LOG_NUMBER("retry_ms", forwarder->probe_ms - now_ms()),
             EDS_LOG_NUMBER("waiting", eds_buffer_len(forwarder->config.buffer)));
 }
 
-/* Carries out what a reply means, and tells from when on the device may go on. */
-static uint64_t settle(struct eds_forwarder *forwarder, const struct eds_buffer_item *item,
-                       const struct eds_reply *reply)
+static void log_back(struct eds_forwarder *forwarder)
 {
-    struct eds_buffer *buffer = forwarder->config.buffer;
-    unsigned hold_ms = forwarder->config.hold_ms;
-    struct eds_error err;
-    int32_t rc = EDS_OK;
+    uint64_t attempts = eds_repeat_end(&forwarder->away_lines);
 
-    switch (reply->outcome) {
-    case EDS_OUTCOME_ACCEPTED:
-    case EDS_OUTCOME_DUPLICATE:
-        rc = eds_buffer_settle(buffer, item, EDS_SETTLE_REMOVE, NULL, &err);
-        break;
-    case EDS_OUTCOME_CONFLICT:
-    case EDS_OUTCOME_REJECTED:
-        rc = eds_buffer_settle(buffer, item, EDS_SETTLE_BURY, reply->text, &err);
-        break;
-    case EDS_OUTCOME_HELD:
-        if (reply->retry_after_ms > hold_ms)
-            hold_ms = reply->retry_after_ms;
-        return now_ms() + hold_ms + eds_random_between(0, hold_ms / 4);
-    case EDS_OUTCOME_AWAY:
-        return 0;
-    }
-    if (rc == EDS_OK)
-        return 0;
-    EDS_LOG(EDS_LOG_ERROR, "buffer_failed", EDS_LOG_STRING("reason", err.text));
-    return now_ms() + STORE_PAUSE_MS; /* then it is sent again, and is a duplicate */
+    if (attempts > 0)
+        EDS_LOG(EDS_LOG_INFO, "server_back", EDS_LOG_NUMBER("attempts", attempts),
+                EDS_LOG_NUMBER("waiting", eds_buffer_len(forwarder->config.buffer)));
+}
+
+static void log_store(struct eds_forwarder *forwarder, const struct eds_error *err)
+{
+    if (eds_repeat_is_news(&forwarder->store_lines, now_ms()))
+        EDS_LOG(EDS_LOG_ERROR, "buffer_failed", EDS_LOG_STRING("reason", err->text),
+                EDS_LOG_NUMBER("attempts", forwarder->store_lines.count));
 }
 
 static void count(struct eds_forwarder *forwarder, const struct eds_reply *reply)
@@ -152,30 +144,53 @@ static void count(struct eds_forwarder *forwarder, const struct eds_reply *reply
     }
 }
 
-/* Under the mutex, which is let go while the record is on its way. */
-static void send_one(struct lane *lane, struct buffer_device *device, struct eds_buffer_item *item)
+/* What the replies say of the server. */
+static void judge_server(struct eds_forwarder *forwarder, const struct lane *lane)
+{
+    const struct delivery *delivery = &lane->delivery;
+    const struct eds_reply *longest = &delivery->replies[0];
+
+    if (eds_delivery_is_decided(delivery)) {
+        forwarder->away = false;
+        log_back(forwarder);
+    } else {
+        for (size_t i = 1; i < delivery->reply_count; i++)
+            if (delivery->replies[i].retry_after_ms > longest->retry_after_ms)
+                longest = &delivery->replies[i];
+        note_away(forwarder, lane, longest);
+        log_away(forwarder, longest);
+    }
+    if (forwarder->prober == lane)
+        forwarder->prober = NULL;
+}
+
+/* Under the mutex, which is let go while the records are on their way. */
+static void deliver(struct lane *lane)
 {
     struct eds_forwarder *forwarder = lane->forwarder;
-    struct eds_reply reply = {.outcome = EDS_OUTCOME_AWAY};
-    uint64_t not_before_ms;
+    const struct eds_forwarder_config *config = &forwarder->config;
+    struct delivery *delivery = &lane->delivery;
+    struct delivery_pauses pauses = {
+        .hold = config->hold_ms, .retry = config->backoff_ms_first, .store = STORE_PAUSE_MS};
+    struct eds_error err;
+    int32_t rc;
 
     forwarder->in_flight++;
     pthread_mutex_unlock(&forwarder->mutex);
-    lane->sender->send(lane->sender, item, &reply);
-    not_before_ms = settle(forwarder, item, &reply);
-    eds_buffer_release(forwarder->config.buffer, device, not_before_ms);
+    eds_delivery_send(delivery);
+    rc = eds_delivery_settle(delivery, config->buffer, now_ms(), &pauses, &err);
     pthread_mutex_lock(&forwarder->mutex);
-    count(forwarder, &reply);
-    if (reply.outcome == EDS_OUTCOME_AWAY) {
-        note_away(forwarder, &reply);
-        log_away(forwarder, &reply);
-    } else {
-        forwarder->away = false;
+    if (rc != EDS_OK)
+        log_store(forwarder, &err);
+    else
+        (void)eds_repeat_end(&forwarder->store_lines);
+    judge_server(forwarder, lane);
+    for (size_t i = 0; i < delivery->reply_count; i++) {
+        count(forwarder, &delivery->replies[i]);
+        if (config->replied != NULL)
+            config->replied(config->context, delivery->claim.items[i], &delivery->replies[i]);
     }
-    forwarder->probing = false;
-    if (forwarder->config.replied != NULL)
-        forwarder->config.replied(forwarder->config.context, item, &reply);
-    free(item);
+    eds_delivery_free_items(delivery);
     forwarder->in_flight--;
     pthread_cond_broadcast(&forwarder->moved);
 }
@@ -184,27 +199,27 @@ static void *run_lane(void *context)
 {
     struct lane *lane = context;
     struct eds_forwarder *forwarder = lane->forwarder;
+    struct buffer_claim *claim = &lane->delivery.claim;
 
     pthread_mutex_lock(&forwarder->mutex);
     while (!forwarder->stopping) {
-        struct buffer_device *device;
-        struct eds_buffer_item *item;
         struct eds_error err;
         uint64_t wake_ms;
         int32_t rc;
 
-        if (forwarder->away && (forwarder->probing || now_ms() < forwarder->probe_ms)) {
-            wait_until(forwarder, forwarder->probing ? FOR_EVER : forwarder->probe_ms);
+        if (forwarder->away && (forwarder->prober != NULL || now_ms() < forwarder->probe_ms)) {
+            wait_until(forwarder, forwarder->prober != NULL ? FOR_EVER : forwarder->probe_ms);
             continue;
         }
-        rc = eds_buffer_claim(forwarder->config.buffer, now_ms(), &device, &item, &wake_ms, &err);
+        eds_delivery_make_room(&lane->delivery);
+        rc = eds_buffer_claim(forwarder->config.buffer, now_ms(), claim, &wake_ms, &err);
         if (rc == EDS_OK) {
-            forwarder->probing = forwarder->away;
-            send_one(lane, device, item);
+            forwarder->prober = forwarder->away ? lane : forwarder->prober;
+            deliver(lane);
         } else if (rc == EDS_ERR_NOT_FOUND) {
             wait_until(forwarder, wake_ms);
         } else {
-            EDS_LOG(EDS_LOG_ERROR, "buffer_failed", EDS_LOG_STRING("reason", err.text));
+            log_store(forwarder, &err);
             wait_until(forwarder, now_ms() + STORE_PAUSE_MS);
         }
     }
@@ -215,6 +230,22 @@ static void *run_lane(void *context)
 static unsigned or_else(unsigned number, unsigned otherwise)
 {
     return number > 0 ? number : otherwise;
+}
+
+static int32_t start_lane(struct eds_forwarder *forwarder, struct eds_sender *sender,
+                          struct eds_error *err)
+{
+    struct lane *lane = &forwarder->lanes[forwarder->lane_count];
+    int32_t rc = eds_delivery_open(&lane->delivery, sender, err);
+
+    lane->forwarder = forwarder;
+    if (rc == EDS_OK && pthread_create(&lane->thread, NULL, run_lane, lane) != 0)
+        rc = eds_error_set(err, EDS_ERR_IO, "no thread to be had for the forwarder");
+    if (rc != EDS_OK)
+        eds_delivery_close(&lane->delivery);
+    else
+        forwarder->lane_count++;
+    return rc;
 }
 
 int32_t eds_forwarder_start(struct eds_forwarder **out, const struct eds_forwarder_config *config,
@@ -240,15 +271,12 @@ int32_t eds_forwarder_start(struct eds_forwarder **out, const struct eds_forward
     pthread_condattr_destroy(&attributes);
     eds_buffer_listen(config->buffer, note_push, forwarder);
     for (size_t i = 0; i < config->sender_count; i++) {
-        struct lane *lane = &forwarder->lanes[i];
+        int32_t rc = start_lane(forwarder, config->senders[i], err);
 
-        lane->forwarder = forwarder;
-        lane->sender = config->senders[i];
-        if (pthread_create(&lane->thread, NULL, run_lane, lane) != 0) {
+        if (rc != EDS_OK) {
             eds_forwarder_stop(forwarder);
-            return eds_error_set(err, EDS_ERR_IO, "no thread to be had for the forwarder");
+            return rc;
         }
-        forwarder->lane_count++;
     }
     *out = forwarder;
     return EDS_OK;
@@ -285,6 +313,8 @@ void eds_forwarder_stop(struct eds_forwarder *forwarder)
     pthread_mutex_unlock(&forwarder->mutex);
     for (size_t i = 0; i < forwarder->lane_count; i++)
         pthread_join(forwarder->lanes[i].thread, NULL);
+    for (size_t i = 0; i < forwarder->lane_count; i++)
+        eds_delivery_close(&forwarder->lanes[i].delivery);
     eds_buffer_listen(forwarder->config.buffer, NULL, NULL);
     pthread_cond_destroy(&forwarder->moved);
     pthread_mutex_destroy(&forwarder->mutex);

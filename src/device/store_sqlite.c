@@ -235,21 +235,63 @@ static int32_t set_sync(struct sqlite_buffer *sqlite, const char *pragma, struct
     return EDS_OK;
 }
 
+/* What is written until end_unsynced is not synced by itself. */
+static int32_t begin_unsynced(struct sqlite_buffer *sqlite, struct eds_error *err)
+{
+    int32_t rc = eds_buffer_sqlite_ready(sqlite, err);
+
+    return rc == EDS_OK ? set_sync(sqlite, "PRAGMA synchronous=NORMAL", err) : rc;
+}
+
+static void end_unsynced(struct sqlite_buffer *sqlite)
+{
+    if (sqlite->db != NULL && set_sync(sqlite, "PRAGMA synchronous=FULL", NULL) != EDS_OK)
+        eds_buffer_sqlite_disconnect(sqlite); /* a push must never go unsynced */
+}
+
 static int32_t sqlite_settle(struct eds_buffer_store *store, uint64_t id, enum eds_settlement how,
                              const char *reason, struct eds_error *err)
 {
     struct sqlite_buffer *sqlite = of(store);
-    int32_t rc = eds_buffer_sqlite_ready(sqlite, err);
+    bool is_synced = how == EDS_SETTLE_REVIVE;
+    int32_t rc = is_synced ? eds_buffer_sqlite_ready(sqlite, err) : begin_unsynced(sqlite, err);
 
-    if (rc == EDS_OK && how != EDS_SETTLE_REVIVE)
-        rc = set_sync(sqlite, "PRAGMA synchronous=NORMAL", err);
     if (rc != EDS_OK)
         return rc;
     rc = change(sqlite, id, how, reason, err);
     if (rc == EDS_ERR_BUSY && eds_buffer_sqlite_make_room(sqlite))
         rc = change(sqlite, id, how, reason, err);
-    if (how != EDS_SETTLE_REVIVE && set_sync(sqlite, "PRAGMA synchronous=FULL", NULL) != EDS_OK)
-        eds_buffer_sqlite_disconnect(sqlite); /* a push must never go unsynced */
+    if (!is_synced)
+        end_unsynced(sqlite);
+    return rc;
+}
+
+static int32_t remove_once(struct sqlite_buffer *sqlite, const uint64_t *ids, size_t count,
+                           struct eds_error *err)
+{
+    int32_t rc = run(sqlite, BUFFER_BEGIN, SQLITE_OK, "write to", err);
+
+    for (size_t i = 0; rc == EDS_OK && i < count; i++)
+        rc = change(sqlite, ids[i], EDS_SETTLE_REMOVE, NULL, err);
+    if (rc == EDS_OK)
+        rc = run(sqlite, BUFFER_COMMIT, SQLITE_OK, "write to", err);
+    if (rc != EDS_OK && sqlite->db != NULL)
+        roll_back(sqlite);
+    return rc;
+}
+
+static int32_t sqlite_remove(struct eds_buffer_store *store, const uint64_t *ids, size_t count,
+                             struct eds_error *err)
+{
+    struct sqlite_buffer *sqlite = of(store);
+    int32_t rc = begin_unsynced(sqlite, err);
+
+    if (rc != EDS_OK)
+        return rc;
+    rc = remove_once(sqlite, ids, count, err);
+    if (rc == EDS_ERR_BUSY && eds_buffer_sqlite_make_room(sqlite))
+        rc = remove_once(sqlite, ids, count, err);
+    end_unsynced(sqlite);
     return rc;
 }
 
@@ -331,6 +373,7 @@ static const struct eds_buffer_store_ops sqlite_ops = {
     .items = sqlite_items,
     .heads = sqlite_heads,
     .close = sqlite_close,
+    .remove = sqlite_remove,
 };
 
 int32_t eds_buffer_sqlite_open(struct eds_buffer_store **out, const char *path,

@@ -100,7 +100,7 @@ static int set_up(void **state)
     pthread_mutex_init(&bench->server.mutex, NULL);
     fake_server_init(&bench->server.fake);
     for (unsigned i = 0; i < LANES; i++) {
-        bench->lanes[i] = (struct lane_sender){{send_item}, &bench->server, i};
+        bench->lanes[i] = (struct lane_sender){{.send = send_item}, &bench->server, i};
         bench->senders[i] = &bench->lanes[i].sender;
     }
     for (unsigned i = 0; i < DEVICES; i++) {
