@@ -92,22 +92,3 @@ void dice_enrolment(struct dice *dice, struct eds_enrolment *out, unsigned numbe
     if (dice_below(dice, 2) == 0)
         (void)eds_lifecycle_move(out, (enum eds_device_state)dice_below(dice, 4), NOW_MS, &err);
 }
-
-void fleet_same(const struct eds_enrolment *a, const struct eds_enrolment *b)
-{
-    assert_string_equal(a->id, b->id);
-    assert_int_equal(a->role, b->role);
-    assert_int_equal(a->state, b->state);
-    assert_int_equal(a->attest_required, b->attest_required);
-    assert_string_equal(a->site, b->site);
-    assert_string_equal(a->cohort, b->cohort);
-    assert_string_equal(a->firmware, b->firmware);
-    assert_int_equal(a->key_count, b->key_count);
-    for (uint32_t i = 0; i < a->key_count; i++) {
-        assert_memory_equal(a->keys[i].public_key, b->keys[i].public_key, EDS_PUBLIC_KEY_SIZE);
-        assert_int_equal(a->keys[i].not_before_ms, b->keys[i].not_before_ms);
-        assert_int_equal(a->keys[i].not_after_ms, b->keys[i].not_after_ms);
-        assert_int_equal(a->keys[i].not_after_sequence, b->keys[i].not_after_sequence);
-        assert_int_equal(a->keys[i].revoked, b->keys[i].revoked);
-    }
-}

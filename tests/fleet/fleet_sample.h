@@ -27,7 +27,4 @@ void sample_public_key(uint8_t out[EDS_PUBLIC_KEY_SIZE], uint32_t number);
 void dice_enrolment(struct dice *dice, struct eds_enrolment *out, unsigned number,
                     uint32_t first_key);
 
-/* fleet_same fails the test unless both are the same but for the revision. */
-void fleet_same(const struct eds_enrolment *a, const struct eds_enrolment *b);
-
 #endif

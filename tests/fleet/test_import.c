@@ -10,6 +10,7 @@
 
 #include "fleet/import_sample.h"
 #include "fleet/writer.h"
+#include "support/enrolment.h"
 
 #define LATER UINT64_C(1795305700123)
 
@@ -336,7 +337,7 @@ static int32_t check_same(void *context, const struct eds_enrolment *it)
 {
     struct eds_enrolment found = find(context, it->id);
 
-    fleet_same(&found, it);
+    enrolment_same(&found, it);
     return EDS_OK;
 }
 

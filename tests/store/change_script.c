@@ -67,6 +67,25 @@ static int32_t add_devices(struct stage *stage)
     return stage->ledger->roster->change(stage->ledger, changes, 2, NOW_MS, stage->err);
 }
 
+#define FLEET_COUNT 5u
+
+/* As an import does it: batch by batch, in one transaction. */
+static int32_t import(struct stage *stage)
+{
+    struct eds_enrolment fleet[FLEET_COUNT];
+    struct eds_roster_change changes[FLEET_COUNT];
+    struct sample_source source;
+
+    for (uint32_t i = 0; i < FLEET_COUNT; i++) {
+        const char id[] = {'f', 'l', 'e', 'e', 't', '-', (char)('a' + i), '\0'};
+
+        fleet[i] = sample_device(id, 100 + i);
+        changes[i] = (struct eds_roster_change){&fleet[i], "device added", "alice", "a fleet"};
+    }
+    source = sample_source(changes, FLEET_COUNT, 2, 0);
+    return stage->ledger->roster->change_all(stage->ledger, &source.source, NOW_MS, stage->err);
+}
+
 static int32_t rotate(struct stage *stage)
 {
     struct eds_enrolment it;
@@ -168,6 +187,7 @@ static const struct {
 } steps[] = {
     {"operator add", add_operator},
     {"device add", add_devices},
+    {"import", import},
     {"rotate", rotate},
     {"three records", append_three},
     {"quarantine", quarantine},

@@ -10,13 +10,11 @@
 #include <string.h>
 
 #include "store/gap_sample.h"
+#include "store/ledger_fixture.h"
 #include "store/ledger_dump.h"
 #include "store/roster_sample.h"
 
 #define NOW_MS UINT64_C(1795305600123)
-
-static struct eds_ledger *(*open_empty)(void);
-static void (*clean_up)(void);
 
 struct scene {
     struct eds_ledger *ledger;
@@ -38,8 +36,7 @@ static int set_up(void **state)
     struct scene *scene = calloc(1, sizeof *scene);
 
     assert_non_null(scene);
-    scene->ledger = open_empty();
-    assert_non_null(scene->ledger);
+    scene->ledger = ledger_fixture_open();
     scene->batch = batch_new(NOW_MS);
     scene->lift = chain_of("lift-01");
     scene->alice = gap_add_operator(scene->ledger);
@@ -54,10 +51,9 @@ static int tear_down(void **state)
 {
     struct scene *scene = *state;
 
-    scene->ledger->ops->close(scene->ledger);
+    ledger_fixture_close(scene->ledger);
     batch_free(scene->batch);
     free(scene);
-    clean_up();
     return 0;
 }
 
@@ -291,7 +287,6 @@ int gap_conformance_run(const char *name, struct eds_ledger *(*open)(void), void
         SCENE_TEST(test_many),
     };
 
-    open_empty = open;
-    clean_up = clean;
+    ledger_fixture_use(open, clean);
     return cmocka_run_group_tests_name(name, tests, NULL, NULL);
 }

@@ -12,17 +12,14 @@
 #include <stdlib.h>
 
 #include "store/ledger_bench.h"
-
-static struct eds_ledger *(*open_empty)(void);
-static void (*clean_up)(void);
+#include "store/ledger_fixture.h"
 
 static int set_up(void **state)
 {
     struct bench *bench = calloc(1, sizeof *bench);
 
     assert_non_null(bench);
-    bench->ledger = open_empty();
-    assert_non_null(bench->ledger);
+    bench->ledger = ledger_fixture_open();
     bench->ops = bench->ledger->ops;
     bench->batch = batch_new(NOW_MS);
     *state = bench;
@@ -33,10 +30,9 @@ static int tear_down(void **state)
 {
     struct bench *bench = *state;
 
-    bench->ops->close(bench->ledger);
+    ledger_fixture_close(bench->ledger);
     batch_free(bench->batch);
     free(bench);
-    clean_up();
     return 0;
 }
 
@@ -67,7 +63,6 @@ int ledger_conformance_run(const char *name, struct eds_ledger *(*open)(void), v
         BENCH_TEST(test_scan_whole),
     };
 
-    open_empty = open;
-    clean_up = clean;
+    ledger_fixture_use(open, clean);
     return cmocka_run_group_tests_name(name, tests, NULL, NULL);
 }

@@ -11,13 +11,11 @@
 
 #include "store/ledger_batch.h"
 #include "store/ledger_dump.h"
+#include "store/ledger_fixture.h"
 #include "store/quarantine.h"
 #include "store/roster_sample.h"
 
 #define NOW_MS UINT64_C(1795305600123)
-
-static struct eds_ledger *(*open_empty)(void);
-static void (*clean_up)(void);
 
 struct ward {
     struct eds_ledger *ledger;
@@ -31,8 +29,7 @@ static int set_up(void **state)
     struct ward *ward = calloc(1, sizeof *ward);
 
     assert_non_null(ward);
-    ward->ledger = open_empty();
-    assert_non_null(ward->ledger);
+    ward->ledger = ledger_fixture_open();
     ward->batch = batch_new(NOW_MS);
     ward->device = sample_device("lift-01", 1);
     ward->device.state = EDS_DEVICE_QUARANTINED;
@@ -45,10 +42,9 @@ static int tear_down(void **state)
 {
     struct ward *ward = *state;
 
-    ward->ledger->ops->close(ward->ledger);
+    ledger_fixture_close(ward->ledger);
     batch_free(ward->batch);
     free(ward);
-    clean_up();
     return 0;
 }
 
@@ -302,7 +298,6 @@ int quarantine_conformance_run(const char *name, struct eds_ledger *(*open)(void
         WARD_TEST(test_appends_with_their_time),
     };
 
-    open_empty = open;
-    clean_up = clean;
+    ledger_fixture_use(open, clean);
     return cmocka_run_group_tests_name(name, tests, NULL, NULL);
 }

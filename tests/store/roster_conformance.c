@@ -12,28 +12,9 @@
 #include <string.h>
 
 #include "store/ledger_dump.h"
+#include "store/ledger_fixture.h"
 #include "store/roster_sample.h"
-
-#define FAILED_BY_VISIT (-1234)
-
-static struct eds_ledger *(*open_empty)(void);
-static void (*clean_up)(void);
-
-static int set_up(void **state)
-{
-    *state = open_empty();
-    assert_non_null(*state);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct eds_ledger *ledger = *state;
-
-    ledger->ops->close(ledger);
-    clean_up();
-    return 0;
-}
+#include "support/enrolment.h"
 
 /* What a walk gave, as ids in one text. */
 struct seen {
@@ -49,7 +30,7 @@ static int32_t note(void *context, const struct eds_enrolment *it)
 
     snprintf(seen->text + size, sizeof seen->text - size, "%s ", it->id);
     seen->last_revision = it->revision;
-    return ++seen->count == seen->end_at ? FAILED_BY_VISIT : EDS_OK;
+    return ++seen->count == seen->end_at ? SAMPLE_FAILED : EDS_OK;
 }
 
 static void expect_scan(struct eds_ledger *ledger, enum eds_role role, const char *ids)
@@ -345,16 +326,16 @@ static void test_many(void **state)
 
         assert_int_equal(ledger->roster->find(ledger, EDS_ROLE_DEVICE, all[i].id, &out, &err),
                          EDS_OK);
-        sample_same(&out, &all[i]);
+        enrolment_same(&out, &all[i]);
         out.state = EDS_DEVICE_RETIRED;
         sample_must_put(ledger, &out, "device retired");
     }
     seen = (struct seen){.text = "", .end_at = 3};
-    assert_int_equal(ledger->roster->changed(ledger, 1, note, &seen, &err), FAILED_BY_VISIT);
+    assert_int_equal(ledger->roster->changed(ledger, 1, note, &seen, &err), SAMPLE_FAILED);
     assert_int_equal(seen.count, 3);
     seen = (struct seen){.text = "", .end_at = 300};
     assert_int_equal(ledger->roster->scan(ledger, EDS_ROLE_DEVICE, note, &seen, &err),
-                     FAILED_BY_VISIT);
+                     SAMPLE_FAILED);
     assert_int_equal(seen.count, 300);
     free(all);
     free(changes);
@@ -382,7 +363,8 @@ static void test_order_of_bytes_and_of_changes(void **state)
     sample_must_put(ledger, &it, "device added");
 }
 
-#define ROSTER_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define ROSTER_TEST(test)                                                                          \
+    cmocka_unit_test_setup_teardown(test, ledger_fixture_set_up, ledger_fixture_tear_down)
 
 int roster_conformance_run(const char *name, struct eds_ledger *(*open)(void), void (*clean)(void))
 {
@@ -398,8 +380,6 @@ int roster_conformance_run(const char *name, struct eds_ledger *(*open)(void), v
         ROSTER_TEST(test_order_of_bytes_and_of_changes),
     };
 
-    open_empty = open;
-    clean_up = clean;
-    return cmocka_run_group_tests_name(name, tests, NULL, NULL) +
-           roster_conformance_many_run(name, open, clean);
+    ledger_fixture_use(open, clean);
+    return cmocka_run_group_tests_name(name, tests, NULL, NULL) + roster_conformance_many_run(name);
 }

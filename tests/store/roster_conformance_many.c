@@ -11,28 +11,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "store/ledger_fixture.h"
 #include "store/roster_sample.h"
-
-#define FAILED_BY_VISIT (-1234)
-
-static struct eds_ledger *(*open_empty)(void);
-static void (*clean_up)(void);
-
-static int set_up(void **state)
-{
-    *state = open_empty();
-    assert_non_null(*state);
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    struct eds_ledger *ledger = *state;
-
-    ledger->ops->close(ledger);
-    clean_up();
-    return 0;
-}
+#include "support/enrolment.h"
 
 /* Counts visits; end_at: the one that ends the walk, 0: none. */
 struct seen {
@@ -44,28 +25,7 @@ static int32_t count_one(void *context, const struct eds_enrolment *it)
     struct seen *seen = context;
 
     (void)it;
-    return ++seen->count == seen->end_at ? FAILED_BY_VISIT : EDS_OK;
-}
-
-/* A source of changes in batches of so many; the batch fail_at fails (0: none). */
-struct batches {
-    struct eds_roster_source source;
-    const struct eds_roster_change *changes;
-    size_t count, done, batch_size, batch, fail_at;
-};
-
-static int32_t next_batch(struct eds_roster_source *base, const struct eds_roster_change **changes,
-                          size_t *count, struct eds_error *err)
-{
-    struct batches *batches = (struct batches *)base;
-    size_t left = batches->count - batches->done;
-
-    if (++batches->batch == batches->fail_at)
-        return eds_error_set(err, FAILED_BY_VISIT, "it was to fail");
-    *changes = batches->changes + batches->done;
-    *count = left < batches->batch_size ? left : batches->batch_size;
-    batches->done += *count;
-    return EDS_OK;
+    return ++seen->count == seen->end_at ? SAMPLE_FAILED : EDS_OK;
 }
 
 #define FLEET_COUNT 700u
@@ -91,13 +51,9 @@ static struct eds_enrolment *make_fleet(struct eds_roster_change *changes)
 static int32_t change_all(struct eds_ledger *ledger, struct eds_roster_change *changes,
                           size_t batch_size, size_t fail_at)
 {
-    struct batches batches = {.source = {next_batch},
-                              .changes = changes,
-                              .count = FLEET_COUNT,
-                              .batch_size = batch_size,
-                              .fail_at = fail_at};
+    struct sample_source source = sample_source(changes, FLEET_COUNT, batch_size, fail_at);
     struct eds_error err = {0};
-    int32_t rc = ledger->roster->change_all(ledger, &batches.source, 5, &err);
+    int32_t rc = ledger->roster->change_all(ledger, &source.source, 5, &err);
 
     assert_int_equal(err.code, rc);
     return rc;
@@ -117,7 +73,7 @@ static void test_change_all(void **state)
     for (size_t i = 0; i < FLEET_COUNT; i += 99) {
         assert_int_equal(ledger->roster->find(ledger, EDS_ROLE_DEVICE, fleet[i].id, &found, &err),
                          EDS_OK);
-        sample_same(&found, &fleet[i]);
+        enrolment_same(&found, &fleet[i]);
         assert_int_equal(found.revision, 1);
     }
     assert_int_equal(ledger->ops->counts(ledger, &counts, &err), EDS_OK);
@@ -146,9 +102,9 @@ static void test_change_all_or_nothing(void **state)
     struct eds_enrolment *fleet = make_fleet(changes);
     uint8_t key[EDS_PUBLIC_KEY_SIZE];
 
-    assert_int_equal(change_all(ledger, changes, 100, 1), FAILED_BY_VISIT);
+    assert_int_equal(change_all(ledger, changes, 100, 1), SAMPLE_FAILED);
     expect_nothing(ledger);
-    assert_int_equal(change_all(ledger, changes, 100, 4), FAILED_BY_VISIT);
+    assert_int_equal(change_all(ledger, changes, 100, 4), SAMPLE_FAILED);
     expect_nothing(ledger);
 
     /* The same device in two batches, the same key, and what check refuses. */
@@ -194,7 +150,7 @@ static void test_change_all_mixed(void **state)
     for (size_t i = 0; i < FLEET_COUNT; i += 35) {
         assert_int_equal(ledger->roster->find(ledger, EDS_ROLE_DEVICE, fleet[i].id, &found, &err),
                          EDS_OK);
-        sample_same(&found, &fleet[i]);
+        enrolment_same(&found, &fleet[i]);
     }
     free(fleet);
 }
@@ -263,7 +219,7 @@ static void test_find_many_and_owners(void **state)
     }
     assert_int_equal(ledger->roster->find_many(ledger, EDS_ROLE_DEVICE, ids, FLEET_COUNT, count_one,
                                                &seen, &err),
-                     FAILED_BY_VISIT);
+                     SAMPLE_FAILED);
     assert_int_equal(seen.count, 2);
     assert_int_equal(
         ledger->roster->find_many(ledger, EDS_ROLE_DEVICE, NULL, 0, count_one, &seen, &err),
@@ -279,10 +235,10 @@ static void test_find_many_and_owners(void **state)
     free(fleet);
 }
 
-#define ROSTER_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define ROSTER_TEST(test)                                                                          \
+    cmocka_unit_test_setup_teardown(test, ledger_fixture_set_up, ledger_fixture_tear_down)
 
-int roster_conformance_many_run(const char *name, struct eds_ledger *(*open)(void),
-                                void (*clean)(void))
+int roster_conformance_many_run(const char *name)
 {
     const struct CMUnitTest tests[] = {
         ROSTER_TEST(test_change_all),
@@ -291,7 +247,5 @@ int roster_conformance_many_run(const char *name, struct eds_ledger *(*open)(voi
         ROSTER_TEST(test_find_many_and_owners),
     };
 
-    open_empty = open;
-    clean_up = clean;
     return cmocka_run_group_tests_name(name, tests, NULL, NULL);
 }

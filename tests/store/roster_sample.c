@@ -1,5 +1,6 @@
 /* roster_sample.c - see roster_sample.h. */
 #include "store/roster_sample.h"
+#include "support/enrolment.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -52,9 +53,33 @@ void sample_must_put(struct eds_ledger *ledger, struct eds_enrolment *it, const 
         fail_msg("%s", err.text);
     if (ledger->roster->find(ledger, it->role, it->id, &found, &err) != EDS_OK)
         fail_msg("%s", err.text);
-    sample_same(&found, it);
+    enrolment_same(&found, it);
     assert_int_equal(found.revision, sample_version(ledger));
     *it = found;
+}
+
+static int32_t next_batch(struct eds_roster_source *base, const struct eds_roster_change **changes,
+                          size_t *count, struct eds_error *err)
+{
+    struct sample_source *source = (struct sample_source *)base;
+    size_t left = source->count - source->done;
+
+    if (++source->batch == source->fail_at)
+        return eds_error_set(err, SAMPLE_FAILED, "it was to fail");
+    *changes = source->changes + source->done;
+    *count = left < source->batch_size ? left : source->batch_size;
+    source->done += *count;
+    return EDS_OK;
+}
+
+struct sample_source sample_source(const struct eds_roster_change *changes, size_t count,
+                                   size_t batch_size, size_t fail_at)
+{
+    return (struct sample_source){.source = {next_batch},
+                                  .changes = changes,
+                                  .count = count,
+                                  .batch_size = batch_size,
+                                  .fail_at = fail_at};
 }
 
 uint64_t sample_version(struct eds_ledger *ledger)
@@ -65,23 +90,4 @@ uint64_t sample_version(struct eds_ledger *ledger)
     if (ledger->roster->version(ledger, &version, &err) != EDS_OK)
         fail_msg("%s", err.text);
     return version;
-}
-
-void sample_same(const struct eds_enrolment *a, const struct eds_enrolment *b)
-{
-    assert_int_equal(a->role, b->role);
-    assert_string_equal(a->id, b->id);
-    assert_int_equal(a->state, b->state);
-    assert_int_equal(a->attest_required, b->attest_required);
-    assert_string_equal(a->site, b->site);
-    assert_string_equal(a->cohort, b->cohort);
-    assert_string_equal(a->firmware, b->firmware);
-    assert_int_equal(a->key_count, b->key_count);
-    for (uint32_t k = 0; k < a->key_count; k++) {
-        assert_memory_equal(a->keys[k].public_key, b->keys[k].public_key, EDS_PUBLIC_KEY_SIZE);
-        assert_int_equal(a->keys[k].not_before_ms, b->keys[k].not_before_ms);
-        assert_int_equal(a->keys[k].not_after_ms, b->keys[k].not_after_ms);
-        assert_int_equal(a->keys[k].not_after_sequence, b->keys[k].not_after_sequence);
-        assert_int_equal(a->keys[k].revoked, b->keys[k].revoked);
-    }
 }

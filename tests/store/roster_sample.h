@@ -16,9 +16,20 @@ int32_t sample_put(struct eds_ledger *ledger, const struct eds_enrolment *it, co
 /* sample_must_put fails the test unless it works; then *it is as stored. */
 void sample_must_put(struct eds_ledger *ledger, struct eds_enrolment *it, const char *message);
 
-uint64_t sample_version(struct eds_ledger *ledger);
+/* An array of changes as a source for change_all: batch_size at a time, and the batch
+ * fail_at fails with SAMPLE_FAILED (0: none). */
+#define SAMPLE_FAILED (-1234)
 
-/* sample_same fails the test unless both are the same but for the revision. */
-void sample_same(const struct eds_enrolment *a, const struct eds_enrolment *b);
+struct sample_source {
+    struct eds_roster_source source;
+    const struct eds_roster_change *changes;
+    size_t count, batch_size, fail_at;
+    size_t done, batch; /* so far */
+};
+
+struct sample_source sample_source(const struct eds_roster_change *changes, size_t count,
+                                   size_t batch_size, size_t fail_at);
+
+uint64_t sample_version(struct eds_ledger *ledger);
 
 #endif

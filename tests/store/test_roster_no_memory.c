@@ -13,6 +13,7 @@
 #include "store/roster_sample.h"
 #include "support/alloc.h"
 #include "support/temp_dir.h"
+#include "support/enrolment.h"
 
 static char directory[EDS_TEMP_DIR_SIZE];
 
@@ -62,10 +63,10 @@ static bool change_once(const char *url, uint64_t n)
     }
     assert_int_equal(ledger->roster->find(ledger, EDS_ROLE_DEVICE, "lift-01", &found, &err),
                      EDS_OK);
-    sample_same(&found, &first);
+    enrolment_same(&found, &first);
     assert_int_equal(ledger->roster->find(ledger, EDS_ROLE_DEVICE, "lift-02", &found, &err),
                      EDS_OK);
-    sample_same(&found, &second);
+    enrolment_same(&found, &second);
     ledger->ops->close(ledger);
     return did_fail;
 }
