@@ -11,15 +11,14 @@
 #include <cmocka.h>
 
 #include "evidence/ledger_fixture.h"
-#include "evidence/no_gaps.h"
+#include "evidence/pass_ledger.h"
 #include "evidence/whole_scan.h"
 
 #define FINDINGS_SIZE 4096u
 
 /* A ledger that passes everything on to a good one, bent by one edit. */
 struct bent {
-    struct eds_ledger ledger;
-    struct eds_ledger *good;
+    struct pass_ledger pass;
     const struct edit *edit;
     int32_t (*visit)(void *context, const struct eds_stored *);
     int32_t (*visit_head)(void *context, const char *device_id, const struct eds_head *);
@@ -74,7 +73,7 @@ static int32_t bent_scan(struct eds_ledger *ledger, const char *device_id,
 
     bent->visit = visit;
     bent->context = context;
-    return bent->good->ops->scan(bent->good, device_id, visit_record, bent, err);
+    return bent->pass.good->ops->scan(bent->pass.good, device_id, visit_record, bent, err);
 }
 
 static int32_t bent_conflicts(struct eds_ledger *ledger,
@@ -85,7 +84,7 @@ static int32_t bent_conflicts(struct eds_ledger *ledger,
 
     bent->visit = visit;
     bent->context = context;
-    return bent->good->ops->conflicts(bent->good, visit_conflict, bent, err);
+    return bent->pass.good->ops->conflicts(bent->pass.good, visit_conflict, bent, err);
 }
 
 static int32_t visit_head(void *context, const char *device_id, const struct eds_head *head)
@@ -107,14 +106,14 @@ static int32_t bent_heads(struct eds_ledger *ledger,
 
     bent->visit_head = visit;
     bent->context = context;
-    return bent->good->ops->heads(bent->good, visit_head, bent, err);
+    return bent->pass.good->ops->heads(bent->pass.good, visit_head, bent, err);
 }
 
 static int32_t bent_head(struct eds_ledger *ledger, const char *device_id, struct eds_head *out,
                          struct eds_error *err)
 {
     struct bent *bent = (struct bent *)ledger;
-    int32_t rc = bent->good->ops->head(bent->good, device_id, out, err);
+    int32_t rc = bent->pass.good->ops->head(bent->pass.good, device_id, out, err);
 
     if (bent->edit->head != NULL && !bent->edit->head(device_id, out))
         memset(out, 0, sizeof *out);
@@ -144,7 +143,7 @@ static int32_t bent_record_hash(struct eds_ledger *ledger, const char *device_id
 {
     struct bent look = *(struct bent *)ledger; /* a scan of its own */
     struct wanted wanted = {sequence, out, false};
-    int32_t rc = bent_scan(&look.ledger, device_id, take_hash, &wanted, err);
+    int32_t rc = bent_scan(&look.pass.ledger, device_id, take_hash, &wanted, err);
 
     return rc != EDS_OK || wanted.is_there ? rc : EDS_ERR_NOT_FOUND;
 }
@@ -153,7 +152,7 @@ static int32_t bent_object(struct eds_ledger *ledger, const char *object_ref,
                            uint8_t out[EDS_HASH_SIZE], struct eds_error *err)
 {
     struct bent *bent = (struct bent *)ledger;
-    int32_t rc = bent->good->ops->object(bent->good, object_ref, out, err);
+    int32_t rc = bent->pass.good->ops->object(bent->pass.good, object_ref, out, err);
 
     return bent->edit->object != NULL ? bent->edit->object(object_ref, out) : rc;
 }
@@ -162,7 +161,7 @@ static int32_t bent_payload(struct eds_ledger *ledger, const char *object_ref, v
                             size_t *out_size, struct eds_error *err)
 {
     struct bent *bent = (struct bent *)ledger;
-    int32_t rc = bent->good->ops->payload(bent->good, object_ref, out, out_size, err);
+    int32_t rc = bent->pass.good->ops->payload(bent->pass.good, object_ref, out, out_size, err);
 
     if (rc == EDS_OK && bent->edit->payload != NULL)
         rc = bent->edit->payload(object_ref, *out, out_size);
@@ -171,28 +170,21 @@ static int32_t bent_payload(struct eds_ledger *ledger, const char *object_ref, v
     return rc;
 }
 
-static int32_t bent_operations(struct eds_ledger *ledger,
-                               int32_t (*visit)(void *context, const struct eds_operation *,
-                                                uint64_t created_ms),
-                               void *context, struct eds_error *err)
+static void bend(struct bent *bent, struct eds_ledger *good, const struct edit *edit)
 {
-    struct eds_ledger *good = ((struct bent *)ledger)->good;
+    struct eds_ledger_ops *ops = &bent->pass.ops;
 
-    return good->ops->operations(good, visit, context, err);
+    pass_ledger_init(&bent->pass, good);
+    bent->edit = edit;
+    ops->head = bent_head;
+    ops->record_hash = bent_record_hash;
+    ops->object = bent_object;
+    ops->payload = bent_payload;
+    ops->scan = bent_scan;
+    ops->scan_whole = whole_scan;
+    ops->heads = bent_heads;
+    ops->conflicts = bent_conflicts;
 }
-
-static const struct eds_ledger_ops bent_ops = {
-    .name = "bent",
-    .head = bent_head,
-    .record_hash = bent_record_hash,
-    .object = bent_object,
-    .payload = bent_payload,
-    .scan = bent_scan,
-    .scan_whole = whole_scan,
-    .heads = bent_heads,
-    .operations = bent_operations,
-    .conflicts = bent_conflicts,
-};
 
 /* The edits. */
 static bool change_time(struct eds_entry *entry, uint8_t *hash)
@@ -496,12 +488,12 @@ static void test_edits(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof edits / sizeof edits[0]; i++) {
         char findings[FINDINGS_SIZE] = "";
-        struct bent bent = {
-            .ledger = {.ops = &bent_ops, .gaps = &no_gap_ops}, .good = good, .edit = &edits[i]};
+        struct bent bent;
         struct eds_ledger_check check = {
-            .ledger = &bent.ledger, .keys = give_keys, .found = found, .context = findings};
+            .ledger = &bent.pass.ledger, .keys = give_keys, .found = found, .context = findings};
         struct eds_ledger_summary summary;
 
+        bend(&bent, good, &edits[i]);
         assert_int_equal(eds_ledger_check_run(&check, &summary, NULL), EDS_OK);
         if (strcmp(findings, edits[i].findings) != 0)
             print_error("%s\n", edits[i].name);
@@ -542,12 +534,12 @@ static void test_store_failure(void **state)
 {
     static const struct edit failing = {"fail_object", .object = fail_object};
     struct eds_ledger *good = fixture_open();
-    struct bent bent = {
-        .ledger = {.ops = &bent_ops, .gaps = &no_gap_ops}, .good = good, .edit = &failing};
-    struct eds_ledger_check check = {.ledger = &bent.ledger};
+    struct bent bent;
+    struct eds_ledger_check check = {.ledger = &bent.pass.ledger};
     struct eds_ledger_summary summary;
 
     (void)state;
+    bend(&bent, good, &failing);
     assert_int_equal(eds_ledger_check_run(&check, &summary, NULL), EDS_ERR_IO);
     good->ops->close(good);
 }

@@ -13,6 +13,7 @@
 #include "evidence/chain_check.h"
 #include "evidence/gap_list.h"
 #include "evidence/ledger_export.h"
+#include "evidence/pass_ledger.h"
 #include "store/roster.h"
 #include "support/alloc.h"
 
@@ -112,7 +113,7 @@ static int close_ledger(void **state)
 
 /* The good one, with its gaps bent by an edit; false hides a gap. */
 struct bent {
-    struct eds_ledger ledger;
+    struct pass_ledger pass;
     bool (*edit)(struct eds_gap *gap);
     bool is_failing;
     size_t shown;
@@ -132,73 +133,6 @@ static int32_t bent_next(struct eds_ledger *ledger, const char *device_id,
         return eds_error_set(err, EDS_ERR_IO, "disk on fire");
     return rc;
 }
-
-static int32_t pass_scan(struct eds_ledger *ledger, const char *device_id,
-                         int32_t (*visit)(void *context, const struct eds_stored *), void *context,
-                         struct eds_error *err)
-{
-    (void)ledger;
-    return good->ops->scan(good, device_id, visit, context, err);
-}
-
-static int32_t pass_scan_whole(struct eds_ledger *ledger, const char *device_id,
-                               int32_t (*visit)(void *context, const struct eds_stored *),
-                               void *context, struct eds_error *err)
-{
-    (void)ledger;
-    return good->ops->scan_whole(good, device_id, visit, context, err);
-}
-
-static int32_t pass_head(struct eds_ledger *ledger, const char *device_id, struct eds_head *out,
-                         struct eds_error *err)
-{
-    (void)ledger;
-    return good->ops->head(good, device_id, out, err);
-}
-
-static int32_t pass_record_hash(struct eds_ledger *ledger, const char *device_id, uint64_t sequence,
-                                uint8_t out[EDS_HASH_SIZE], struct eds_error *err)
-{
-    (void)ledger;
-    return good->ops->record_hash(good, device_id, sequence, out, err);
-}
-
-static int32_t pass_heads(struct eds_ledger *ledger,
-                          int32_t (*visit)(void *context, const char *device_id,
-                                           const struct eds_head *),
-                          void *context, struct eds_error *err)
-{
-    (void)ledger;
-    return good->ops->heads(good, visit, context, err);
-}
-
-static int32_t pass_conflicts(struct eds_ledger *ledger,
-                              int32_t (*visit)(void *context, const struct eds_stored *),
-                              void *context, struct eds_error *err)
-{
-    (void)ledger;
-    return good->ops->conflicts(good, visit, context, err);
-}
-
-static int32_t pass_operations(struct eds_ledger *ledger,
-                               int32_t (*visit)(void *context, const struct eds_operation *,
-                                                uint64_t created_ms),
-                               void *context, struct eds_error *err)
-{
-    (void)ledger;
-    return good->ops->operations(good, visit, context, err);
-}
-
-static const struct eds_ledger_ops bent_ops = {
-    .name = "bent",
-    .head = pass_head,
-    .record_hash = pass_record_hash,
-    .scan = pass_scan,
-    .scan_whole = pass_scan_whole,
-    .heads = pass_heads,
-    .operations = pass_operations,
-    .conflicts = pass_conflicts,
-};
 
 static const struct eds_gap_ops bent_gap_ops = {.next = bent_next};
 
@@ -236,15 +170,15 @@ static void count_gap(void *context, const struct eds_gap *gap)
 
 static int32_t run(struct bent *bent, struct eds_ledger_summary *summary, struct eds_error *err)
 {
-    struct eds_ledger_check check = {.ledger = &bent->ledger,
+    struct eds_ledger_check check = {.ledger = &bent->pass.ledger,
                                      .keys = give_keys,
                                      .operator_keys = give_operator_keys,
                                      .found = note,
                                      .gap = count_gap,
                                      .context = bent};
 
-    bent->ledger.ops = &bent_ops;
-    bent->ledger.gaps = &bent_gap_ops;
+    pass_ledger_init(&bent->pass, good);
+    bent->pass.ledger.gaps = &bent_gap_ops;
     return eds_ledger_check_run(&check, summary, err);
 }
 

@@ -13,7 +13,7 @@
 
 #include "edgesentry/attest.h"
 #include "evidence/ledger_walk.h"
-#include "evidence/no_gaps.h"
+#include "evidence/pass_ledger.h"
 #include "evidence/whole_scan.h"
 #include "support/dice.h"
 
@@ -59,8 +59,7 @@ struct made {
 
 /* A good ledger, bent. */
 struct bent {
-    struct eds_ledger ledger;
-    struct eds_ledger *good;
+    struct pass_ledger pass;
     struct eds_objects objects;
     struct edit edits[EDITS_MAX];
     size_t edit_count;
@@ -170,59 +169,6 @@ static int32_t get_elsewhere(struct eds_objects *objects, const struct eds_objec
     return good->ops->payload(good, name->object_ref, out, out_size, err);
 }
 
-static int32_t bent_head(struct eds_ledger *ledger, const char *device_id, struct eds_head *out,
-                         struct eds_error *err)
-{
-    (void)ledger;
-    return good->ops->head(good, device_id, out, err);
-}
-
-static int32_t bent_record_hash(struct eds_ledger *ledger, const char *device_id, uint64_t sequence,
-                                uint8_t out[EDS_HASH_SIZE], struct eds_error *err)
-{
-    (void)ledger;
-    return good->ops->record_hash(good, device_id, sequence, out, err);
-}
-
-static int32_t bent_heads(struct eds_ledger *ledger,
-                          int32_t (*visit)(void *context, const char *device_id,
-                                           const struct eds_head *),
-                          void *context, struct eds_error *err)
-{
-    (void)ledger;
-    return good->ops->heads(good, visit, context, err);
-}
-
-static int32_t bent_conflicts(struct eds_ledger *ledger,
-                              int32_t (*visit)(void *context, const struct eds_stored *),
-                              void *context, struct eds_error *err)
-{
-    (void)ledger;
-    return good->ops->conflicts(good, visit, context, err);
-}
-
-static int32_t bent_operations(struct eds_ledger *ledger,
-                               int32_t (*visit)(void *context, const struct eds_operation *,
-                                                uint64_t created_ms),
-                               void *context, struct eds_error *err)
-{
-    (void)ledger;
-    return good->ops->operations(good, visit, context, err);
-}
-
-static const struct eds_ledger_ops bent_ops = {
-    .name = "bent",
-    .head = bent_head,
-    .record_hash = bent_record_hash,
-    .object = bent_object,
-    .payload = bent_payload,
-    .scan = bent_scan,
-    .scan_whole = whole_scan,
-    .heads = bent_heads,
-    .operations = bent_operations,
-    .conflicts = bent_conflicts,
-};
-
 static const struct eds_objects_ops elsewhere_ops = {.name = "elsewhere", .get = get_elsewhere};
 
 static void append(size_t i, unsigned device, uint64_t sequence, uint8_t hash[EDS_HASH_SIZE])
@@ -283,8 +229,11 @@ static int make_ledger(void **state)
             append(i++, device, sequence, hash);
     }
     assert_int_equal(i, RECORD_COUNT);
-    bent.ledger.ops = &bent_ops;
-    bent.ledger.gaps = &no_gap_ops;
+    pass_ledger_init(&bent.pass, good);
+    bent.pass.ops.object = bent_object;
+    bent.pass.ops.payload = bent_payload;
+    bent.pass.ops.scan = bent_scan;
+    bent.pass.ops.scan_whole = whole_scan;
     bent.objects.ops = &elsewhere_ops;
     return 0;
 }
@@ -325,7 +274,7 @@ static void found(void *context, const struct eds_ledger_finding *finding)
 
 static void run(struct outcome *outcome, unsigned thread_count, bool with_objects)
 {
-    const struct eds_ledger_check check = {.ledger = &bent.ledger,
+    const struct eds_ledger_check check = {.ledger = &bent.pass.ledger,
                                            .objects = with_objects ? &bent.objects : NULL,
                                            .thread_count = thread_count,
                                            .keys = give_keys,
