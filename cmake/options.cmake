@@ -40,15 +40,15 @@ eds_feature(EDS_BUFFER_SQLITE "device's offline buffer in a SQLite file (libsqli
             device/store_sqlite)
 eds_feature(EDS_PKCS11 "device keys in PKCS#11 tokens (p11-kit)" device/signer_pkcs11)
 eds_feature(EDS_TRANSPORT_HTTP "HTTP ingest server and sender (libmicrohttpd, libcurl)"
-            transport/http USERS cli/admin.c cli/agent.c cli/agent_door.c cli/agent_spool.c cli/http_sender.c
+            transport/http USERS cli/admin.c cli/agent.c cli/agent_door.c cli/agent_spool.c cli/http_front.c cli/http_sender.c
                   cli/serve.c cli/send.c cli/send_input.c cli/send_lanes.c)
 if(NOT EDS_TRANSPORT_HTTP)
   set(EDS_TRANSPORT_TLS OFF) # it is HTTP's
 endif()
 eds_feature(EDS_TRANSPORT_TLS "TLS on the ingest server (GnuTLS)" transport/tls
-            USERS cli/serve_tls.c)
+            USERS cli/serve_tls.c cli/tls_front.c)
 eds_feature(EDS_TRANSPORT_MQTT "ingest by MQTT (libmosquitto)" transport/mqtt
-            USERS cli/serve_mqtt.c)
+            USERS cli/serve_mqtt.c cli/mqtt_front.c)
 
 option(EDS_VERIFY_LIBSODIUM_ONLY "verify every signature with libsodium, no tables" OFF)
 option(EDS_BUILD_TESTS "build the tests (CMocka, jansson)" ON)

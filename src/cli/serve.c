@@ -1,19 +1,10 @@
 /* serve.c - eds audit serve: take records in over HTTP and keep them. */
 #include "cli/serve.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <unistd.h>
-
-#include "base/log.h"
 
 #include "cli/commands.h"
-#include "cli/notify.h"
-#include "cli/output.h"
 #include "cli/say.h"
-#include "transport/socket_address.h"
 
 static const struct eds_option options[] = {EDS_OPTIONS_SERVE("0.0.0.0:8080")};
 
@@ -34,62 +25,12 @@ static const struct eds_exit_line exits[] = {
     {0, NULL},
 };
 
-#define CONNECTIONS_MAX  60000u /* below HTTP_WIRE_FD_MAX, and room for files besides */
-#define DESCRIPTORS_KEPT 256u   /* for everything that is no connection */
-
-/* Every connection takes a descriptor, and a process starts with the right to few of
- * them.  Returns how many connections it has the right to now, at most wanted. */
-static unsigned make_room(unsigned wanted)
-{
-    struct rlimit limit;
-    rlim_t needed = (rlim_t)wanted + DESCRIPTORS_KEPT;
-
-    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= needed)
-        return wanted;
-    limit.rlim_cur = limit.rlim_max < needed ? limit.rlim_max : needed;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0)
-        (void)getrlimit(RLIMIT_NOFILE, &limit);
-    if (limit.rlim_cur >= needed)
-        return wanted;
-    wanted = limit.rlim_cur > 2 * DESCRIPTORS_KEPT ? (unsigned)limit.rlim_cur - DESCRIPTORS_KEPT
-                                                   : (unsigned)limit.rlim_cur / 2;
-    EDS_LOG(EDS_LOG_WARN, "connections_limited", EDS_LOG_NUMBER("connections", wanted),
-            EDS_LOG_STRING("reason", "the limit of open files (RLIMIT_NOFILE)"));
-    return wanted;
-}
-
 /* Everything that a server stands on, in the order of starting. */
 struct http_service {
-    struct eds_netpolicy netpolicy, trusted_proxies;
+    struct eds_http_front front;
     struct eds_service common;
-    struct eds_http_server *server;
     struct eds_admin admin;
 };
-
-int32_t eds_serve_check_address(const char *text, struct eds_error *err)
-{
-    struct eds_socket_address address;
-
-    return eds_socket_address_parse(&address, text, err);
-}
-
-const char *const eds_serve_forwarded_headers[] = {"x-forwarded-for", "forwarded", NULL};
-
-int32_t eds_serve_check_connections(const char *text, struct eds_error *err)
-{
-    int32_t rc = eds_check_u64(text, err);
-
-    if (rc == EDS_OK && strtoull(text, NULL, 10) - 1 >= CONNECTIONS_MAX)
-        rc = eds_error_set(err, EDS_ERR_USAGE, "1 to %u are possible", CONNECTIONS_MAX);
-    return rc;
-}
-
-int32_t eds_serve_check_networks(const char *text, struct eds_error *err)
-{
-    struct eds_netpolicy policy = {.network_count = 0};
-
-    return eds_netpolicy_allow_list(&policy, text, err);
-}
 
 int32_t eds_serve_check_object_size(const char *text, struct eds_error *err)
 {
@@ -97,20 +38,6 @@ int32_t eds_serve_check_object_size(const char *text, struct eds_error *err)
 
     if (rc == EDS_OK && strtoull(text, NULL, 10) > EDS_OBJECT_SIZE_MAX)
         rc = eds_error_set(err, EDS_ERR_USAGE, "at most %u", EDS_OBJECT_SIZE_MAX);
-    return rc;
-}
-
-/* Reads the two lists; what they have is the caller's only on EDS_OK. */
-static int32_t read_policies(struct eds_netpolicy *allowed, struct eds_netpolicy *proxies,
-                             const struct eds_args *args, struct eds_error *err)
-{
-    const char *list = eds_args_text(args, "trusted-proxies");
-    int32_t rc;
-
-    allowed->network_count = proxies->network_count = 0;
-    rc = eds_netpolicy_allow_list(allowed, eds_args_text(args, "allowed-sources"), err);
-    if (rc == EDS_OK && list != NULL)
-        rc = eds_netpolicy_allow_list(proxies, list, err);
     return rc;
 }
 
@@ -122,59 +49,30 @@ static uint64_t object_size_max(const struct eds_args *args)
 static int32_t start(struct http_service *service, const struct eds_args *args, struct eds_tls *tls,
                      struct eds_error *err)
 {
-    struct eds_http_config http = {
-        .address = eds_args_text(args, "addr"), .netpolicy = &service->netpolicy, .tls = tls};
-    struct eds_error why;
-    int32_t rc = read_policies(&service->netpolicy, &service->trusted_proxies, args, err);
+    struct eds_http_config *http = &service->front.config;
+    int32_t rc = eds_http_front_read(&service->front, args, err);
 
-    http.trusted_proxies = &service->trusted_proxies;
-    http.connection_max =
-        make_room((unsigned)strtoull(eds_args_text(args, "connections-max"), NULL, 10));
-    if (strcmp(eds_args_text(args, "forwarded-header"), "forwarded") == 0)
-        http.forwarded_kind = EDS_FORWARDED_RFC;
     if (rc == EDS_OK)
         rc = eds_service_add_devices(&service->common, args, err);
+    if (rc == EDS_OK)
+        rc = eds_http_front_listen(&service->front, args, tls, err); /* before a ledger is made */
     if (rc != EDS_OK)
         return rc;
-    rc = eds_notify_listen_fd(&http.listen_fd, &why);
-    if (rc == EDS_OK && http.listen_fd == 0)
-        rc = eds_http_listen(&http.listen_fd, http.address, &why); /* before a ledger is made */
-    if (rc != EDS_OK)
-        return eds_error_set(err, rc, "%sserver error: %s", tls != NULL ? "TLS " : "", why.text);
     service->common.rate_per_source = eds_args_text(args, "rate-per-source");
     rc = eds_service_open(&service->common, args, err);
-    if (rc == EDS_OK) {
-        http.ingest = service->common.ingest;
-        http.uploaded = service->common.uploaded;
-        http.object_size_max = object_size_max(args);
-        return eds_http_server_start(&service->server, &http, err);
-    }
-    close(http.listen_fd);
-    return rc;
+    if (rc != EDS_OK)
+        return rc;
+    http->ingest = service->common.ingest;
+    http->uploaded = service->common.uploaded;
+    http->object_size_max = object_size_max(args);
+    return eds_http_front_start(&service->front, err);
 }
 
 static int32_t apply(void *context, const struct eds_args *args, struct eds_error *err)
 {
     struct http_service *service = context;
-    struct eds_netpolicy allowed, proxies;
-    int32_t rc = read_policies(&allowed, &proxies, args, err);
 
-    if (rc == EDS_OK)
-        eds_http_server_set(service->server, &allowed, &proxies, object_size_max(args));
-    return rc;
-}
-
-static int32_t write_port(const struct http_service *service, const struct eds_args *args,
-                          struct eds_error *err)
-{
-    const char *path = eds_args_text(args, "port-file");
-    char text[16];
-    int size;
-
-    if (path == NULL)
-        return EDS_OK;
-    size = snprintf(text, sizeof text, "%u\n", eds_http_server_port(service->server));
-    return eds_output_file(path, EDS_OUTPUT_PUBLIC, text, (size_t)size, err);
+    return eds_http_front_apply(&service->front, args, object_size_max(args), err);
 }
 
 int eds_serve(const struct eds_args *args, struct eds_tls *tls,
@@ -191,14 +89,13 @@ int eds_serve(const struct eds_args *args, struct eds_tls *tls,
     eds_service_begin(args, &ending);
     rc = start(&service, args, tls, &err);
     if (rc == EDS_OK)
-        rc = eds_admin_open(&service.admin, args, &service.common, service.server, &err);
+        rc = eds_admin_open(&service.admin, args, &service.common, service.front.server, &err);
     if (rc == EDS_OK)
-        rc = write_port(&service, args, &err);
+        rc = eds_http_front_write_port(&service.front, args, &err);
     if (rc == EDS_OK)
         eds_service_await(&service.common, &ending);
     eds_admin_close(&service.admin);
-    if (service.server != NULL)
-        eds_http_server_stop(service.server);
+    eds_http_front_stop(&service.front);
     eds_service_close(&service.common);
     if (rc != EDS_OK)
         return eds_say_error(args, "", &err);

@@ -1,114 +1,18 @@
 /* serve_mqtt.c - eds audit serve-mqtt: take records from an MQTT broker. */
-#include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
-
 #include "base/features.h"
-#include "base/wipe.h"
 #if EDS_TRANSPORT_HTTP
 #include "cli/admin.h"
 #endif
 #include "cli/commands.h"
-#include "cli/file.h"
-#include "cli/objects_arg.h"
+#include "cli/mqtt_front.h"
 #include "cli/say.h"
 #include "cli/service.h"
-#include "transport/mqtt_subscriber.h"
 
-#define PASSWORD_SIZE 4096u /* bytes, line end and NUL included */
-
-static const char *const versions[] = {"5", "3.1.1", NULL}; /* as enum eds_mqtt_version */
-
-static int32_t check_range(const char *text, uint64_t low, uint64_t high, struct eds_error *err)
-{
-    char *end;
-    uint64_t number;
-    int32_t rc = eds_check_u64(text, err);
-
-    if (rc != EDS_OK)
-        return rc;
-    number = strtoull(text, &end, 10);
-    if (number < low || number > high)
-        return eds_error_set(err, EDS_ERR_USAGE, "%s is not in %" PRIu64 "..=%" PRIu64, text, low,
-                             high);
-    return EDS_OK;
-}
-
-static int32_t check_port(const char *text, struct eds_error *err)
-{
-    return check_range(text, 1, UINT16_MAX, err);
-}
-
-static int32_t check_seconds(const char *text, struct eds_error *err)
-{
-    return check_range(text, 0, UINT32_MAX, err);
-}
-
-static int32_t check_message_size(const char *text, struct eds_error *err)
-{
-    return check_range(text, 1, (256u << 20) - 1, err);
-}
-
-static int32_t check_inflight(const char *text, struct eds_error *err)
-{
-    return check_range(text, 1, 4096, err);
-}
+#define NO_PREFIX ""
 
 static const struct eds_option options[] = {
-    {.name = "broker",
-     .value = "BROKER",
-     .fallback = "localhost",
-     .help = "The broker's host name or address"},
-    {.name = "port",
-     .value = "PORT",
-     .fallback = "1883",
-     .check = check_port,
-     .help = "The broker's port; brokers have TLS on 8883"},
-    {.name = "topic",
-     .value = "TOPIC",
-     .fallback = "edgesentry/ingest",
-     .check = eds_mqtt_check_topic,
-     .help = "Where records come: a topic, with + and # for many, or $share/NAME/TOPIC to share "
-             "them with other servers"},
-    {.name = "client-id",
-     .value = "CLIENT_ID",
-     .fallback = "eds-server",
-     .help = "The name of this server's session at the broker; no two clients may have the same"},
+    EDS_OPTIONS_MQTT_FRONT(NO_PREFIX, "localhost", "eds-server"),
     EDS_OPTIONS_SERVICE_DEVICES,
-    {.name = "mqtt-version",
-     .value = "VERSION",
-     .fallback = "5",
-     .choices = versions,
-     .help = "The protocol; 3.1.1 for brokers that do not know 5"},
-    {.name = "session-expiry",
-     .value = "SECONDS",
-     .fallback = "604800",
-     .check = check_seconds,
-     .help = "How long the broker keeps messages for this server while it is away; 0: not at all "
-             "(with 3.1.1 the broker decides, unless it is 0)"},
-    {.name = "inflight",
-     .value = "COUNT",
-     .fallback = "1024",
-     .check = check_inflight,
-     .help = "Most messages that the broker may send before they are acknowledged (with 3.1.1 the "
-             "broker decides)"},
-    {.name = "message-size-max",
-     .value = "BYTES",
-     .fallback = "2097152",
-     .check = check_message_size,
-     .help = "Longer messages are dropped"},
-    {.name = "user", .value = "USER", .help = "User name for the broker"},
-    {.name = "password-file",
-     .value = "FILE",
-     .help = "File with the user's password on its first line"},
-    {.name = "tls-ca-cert",
-     .value = "TLS_CA_CERT",
-     .help = "Speak TLS; this file, PEM, has the certificates that may vouch for the broker"},
-    {.name = "tls", .help = "Speak TLS; the system's certificates may vouch for the broker"},
-    {.name = "tls-cert",
-     .value = "TLS_CERT",
-     .help = "This server's own certificate for the broker, as PEM; needs --tls-key"},
-    {.name = "tls-key", .value = "TLS_KEY", .help = "Its private key, as PEM, not encrypted"},
     EDS_OPTION_DATA_DIR,
     EDS_OPTION_STORE,
     EDS_OPTION_OBJECTS,
@@ -137,76 +41,34 @@ static const struct eds_exit_line exits[] = {
     {0, NULL},
 };
 
-/* Reads the first line of the file; the caller wipes it. */
-static int32_t read_password(char password[PASSWORD_SIZE], const char *path, struct eds_error *err)
-{
-    size_t size;
-    int32_t rc = eds_file_read_fixed(path, password, PASSWORD_SIZE - 1, &size, err);
-
-    if (rc != EDS_OK)
-        return rc;
-    eds_warn_if_readable(path);
-    password[size] = '\0';
-    password[strcspn(password, "\r\n")] = '\0';
-    return EDS_OK;
-}
-
-/* The value of an option that has a range, and is in it. */
-static uint64_t number_of(const struct eds_args *args, const char *name)
-{
-    return strtoull(eds_args_text(args, name), NULL, 10);
-}
-
 static int32_t start(struct eds_service *service, struct eds_mqtt_subscriber **subscriber,
-                     const struct eds_args *args, const char *password, struct eds_error *err)
+                     const struct eds_args *args, struct eds_error *err)
 {
-    struct eds_mqtt_config mqtt = {
-        .broker = eds_args_text(args, "broker"),
-        .port = (unsigned)number_of(args, "port"),
-        .topic = eds_args_text(args, "topic"),
-        .client_id = eds_args_text(args, "client-id"),
-        .version = strcmp(eds_args_text(args, "mqtt-version"), versions[EDS_MQTT_5]) == 0
-                       ? EDS_MQTT_5
-                       : EDS_MQTT_3_1_1,
-        .user = eds_args_text(args, "user"),
-        .password = password,
-        .has_tls = eds_args_flag(args, "tls") || eds_args_is_set(args, "tls-ca-cert"),
-        .ca_file = eds_args_text(args, "tls-ca-cert"),
-        .cert_file = eds_args_text(args, "tls-cert"),
-        .key_file = eds_args_text(args, "tls-key"),
-        .session_expiry_s = (uint32_t)number_of(args, "session-expiry"),
-        .inflight_max = (unsigned)number_of(args, "inflight"),
-        .message_size_max = (size_t)number_of(args, "message-size-max"),
-    };
-    struct eds_error why;
     int32_t rc = eds_service_add_devices(service, args, err);
 
     if (rc == EDS_OK)
         rc = eds_service_open(service, args, err);
-    if (rc != EDS_OK)
-        return rc;
-    if (mqtt.key_file != NULL)
-        eds_warn_if_readable(mqtt.key_file);
-    mqtt.ingest = service->ingest;
-    rc = eds_mqtt_subscriber_start(subscriber, &mqtt, &why);
-    if (rc != EDS_OK)
-        return eds_error_set(err, rc, "mqtt server error: %s", why.text);
-    return EDS_OK;
+    if (rc == EDS_OK)
+        rc = eds_mqtt_front_start(subscriber, args, NO_PREFIX, service->ingest, err);
+    return rc;
 }
 
-static int serve(const struct eds_args *args, const char *password)
+static int run(const struct eds_args *args)
 {
     struct eds_service service = {.registry = NULL};
     struct eds_mqtt_subscriber *subscriber = NULL;
 #if EDS_TRANSPORT_HTTP
     struct eds_admin admin = {.listener = NULL};
 #endif
+    char fault[160];
     struct eds_error err;
     sigset_t ending;
     int32_t rc;
 
+    if (eds_mqtt_front_fault(args, NO_PREFIX, fault) != NULL)
+        return eds_args_usage(args, "%s", fault);
     eds_service_begin(args, &ending);
-    rc = start(&service, &subscriber, args, password, &err);
+    rc = start(&service, &subscriber, args, &err);
 #if EDS_TRANSPORT_HTTP
     if (rc == EDS_OK)
         rc = eds_admin_open(&admin, args, &service, NULL, &err);
@@ -223,28 +85,6 @@ static int serve(const struct eds_args *args, const char *password)
         return eds_say_error(args, "", &err);
     eds_service_summarize(&service, args);
     return EDS_EXIT_OK;
-}
-
-static int run(const struct eds_args *args)
-{
-    const char *path = eds_args_text(args, "password-file");
-    char password[PASSWORD_SIZE];
-    struct eds_error err;
-    int code;
-
-    if (eds_args_is_set(args, "tls-cert") != eds_args_is_set(args, "tls-key"))
-        return eds_args_usage(args, "--tls-cert and --tls-key go together");
-    if (eds_args_is_set(args, "tls-cert") && !eds_args_flag(args, "tls") &&
-        !eds_args_is_set(args, "tls-ca-cert"))
-        return eds_args_usage(args, "--tls-cert needs --tls-ca-cert or --tls");
-    if (path != NULL && !eds_args_is_set(args, "user"))
-        return eds_args_usage(args, "--password-file needs --user");
-    if (path != NULL && read_password(password, path, &err) != EDS_OK)
-        code = eds_say_error(args, "", &err);
-    else
-        code = serve(args, path != NULL ? password : NULL);
-    eds_wipe(password, sizeof password);
-    return code;
 }
 
 const struct eds_command eds_command_serve_mqtt = {
