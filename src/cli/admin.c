@@ -95,6 +95,11 @@ static void write_http(struct eds_metrics *page, const struct eds_http_server *s
                       counts.body_memory);
     eds_metrics_gauge(page, "edgesentry_http_body_limit_bytes",
                       "Memory of bodies past which the answer is 503.", counts.body_memory_max);
+    eds_metrics_gauge(page, "edgesentry_http_paced_connections",
+                      "Connections that wait for their source's rate of bytes.", counts.waiting);
+    eds_metrics_counter(page, "edgesentry_http_paced_total",
+                        "Times that a connection has waited for its source's rate of bytes.",
+                        counts.waits);
     eds_metrics_counter(page, "edgesentry_objects_stored_total",
                         "Payloads stored that came before their records.", counts.objects_stored);
     eds_metrics_counter(page, "edgesentry_objects_stored_bytes_total", "Bytes of those.",

@@ -1,6 +1,7 @@
 /* http_front.c - see http_front.h. */
 #include "cli/http_front.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 
 #define CONNECTIONS_MAX  60000u /* below HTTP_WIRE_FD_MAX, and room for files besides */
 #define DESCRIPTORS_KEPT 256u   /* for everything that is no connection */
+#define BODY_SIZE_MAX    2097152u
 
 /* Every connection takes a descriptor, and a process starts with the right to few of
  * them.  Returns how many connections it has the right to now, at most wanted. */
@@ -51,6 +53,20 @@ int32_t eds_http_front_check_connections(const char *text, struct eds_error *err
 
     if (rc == EDS_OK && strtoull(text, NULL, 10) - 1 >= CONNECTIONS_MAX)
         rc = eds_error_set(err, EDS_ERR_USAGE, "1 to %u are possible", CONNECTIONS_MAX);
+    return rc;
+}
+
+/* What a full bucket does not hold is taken as a full one: a rate that a body gets past. */
+int32_t eds_http_front_check_bytes(const char *text, struct eds_error *err)
+{
+    struct eds_rate rate;
+    int32_t rc = eds_rate_parse(&rate, text, err);
+
+    if (rc == EDS_OK && rate.per_second > 0 &&
+        (rate.burst > 0 ? rate.burst : rate.per_second) < BODY_SIZE_MAX)
+        rc = eds_error_set(err, EDS_ERR_USAGE,
+                           "the burst must be as large as a body may be: try %" PRIu64 ":%u",
+                           rate.per_second, BODY_SIZE_MAX);
     return rc;
 }
 

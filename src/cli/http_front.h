@@ -9,6 +9,7 @@
 /* The checks of the options below. */
 int32_t eds_http_front_check_address(const char *text, struct eds_error *err);
 int32_t eds_http_front_check_connections(const char *text, struct eds_error *err);
+int32_t eds_http_front_check_bytes(const char *text, struct eds_error *err);
 int32_t eds_http_front_check_networks(const char *text, struct eds_error *err);
 
 extern const char *const eds_http_front_forwarded_headers[]; /* in the order of their enum */
@@ -46,6 +47,13 @@ extern const char *const eds_http_front_forwarded_headers[]; /* in the order of 
          .check = eds_service_check_rate,                                                          \
          .help = "Requests a second that an address may send, and how many at once; an IPv6 "      \
                  "address stands for its /64; 0 for no limit"},                                    \
+        {.name = "bytes-per-source",                                                               \
+         .reloadable = true,                                                                       \
+         .value = "BYTES[:BURST]",                                                                 \
+         .fallback = "67108864:268435456",                                                         \
+         .check = eds_http_front_check_bytes,                                                      \
+         .help = "Bytes of bodies a second that an address may send, and how many at once after "  \
+                 "a pause; more is read more slowly; 0 for no limit"},                             \
     {                                                                                              \
         .name = "connections-max", .value = "COUNT", .fallback = "16384",                          \
         .check = eds_http_front_check_connections,                                                 \

@@ -148,8 +148,11 @@ int32_t eds_service_open(struct eds_service *service, const struct eds_args *arg
     config.objects = service->objects;
     config.uploaded = service->uploaded;
     (void)eds_rate_parse(&config.rate_per_device, eds_args_text(args, "rate-per-device"), err);
-    if (service->rate_per_source != NULL)
+    if (service->rate_per_source != NULL) {
         (void)eds_rate_parse(&config.rate_per_source, service->rate_per_source, err);
+        (void)eds_rate_parse(&config.bytes_per_source, eds_args_text(args, "bytes-per-source"),
+                             err);
+    }
     rc = eds_ingest_start(&service->ingest, &config, err);
     if (rc == EDS_OK && service->watch != NULL)
         rc = eds_roster_watch_start(service->watch, service->ingest, err);

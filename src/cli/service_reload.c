@@ -56,13 +56,15 @@ static void tell_changes(const struct eds_service *service, const struct eds_arg
 static int32_t apply_common(struct eds_service *service, const struct eds_args *args,
                             struct eds_error *err)
 {
-    struct eds_rate per_source = {0, 0}, per_device = {0, 0};
+    struct eds_rate per_source = {0, 0}, bytes_per_source = {0, 0}, per_device = {0, 0};
     int32_t rc = eds_rate_parse(&per_device, eds_args_text(args, "rate-per-device"), err);
 
     if (rc == EDS_OK && service->rate_per_source != NULL)
         rc = eds_rate_parse(&per_source, eds_args_text(args, "rate-per-source"), err);
+    if (rc == EDS_OK && service->rate_per_source != NULL)
+        rc = eds_rate_parse(&bytes_per_source, eds_args_text(args, "bytes-per-source"), err);
     if (rc == EDS_OK)
-        rc = eds_ingest_set_rates(service->ingest, per_source, per_device, err);
+        rc = eds_ingest_set_rates(service->ingest, per_source, bytes_per_source, per_device, err);
     if (rc == EDS_OK)
         eds_service_configure_log(args);
     return rc;

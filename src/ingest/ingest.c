@@ -239,8 +239,9 @@ static int32_t make(struct eds_ingest *ingest, const struct eds_ingest_config *c
 {
     size_t listed_max = given_or(config->rejections_logged_per_second, LISTED_MAX);
     size_t listed_max_each = given_or(config->rejections_logged_per_source, LISTED_MAX_EACH);
-    bool limiting =
-        config->rate_per_source.per_second > 0 || config->rate_per_device.per_second > 0;
+    bool limiting = config->rate_per_source.per_second > 0 ||
+                    config->bytes_per_source.per_second > 0 ||
+                    config->rate_per_device.per_second > 0;
     int32_t rc;
 
     ingest->batch_max = given_or(config->batch_max, BATCH_MAX);
@@ -334,24 +335,40 @@ static bool push(struct eds_ingest *ingest, struct eds_submission *submission)
     return eds_queue_push(&ingest->queue, submission);
 }
 
-bool eds_ingest_admit(struct eds_ingest *ingest, const char *source, size_t count,
-                      unsigned *retry_after_s)
+/* Keeps account of a request that was over a rate. */
+static bool put_off(struct eds_ingest *ingest, const char *source)
 {
-    if (eds_limits_source(&ingest->limits, source, count, retry_after_s))
-        return true;
     eds_books_count(&ingest->books, EDS_VERDICT_RATE_LIMITED);
     eds_books_limited(&ingest->books, source);
     return false;
 }
 
+bool eds_ingest_admit(struct eds_ingest *ingest, const char *source, size_t count,
+                      unsigned *retry_after_s)
+{
+    return eds_limits_source(&ingest->limits, source, count, retry_after_s) ||
+           put_off(ingest, source);
+}
+
+bool eds_ingest_admit_bytes(struct eds_ingest *ingest, const char *source, uint64_t size,
+                            unsigned patience_ms, unsigned *wait_ms, unsigned *retry_after_s)
+{
+    return eds_limits_bytes(&ingest->limits, source, size, patience_ms, wait_ms, retry_after_s) ||
+           put_off(ingest, source);
+}
+
 int32_t eds_ingest_set_rates(struct eds_ingest *ingest, struct eds_rate per_source,
-                             struct eds_rate per_device, struct eds_error *err)
+                             struct eds_rate bytes_per_source, struct eds_rate per_device,
+                             struct eds_error *err)
 {
     int32_t rc = eds_rate_limit_set(&ingest->limits.source, per_source);
 
     if (rc == EDS_OK)
+        rc = eds_rate_limit_set(&ingest->limits.source_bytes, bytes_per_source);
+    if (rc == EDS_OK)
         rc = eds_rate_limit_set(&ingest->limits.device, per_device);
-    if (rc == EDS_OK && (per_source.per_second > 0 || per_device.per_second > 0))
+    if (rc == EDS_OK &&
+        (per_source.per_second > 0 || bytes_per_source.per_second > 0 || per_device.per_second > 0))
         eds_books_begin_limiting(&ingest->books);
     return rc == EDS_OK ? EDS_OK
                         : eds_error_set(err, rc, "cannot change a rate: %s", eds_error_name(rc));

@@ -74,6 +74,7 @@ struct eds_ingest_config {
     unsigned rejections_logged_per_second; /* rows; the rest is summed up; 0: 1000 */
     unsigned rejections_logged_per_source; /* a second; 0: 100 */
     struct eds_rate rate_per_source;       /* requests let in by eds_ingest_admit */
+    struct eds_rate bytes_per_source;      /* bytes let in by eds_ingest_admit_bytes */
     struct eds_rate rate_per_device;       /* records under a valid signature */
 };
 
@@ -124,10 +125,19 @@ enum eds_verdict eds_ingest_submit_wait(struct eds_ingest *ingest,
 bool eds_ingest_admit(struct eds_ingest *ingest, const char *source, size_t count,
                       unsigned *retry_after_s);
 
-/* eds_ingest_set_rates changes both rates while it runs; one thread at a time.
+/* eds_ingest_admit_bytes takes size bytes of a source's rate before they are read.
+ * True: they may be read in *wait_ms (0: at once), which is at most patience_ms.
+ * False: it would take longer, and nothing was taken.
+ *
+ *   retry_after_s  out, if false: not before then */
+bool eds_ingest_admit_bytes(struct eds_ingest *ingest, const char *source, uint64_t size,
+                            unsigned patience_ms, unsigned *wait_ms, unsigned *retry_after_s);
+
+/* eds_ingest_set_rates changes the rates while it runs; one thread at a time.
  * EDS_OK, EDS_ERR_USAGE, EDS_ERR_NO_MEMORY. */
 int32_t eds_ingest_set_rates(struct eds_ingest *ingest, struct eds_rate per_source,
-                             struct eds_rate per_device, struct eds_error *err);
+                             struct eds_rate bytes_per_source, struct eds_rate per_device,
+                             struct eds_error *err);
 
 /* eds_ingest_admit_object says whether a payload may come before its record: as a
  * record would, it must have the signature of a device that is known, by a key

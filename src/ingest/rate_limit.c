@@ -33,8 +33,8 @@ int32_t eds_rate_limit_set(struct eds_rate_limit *limit, struct eds_rate rate)
     }
     /* Whoever takes meanwhile goes by the old bucket or the new one: both are good. */
     if (rate.per_second > 0)
-        atomic_store(&limit->bucket_ns, burst * (NS_PER_S / rate.per_second));
-    atomic_store(&limit->interval_ns, rate.per_second > 0 ? NS_PER_S / rate.per_second : 0);
+        atomic_store(&limit->bucket_ns, burst * NS_PER_S / rate.per_second);
+    atomic_store(&limit->per_second, rate.per_second);
     return EDS_OK;
 }
 
@@ -82,30 +82,53 @@ static struct bucket *find(struct bucket *set, uint64_t name)
     return fullest;
 }
 
-uint64_t eds_rate_limit_take(struct eds_rate_limit *limit, const void *name, size_t name_size,
-                             uint64_t count, uint64_t now_ns)
+/* How long count tokens take to come; a full bucket's time at most. */
+static uint64_t cost_of(uint64_t count, uint64_t per_second, uint64_t bucket_ns)
 {
-    uint64_t interval_ns = atomic_load(&limit->interval_ns), bucket_ns;
-    uint64_t hash, set, from, cost, missing = 0;
+    if (count > EDS_RATE_MAX) /* so does no bucket hold */
+        return bucket_ns;
+    count = count * NS_PER_S / per_second;
+    return count < bucket_ns ? count : bucket_ns;
+}
+
+bool eds_rate_limit_reserve(struct eds_rate_limit *limit, const void *name, size_t name_size,
+                            uint64_t count, uint64_t patience_ns, uint64_t now_ns,
+                            uint64_t *wait_ns)
+{
+    uint64_t per_second = atomic_load(&limit->per_second), bucket_ns;
+    uint64_t hash, set, full_at_ns;
     struct bucket *bucket;
     pthread_mutex_t *lock;
 
-    if (interval_ns == 0)
-        return 0;
+    *wait_ns = 0;
+    if (per_second == 0)
+        return true;
     bucket_ns = atomic_load(&limit->bucket_ns);
     hash = hash_of(limit, name, name_size);
     set = hash & (limit->set_count - 1);
     lock = &limit->locks[set % EDS_RATE_LIMIT_LOCKS];
-    cost = count < bucket_ns / interval_ns ? count * interval_ns : bucket_ns;
     pthread_mutex_lock(lock);
     bucket = find(limit->buckets + set * SET_SIZE, hash);
-    from = bucket->full_at_ns > now_ns ? bucket->full_at_ns : now_ns;
-    if (from + cost - now_ns > bucket_ns)
-        missing = from + cost - now_ns - bucket_ns;
-    else
-        bucket->full_at_ns = from + cost;
+    full_at_ns = bucket->full_at_ns > now_ns ? bucket->full_at_ns : now_ns;
+    full_at_ns += cost_of(count, per_second, bucket_ns);
+    if (full_at_ns - now_ns > bucket_ns)
+        *wait_ns = full_at_ns - now_ns - bucket_ns;
+    if (*wait_ns <= patience_ns)
+        bucket->full_at_ns = full_at_ns;
     pthread_mutex_unlock(lock);
-    return missing;
+    if (*wait_ns <= patience_ns)
+        return true;
+    *wait_ns -= patience_ns;
+    return false;
+}
+
+uint64_t eds_rate_limit_take(struct eds_rate_limit *limit, const void *name, size_t name_size,
+                             uint64_t count, uint64_t now_ns)
+{
+    uint64_t missing_ns;
+
+    (void)eds_rate_limit_reserve(limit, name, name_size, count, 0, now_ns, &missing_ns);
+    return missing_ns;
 }
 
 /* Reads digits up to a character that is none; false if they are none, or too

@@ -25,10 +25,10 @@ struct eds_rate {
 #define EDS_RATE_LIMIT_LOCKS 16u
 
 struct eds_rate_limit {
-    _Atomic uint64_t interval_ns; /* of one token; 0: no limit */
-    _Atomic uint64_t bucket_ns;   /* from empty to full */
-    struct bucket *buckets;       /* NULL while there was never a limit */
-    size_t set_count;             /* a power of two */
+    _Atomic uint64_t per_second; /* 0: no limit */
+    _Atomic uint64_t bucket_ns;  /* from empty to full */
+    struct bucket *buckets;      /* NULL while there was never a limit */
+    size_t set_count;            /* a power of two */
     uint8_t secret[16];
     pthread_mutex_t locks[EDS_RATE_LIMIT_LOCKS]; /* of the sets, in turn */
 };
@@ -52,6 +52,14 @@ int32_t eds_rate_limit_set(struct eds_rate_limit *limit, struct eds_rate rate);
  *   now_ns  of a clock that never jumps */
 uint64_t eds_rate_limit_take(struct eds_rate_limit *limit, const void *name, size_t name_size,
                              uint64_t count, uint64_t now_ns);
+
+/* eds_rate_limit_reserve takes count tokens that are there, or will be within
+ * patience_ns.  True: they are taken, and *wait_ns is how long to wait before they are
+ * used (0: not at all).  False: nothing was taken, and *wait_ns is how long until they
+ * could be.  Count and now_ns as for take. */
+bool eds_rate_limit_reserve(struct eds_rate_limit *limit, const void *name, size_t name_size,
+                            uint64_t count, uint64_t patience_ns, uint64_t now_ns,
+                            uint64_t *wait_ns);
 
 /* eds_rate_parse reads "RATE", "RATE:BURST" or "0".  EDS_OK or EDS_ERR_USAGE. */
 int32_t eds_rate_parse(struct eds_rate *out, const char *text, struct eds_error *err);

@@ -35,7 +35,6 @@ struct http_block {
 struct http_batch {
     struct eds_http_server *server;
     struct http_connection *connection;
-    struct MHD_Connection *mhd;
     char source[EDS_ADDRESS_TEXT_SIZE]; /* outlives the connection, as the name does */
     char peer_name[EDS_DEVICE_ID_SIZE]; /* of its certificate; "": it has none */
     struct eds_batch_reader reader;
@@ -65,7 +64,6 @@ struct http_batch *http_batch_begin(struct http_connection *connection,
     batch->server = connection->server;
     batch->results.server = connection->server;
     batch->connection = connection;
-    batch->mhd = connection->mhd;
     batch->holders = 1;
     batch->is_admitted = true;
     memcpy(batch->source, connection->source, sizeof batch->source);
@@ -117,8 +115,7 @@ static void block_done(struct http_block *block)
     batch->submitted_count--;
     if (batch->is_parked && batch->submitted_count <= batch->wanted_count) {
         batch->is_parked = false;
-        http_connection_rest(batch->connection); /* its time goes on */
-        MHD_resume_connection(batch->mhd);
+        http_pace_release(batch->connection, HTTP_HELD_BY_BATCH);
     }
     let_go(batch);
     atomic_fetch_sub(&server->submission_count, 1); /* from here on it may be gone */
@@ -348,9 +345,7 @@ static bool park(struct http_batch *batch, unsigned count)
     parked = batch->submitted_count > count;
     if (parked) {
         batch->wanted_count = count;
-        atomic_store(&batch->connection->deadline_ms, 0); /* now it waits for us */
-        if (!batch->is_parked)
-            MHD_suspend_connection(batch->mhd);
+        http_pace_hold(batch->connection, HTTP_HELD_BY_BATCH);
         batch->is_parked = true;
     }
     pthread_mutex_unlock(&batch->lock);

@@ -123,6 +123,7 @@ static void close_connection(struct http_connection *connection)
     struct eds_http_server *server = connection->server;
 
     list_remove(server, connection); /* before the descriptor is closed */
+    http_pace_forget(connection);
     http_wire_detach(&connection->wire);
     if (connection->denied)
         atomic_fetch_sub(&server->denied_count, 1);

@@ -20,6 +20,7 @@
 #include "edgesentry/json.h"
 #include "ingest/ingest.h"
 #include "transport/http_head.h"
+#include "transport/http_pace.h"
 #include "transport/http_server.h"
 #include "transport/http_wire.h"
 #include "transport/socket_address.h"
@@ -67,8 +68,17 @@ struct http_connection {
 
     uint64_t hung_up_ms; /* since when the peer is known to have closed; 0: it has not */
 
+    /* Who waits for his source's bytes: of http_pace.c, with its lock. */
+    struct http_connection *pace_next, *pace_previous, **pace_list; /* the last NULL: it does not */
+    uint64_t go_on_ms;
+    unsigned held_by; /* reasons */
+    uint64_t held_ms; /* since when */
+
     /* The request that is being read or decided. */
     enum http_state state;
+    bool awaits_body;     /* it was held before its body was asked for */
+    uint64_t pace_credit; /* bytes that were taken from the source's rate and not read yet */
+    uint64_t pace_left;   /* bytes announced that are still to be taken */
     struct eds_trace trace;
     char source[EDS_ADDRESS_TEXT_SIZE]; /* whom it is from, if a proxy has passed it on */
     unsigned number;                    /* on this connection, from 1 */
@@ -119,6 +129,7 @@ struct eds_http_server {
     pthread_mutex_t connections_mutex;
     struct http_connection *connections;
 
+    struct http_pace pace;
     struct eds_verdict_log verdict_log;
 };
 

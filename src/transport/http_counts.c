@@ -14,6 +14,8 @@ void eds_http_server_counts(const struct eds_http_server *server, struct eds_htt
         .body_memory_max = server->config.body_memory_max,
         .objects_stored = atomic_load(&server->objects_stored),
         .objects_stored_bytes = atomic_load(&server->objects_stored_bytes),
+        .waiting = atomic_load(&server->pace.waiting_count),
+        .waits = atomic_load(&server->pace.wait_count),
     };
 #if EDS_TRANSPORT_TLS
     if (server->config.tls != NULL) {

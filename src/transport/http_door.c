@@ -4,7 +4,8 @@
  * network policy would be asked too late for a limit on strangers, stopping
  * (MHD_quiesce_daemon) would race with a full server and abort, and a lack of
  * file descriptors could not be waited out.  Twice a second the same thread
- * looks for connections that have had their time. */
+ * looks for connections that have had their time, and it is the clock of those
+ * that wait for their source's rate. */
 #include "transport/http_connection.h"
 
 #include <errno.h>
@@ -20,7 +21,7 @@
 #define BACKLOG         1024
 #define ACCEPT_BURST    16u /* connections taken before the limits are looked at again */
 #define STARTING_MS     20u /* at most, for their threads to count them */
-#define PAUSE_MS        50  /* when there is no room for one more */
+#define PAUSE_MS        50u /* when there is no room for one more */
 #define SWEEP_PERIOD_MS 500u
 
 static int32_t os_error(struct eds_error *err)
@@ -150,15 +151,19 @@ static void *run_door(void *context)
     struct eds_http_server *server = context;
     struct pollfd fds[2] = {{.fd = server->wake_fd, .events = POLLIN},
                             {.fd = server->listen_fd, .events = POLLIN}};
-    uint64_t swept_ms = http_now_ms(), suppressed;
+    uint64_t swept_ms = http_now_ms(), suppressed, woken;
     bool has_room = true;
 
     while (!atomic_load(&server->closing)) {
         bool is_open =
             has_room && atomic_load(&server->connection_count) < server->config.connection_max;
+        unsigned pause_ms =
+            http_pace_tick(&server->pace, http_now_ms(), is_open ? SWEEP_PERIOD_MS : PAUSE_MS);
 
         /* Who comes to a full server waits in the backlog. */
-        poll(fds, is_open ? 2 : 1, is_open ? (int)SWEEP_PERIOD_MS : PAUSE_MS);
+        poll(fds, is_open ? 2 : 1, (int)pause_ms);
+        if ((fds[0].revents & POLLIN) != 0)
+            (void)!read(server->wake_fd, &woken, sizeof woken);
         has_room = true;
         if (is_open && (fds[1].revents & POLLIN) != 0)
             has_room = accept_some(server);

@@ -165,12 +165,28 @@ static bool is_worth_reading(const struct http_connection *connection,
     }
 }
 
+/* Says whether the body is to be read, and sees to it that it comes in no faster than
+ * its source may send. */
+static bool take_pace(struct http_connection *connection, const struct eds_http_head *head)
+{
+    char error[EDS_ADDRESS_TEXT_SIZE + 40] = "byte rate exceeded for source=";
+
+    if (connection->state == HTTP_REFUSED && !is_worth_reading(connection, head))
+        return false;
+    if (http_pace_begin(connection, connection->batch == NULL && connection->object == NULL))
+        return true;
+    if (connection->state != HTTP_REFUSED)
+        refuse(connection, MHD_HTTP_TOO_MANY_REQUESTS, strcat(error, connection->source));
+    return false;
+}
+
 static enum MHD_Result begin(struct http_connection *connection, const char *url,
                              const char *method, const char *version)
 {
     static const char *const forwarded_by[] = {
         [EDS_FORWARDED_FOR] = "X-Forwarded-For", [EDS_FORWARDED_RFC] = "Forwarded"};
     struct eds_http_head head = {.content_type = NULL};
+    bool is_read;
 
     head.forwarded_by = forwarded_by[connection->server->config.forwarded_kind];
     connection->number++;
@@ -185,11 +201,11 @@ static enum MHD_Result begin(struct http_connection *connection, const char *url
         (void)eds_trace_take(&connection->trace, head.traceparent);
     http_connection_rest(connection);
     judge_head(connection, &head, url, method, strcmp(version, MHD_HTTP_VERSION_1_0) == 0);
-    if (connection->state != HTTP_REFUSED)
-        return MHD_YES;
-    http_log_refusal(connection, connection->status,
-                     *connection->error != '\0' ? connection->error : "no such path or method");
-    if (is_worth_reading(connection, &head))
+    is_read = take_pace(connection, &head);
+    if (connection->state == HTTP_REFUSED)
+        http_log_refusal(connection, connection->status,
+                         *connection->error != '\0' ? connection->error : "no such path or method");
+    if (is_read)
         return MHD_YES;
     return http_answer(connection, connection->status, connection->error); /* and closes */
 }
@@ -205,6 +221,7 @@ static int32_t take_bytes(struct http_connection *connection, const char *data, 
 
 static enum MHD_Result take_body(struct http_connection *connection, const char *data, size_t size)
 {
+    http_pace_read(connection, size);
     if (connection->state == HTTP_READING) {
         switch (take_bytes(connection, data, size)) {
         case EDS_OK:
@@ -364,6 +381,10 @@ enum MHD_Result http_handle(void *context, struct MHD_Connection *mhd, const cha
         *request = connection;
         atomic_fetch_add(&server->request_count, 1);
         return begin(connection, url, method, version);
+    }
+    if (connection->awaits_body) { /* it goes on: the body may come */
+        connection->awaits_body = false;
+        return MHD_YES;
     }
     if (size > 0) {
         *data_size = 0;

@@ -107,6 +107,7 @@ static void destroy(struct eds_http_server *server)
     eds_verdict_log_destroy(&server->verdict_log);
     pthread_mutex_destroy(&server->connections_mutex);
     pthread_rwlock_destroy(&server->policy_lock);
+    http_pace_destroy(&server->pace);
     free(server);
 }
 
@@ -128,6 +129,7 @@ int32_t eds_http_server_start(struct eds_http_server **out, const struct eds_htt
     server->listen_fd = server->wake_fd = -1;
     pthread_mutex_init(&server->connections_mutex, NULL);
     pthread_rwlock_init(&server->policy_lock, NULL);
+    http_pace_init(&server->pace);
     server->allowed = *config->netpolicy;
     if (config->trusted_proxies != NULL)
         server->proxies = *config->trusted_proxies;
@@ -198,6 +200,7 @@ void eds_http_server_stop(struct eds_http_server *server)
 
     http_door_stop(server);
     atomic_store(&server->stopping, true);
+    http_pace_end(&server->pace);
     drain(server);
     MHD_stop_daemon(server->daemon);
     server->daemon = NULL;

@@ -64,6 +64,8 @@ struct eds_http_counts {
     uint64_t connection_max;               /* more wait in the backlog */
     uint64_t body_memory, body_memory_max; /* bytes */
     uint64_t objects_stored, objects_stored_bytes;
+    uint64_t waiting;          /* connections, for their source's rate of bytes, now */
+    uint64_t waits;            /* since the start */
     int64_t certificate_end_s; /* Unix time; 0: plain HTTP */
     uint64_t certificate_reloads, certificate_failures;
 };

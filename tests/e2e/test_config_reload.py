@@ -71,6 +71,7 @@ def under_load():
         for i in range(RELOADS):
             lab.reload(f"allowed-sources = 127.0.0.1,10.{i}.0.0/16",
                        f"trusted-proxies = 192.0.2.{i}", f"rate-per-source = {100000 + i}",
+                       f"bytes-per-source = {90000000 + i}",
                        f"rate-per-device = {100000 + i}:{200000 + i}",
                        f"log-level = {'info' if i % 2 else 'debug'}",
                        f"object-size-max = {i}")
@@ -83,7 +84,7 @@ def under_load():
         assert not wrong and len(answers) > RELOADS, (wrong[:3], len(answers))
         log = lab.log()
         for key in "allowed-sources", "trusted-proxies", "rate-per-source", "rate-per-device", \
-                "object-size-max":
+                "bytes-per-source", "object-size-max":
             told = log.count(f"event=config_changed key={key} effect=now")
             assert told == RELOADS, (key, told)
         assert lab.server.end(signal.SIGTERM)[0] == 0
@@ -118,6 +119,13 @@ def at_once():
         assert 429 in statuses, statuses
         lab.reload("rate-per-source = 0")
         assert post(connection, b"{}")[0] == 400
+        lab.reload("rate-per-source = 0", "bytes-per-source = 1:2097152")
+        assert post(connection, b" " * 2097152)[0] == 400
+        status, text = post(connection, b" " * 2097152)
+        assert status == 429 and "byte rate exceeded for source=127.0.0.1" in text, text
+        connection = lab.connect()
+        lab.reload("rate-per-source = 0", "bytes-per-source = 0")
+        assert post(connection, b" " * 2097152)[0] == 400
         # An open connection's next request is judged by the new list.
         lab.reload("allowed-sources = 10.0.0.0/8")
         status, text = post(connection, b"{}")

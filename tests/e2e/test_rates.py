@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Rates: who sends too much is answered 429 with Retry-After and a connection
 that goes on; eds audit send waits as it is told, and every record arrives; the
-operation log sums up how often that was."""
+operation log sums up how often that was.  Who sends too many bytes is read more slowly,
+and refused only when too many of his wait already."""
+import json
 import os
 import pathlib
 import signal
@@ -9,6 +11,7 @@ import sqlite3
 import sys
 import tempfile
 import time
+import urllib.request
 
 sys.path.insert(0, os.path.join(os.environ["EDS_SOURCE"], "tests/support"))
 from eds_lab import Connection, Device, Server, bridge, eds  # noqa: E402
@@ -77,13 +80,45 @@ def check_source(folder):
     assert len(told) >= 1, told
 
 
+def check_bytes(folder):
+    """Large payloads of one address, at 4 MiB a second: the second one has to wait, none is
+    lost, and small records do not stand behind them."""
+    device, other = Device("lift-01", 1), Device("lift-02", 2)
+    admin = folder / "admin"
+    server = Server(folder, [device.argument(), other.argument()], "--bytes-per-source",
+                    "4194304:2097152", "--admin-addr", "127.0.0.1:0", "--admin-port-file",
+                    str(admin))
+    payloads = [os.urandom(size) for size in (3_000_000, 3_000_000, 500_000)]
+    records = [json.loads(device.next(payload))["record"] for payload in payloads]
+    (folder / "records").write_text(json.dumps(records))
+    (folder / "payloads").write_text(json.dumps([payload.hex() for payload in payloads]))
+    start = time.monotonic()
+    done = eds("audit", "send", "--url", server.url, "--records-file", str(folder / "records"),
+               "--payloads-file", str(folder / "payloads"))
+    assert done.returncode == 0, done.stderr
+    assert b"SEND_COMPLETE: accepted=3 duplicate=0 rejected=0" in done.stdout, done.stdout
+    assert time.monotonic() - start >= 1, "nobody waited"
+    connection = Connection(server.port)
+    assert ask(connection, other.next())[0] == 202
+    connection.close()
+    url = f"http://127.0.0.1:{admin.read_text().strip()}/metrics"
+    with urllib.request.urlopen(url, timeout=60) as answer:
+        page = answer.read().decode()
+    waits = next(line for line in page.splitlines()
+                 if line.startswith("edgesentry_http_paced_total "))
+    assert int(waits.split()[1]) > 0 and "edgesentry_http_paced_connections 0" in page, waits
+    assert server.end(signal.SIGTERM)[0] == 0
+
+
 def main():
     bridge()
-    for check in (check_device, check_source):
+    for check in (check_device, check_source, check_bytes):
         with tempfile.TemporaryDirectory() as folder:
             check(pathlib.Path(folder))
     done = eds("audit", "serve", "--rate-per-device", "ten")
     assert done.returncode == 64 and b"invalid rate 'ten'" in done.stderr, done.stderr
+    done = eds("audit", "serve", "--bytes-per-source", "1000000")
+    assert done.returncode == 64 and b"try 1000000:2097152" in done.stderr, done.stderr
 
 
 main()

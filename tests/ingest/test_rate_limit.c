@@ -76,6 +76,57 @@ static void test_no_limit(void **state)
     eds_rate_limit_free(&limit);
 }
 
+/* Tokens that will be there in time are promised, each to one; what would take too long
+ * is not, and costs nothing. */
+static void test_reserve(void **state)
+{
+    static const struct {
+        uint64_t count, patience_ms;
+        bool is_taken;
+        uint64_t wait_ms;
+    } rows[] = {
+        {400, 0, true, 0},        /* a full bucket has 400 */
+        {1, 0, false, 10},        /* empty; 100 a second come */
+        {100, 999, false, 1},     /* 1000 ms, which is one too many */
+        {100, 1000, true, 1000},  /* promised */
+        {50, 5000, true, 1500},   /* stands behind it */
+        {400, 5000, false, 500},  /* 5500 */
+        {9999, 5000, false, 500}, /* as much as a full bucket */
+        {1, 0, false, 1510},
+    };
+    struct eds_rate_limit limit;
+    uint64_t wait_ns;
+
+    (void)state;
+    make(&limit, 100, 400, 100);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        bool is_taken = eds_rate_limit_reserve(&limit, "a", 1, rows[i].count,
+                                               rows[i].patience_ms * MS, S, &wait_ns);
+
+        if (is_taken != rows[i].is_taken || wait_ns != rows[i].wait_ms * MS)
+            fail_msg("row %zu: %d, %llu ns", i, is_taken, (unsigned long long)wait_ns);
+    }
+    assert_true(eds_rate_limit_reserve(&limit, "b", 1, 400, 0, S, &wait_ns));
+    /* All that was promised is there 1.5 s later, and nothing else. */
+    assert_int_equal(take(&limit, "a", 1, S + 1500 * (uint64_t)MS), 10 * MS);
+    assert_int_equal(take(&limit, "a", 1, S + 1510 * (uint64_t)MS), 0);
+    eds_rate_limit_free(&limit);
+}
+
+/* Rates of bytes are kept exactly, though a byte's time is no whole number of ns. */
+static void test_fine_rate(void **state)
+{
+    struct eds_rate_limit limit;
+    uint64_t taken = 0, wait_ns;
+
+    (void)state;
+    make(&limit, 67108864, 2097152, 1);
+    for (uint64_t now = S; now < 11 * (uint64_t)S; now += 2 * MS)
+        taken += eds_rate_limit_reserve(&limit, "x", 1, 262144, 0, now, &wait_ns) ? 262144 : 0;
+    assert_in_range(taken, 10 * 67108864u - 1000000, 10 * 67108864u + 2097152);
+    eds_rate_limit_free(&limit);
+}
+
 /* A flood of invented names gets what the table holds, and no more. */
 static void test_many_names(void **state)
 {
@@ -90,8 +141,9 @@ static void test_many_names(void **state)
         let_in += take(&limit, name, 1, S) == 0 ? 1 : 0;
     }
     assert_int_equal(let_in, 64 * 2);
-    /* Once they are quiet, anybody is welcome again. */
-    for (unsigned i = 0; i < 64; i++) {
+    /* Once they are quiet, anybody is welcome again: as many as one set has tokens for,
+     * lest all of them fall into one. */
+    for (unsigned i = 0; i < 16; i++) {
         snprintf(name, sizeof name, "new %u", i);
         assert_int_equal(take(&limit, name, 1, 5 * (uint64_t)S), 0);
     }
@@ -256,6 +308,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bucket),         cmocka_unit_test(test_long_run),
+        cmocka_unit_test(test_reserve),        cmocka_unit_test(test_fine_rate),
         cmocka_unit_test(test_no_limit),       cmocka_unit_test(test_many_names),
         cmocka_unit_test(test_rates_in_words), cmocka_unit_test(test_device),
         cmocka_unit_test(test_source),
