@@ -124,6 +124,9 @@ static void close_connection(struct http_connection *connection)
 
     list_remove(server, connection); /* before the descriptor is closed */
     http_pace_forget(connection);
+    if (connection->must_linger && !connection->denied &&
+        http_linger_take(&server->linger, connection->fd, http_now_ms()) == 1)
+        http_door_wake(server);
     http_wire_detach(&connection->wire);
     if (connection->denied)
         atomic_fetch_sub(&server->denied_count, 1);

@@ -20,6 +20,7 @@
 #include "edgesentry/json.h"
 #include "ingest/ingest.h"
 #include "transport/http_head.h"
+#include "transport/http_linger.h"
 #include "transport/http_pace.h"
 #include "transport/http_server.h"
 #include "transport/http_wire.h"
@@ -83,6 +84,7 @@ struct http_connection {
     char source[EDS_ADDRESS_TEXT_SIZE]; /* whom it is from, if a proxy has passed it on */
     unsigned number;                    /* on this connection, from 1 */
     bool must_close;                    /* with the answer */
+    bool must_linger;                   /* and then: some of the request is not read */
     unsigned status;                    /* HTTP_REFUSED: with it */
     char error[EDS_ERROR_TEXT_SIZE];    /* and this text */
     unsigned retry_after_s;             /* of an answer 429 */
@@ -130,6 +132,7 @@ struct eds_http_server {
     struct http_connection *connections;
 
     struct http_pace pace;
+    struct http_linger linger;
     struct eds_verdict_log verdict_log;
 };
 
@@ -210,6 +213,9 @@ void http_answer_destroy(struct eds_http_server *server);
  * transport; http_log_verdict that of a decided one. */
 void http_log_refusal(struct http_connection *connection, unsigned status, const char *reason);
 void http_log_verdict(struct http_connection *connection);
+
+/* http_door_wake has the door's thread look at what it has to do. */
+void http_door_wake(struct eds_http_server *server);
 
 /* http_door_start binds, listens and takes connections in; http_door_stop ends
  * that.  Errors as eds_http_server_start. */

@@ -4,8 +4,8 @@
  * network policy would be asked too late for a limit on strangers, stopping
  * (MHD_quiesce_daemon) would race with a full server and abort, and a lack of
  * file descriptors could not be waited out.  Twice a second the same thread
- * looks for connections that have had their time, and it is the clock of those
- * that wait for their source's rate. */
+ * looks for connections that have had their time; it is the clock of those that
+ * wait for their source's rate, and sees off those that were refused early. */
 #include "transport/http_connection.h"
 
 #include <errno.h>
@@ -160,6 +160,8 @@ static void *run_door(void *context)
         unsigned pause_ms =
             http_pace_tick(&server->pace, http_now_ms(), is_open ? SWEEP_PERIOD_MS : PAUSE_MS);
 
+        pause_ms = http_linger_tick(&server->linger, http_now_ms(), pause_ms);
+
         /* Who comes to a full server waits in the backlog. */
         poll(fds, is_open ? 2 : 1, (int)pause_ms);
         if ((fds[0].revents & POLLIN) != 0)
@@ -187,19 +189,22 @@ int32_t http_door_start(struct eds_http_server *server, struct eds_error *err)
     return EDS_OK;
 }
 
-void http_door_stop(struct eds_http_server *server)
+void http_door_wake(struct eds_http_server *server)
 {
     uint64_t one = 1;
 
+    (void)!write(server->wake_fd, &one, sizeof one); /* an eventfd takes it */
+}
+
+void http_door_stop(struct eds_http_server *server)
+{
     atomic_store(&server->closing, true);
     if (server->has_door) {
-        (void)!write(server->wake_fd, &one, sizeof one); /* an eventfd takes it */
+        http_door_wake(server);
         pthread_join(server->door, NULL);
         server->has_door = false;
     }
     if (server->listen_fd >= 0)
         close(server->listen_fd);
-    if (server->wake_fd >= 0)
-        close(server->wake_fd);
-    server->listen_fd = server->wake_fd = -1;
+    server->listen_fd = -1;
 }

@@ -207,6 +207,7 @@ static enum MHD_Result begin(struct http_connection *connection, const char *url
                          *connection->error != '\0' ? connection->error : "no such path or method");
     if (is_read)
         return MHD_YES;
+    connection->must_linger = head.content_length > 0 || head.transfer_encoding_count > 0;
     return http_answer(connection, connection->status, connection->error); /* and closes */
 }
 

@@ -1,8 +1,6 @@
 /* http_pace.c - see http_pace.h. */
 #include "transport/http_pace.h"
 
-#include <unistd.h>
-
 #include "transport/http_connection.h"
 
 void http_pace_init(struct http_pace *pace)
@@ -75,7 +73,7 @@ static bool wait_until(struct http_connection *connection, uint64_t go_on_ms)
 {
     struct eds_http_server *server = connection->server;
     struct http_pace *pace = &server->pace;
-    uint64_t now_ms = http_now_ms(), one = 1;
+    uint64_t now_ms = http_now_ms();
     bool may_wait;
 
     pthread_mutex_lock(&pace->lock);
@@ -94,7 +92,7 @@ static bool wait_until(struct http_connection *connection, uint64_t go_on_ms)
         list_add(pace, connection);
         hold(connection, HTTP_HELD_BY_PACE);
         if (is_first)
-            (void)!write(server->wake_fd, &one, sizeof one); /* an eventfd takes it */
+            http_door_wake(server);
     }
     pthread_mutex_unlock(&pace->lock);
     return may_wait;

@@ -103,11 +103,14 @@ static void destroy(struct eds_http_server *server)
     http_door_stop(server);
     if (server->daemon != NULL)
         MHD_stop_daemon(server->daemon);
+    if (server->wake_fd >= 0) /* its threads wrote to it until now */
+        close(server->wake_fd);
     http_answer_destroy(server);
     eds_verdict_log_destroy(&server->verdict_log);
     pthread_mutex_destroy(&server->connections_mutex);
     pthread_rwlock_destroy(&server->policy_lock);
     http_pace_destroy(&server->pace);
+    http_linger_destroy(&server->linger);
     free(server);
 }
 
@@ -130,6 +133,7 @@ int32_t eds_http_server_start(struct eds_http_server **out, const struct eds_htt
     pthread_mutex_init(&server->connections_mutex, NULL);
     pthread_rwlock_init(&server->policy_lock, NULL);
     http_pace_init(&server->pace);
+    http_linger_init(&server->linger);
     server->allowed = *config->netpolicy;
     if (config->trusted_proxies != NULL)
         server->proxies = *config->trusted_proxies;

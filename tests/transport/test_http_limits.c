@@ -235,6 +235,45 @@ static void body_sizes(void **state)
     free(body);
 }
 
+/* A client that sends all of its request before it reads gets the answer that was given
+ * to the head, and no reset. */
+static void early_answers(void **state)
+{
+    static const struct {
+        const char *path;
+        size_t size;
+        unsigned status;
+    } rows[] = {
+        {"/api/v1/ingest", 2097153, 413},
+        {"/nowhere", 1000000, 404},
+        {"/api/v1/ingest?no=query", 0, 400},
+        {"/api/v1/objects/0", 200000, 404},
+    };
+    struct http_lab lab;
+    struct lab_peer peer;
+    struct lab_reply reply;
+    char *body = calloc(1, 2097153);
+
+    (void)state;
+    assert_non_null(body);
+    lab_start(&lab, &defaults, NULL);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        lab_connect(&peer, &lab);
+        lab_print(&peer,
+                  "POST %s HTTP/1.1\r\nHost: lab\r\nContent-Type: application/json\r\n"
+                  "Content-Length: %zu\r\n\r\n",
+                  rows[i].path, rows[i].size);
+        if (!lab_send(&peer, body, rows[i].size))
+            fail_msg("%s: reset", rows[i].path);
+        lab_read(&peer, &reply, true);
+        if (reply.status != rows[i].status)
+            fail_msg("%s: %u", rows[i].path, reply.status);
+        lab_close(&peer);
+    }
+    lab_stop(&lab);
+    free(body);
+}
+
 /* Chunks that never end are not read for ever. */
 static void endless_chunks(void **state)
 {
@@ -433,12 +472,12 @@ static void log_lines(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(slow_clients),     cmocka_unit_test(aborted_uploads),
-        cmocka_unit_test(body_memory),      cmocka_unit_test(announcements),
-        cmocka_unit_test(body_sizes),       cmocka_unit_test(endless_chunks),
-        cmocka_unit_test(many_connections), cmocka_unit_test(full_house),
-        cmocka_unit_test(many_strangers),   cmocka_unit_test(no_descriptors),
-        cmocka_unit_test(log_lines),
+        cmocka_unit_test(slow_clients),   cmocka_unit_test(aborted_uploads),
+        cmocka_unit_test(body_memory),    cmocka_unit_test(announcements),
+        cmocka_unit_test(body_sizes),     cmocka_unit_test(endless_chunks),
+        cmocka_unit_test(early_answers),  cmocka_unit_test(many_connections),
+        cmocka_unit_test(full_house),     cmocka_unit_test(many_strangers),
+        cmocka_unit_test(no_descriptors), cmocka_unit_test(log_lines),
     };
 
     return cmocka_run_group_tests_name("http_limits", tests, NULL, NULL);
