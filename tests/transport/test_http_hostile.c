@@ -15,7 +15,9 @@
 #include <sys/socket.h>
 #include <cmocka.h>
 
+#include "base/log.h"
 #include "support/vectors.h"
+#include "transport/http_admin.h"
 #include "transport/http_filter.h"
 #include "transport/http_lab.h"
 
@@ -194,20 +196,21 @@ static const char *name_of(const json_t *row)
     return name != NULL ? name : "?";
 }
 
-/* Sends a corpus, each row on a connection of its own. */
-static void send_corpus(const char *file, size_t (*make)(char *, size_t, const json_t *))
+typedef size_t make_bytes(char *out, size_t out_size, const json_t *row);
+
+/* Sends a corpus to a listener, each row on a connection of its own, so many at once. */
+static void send_corpus(const struct http_lab *lab, size_t at_once, const char *file,
+                        make_bytes *make)
 {
     static struct outcome outcomes[BATCH];
     static char bytes[65536];
     struct figures figures = {.sent = 0};
     json_t *rows = vector_load(file);
     size_t count = json_array_size(rows);
-    struct http_lab lab;
 
     assert_true(count >= 10);
-    lab_start(&lab, &(struct eds_http_config){.address = NULL}, NULL);
-    for (size_t first = 0; first < count; first += BATCH) {
-        size_t some = count - first < BATCH ? count - first : BATCH;
+    for (size_t first = 0; first < count; first += at_once) {
+        size_t some = count - first < at_once ? count - first : at_once;
 
         memset(outcomes, 0, sizeof outcomes);
         for (size_t i = 0; i < some; i++) {
@@ -216,36 +219,83 @@ static void send_corpus(const char *file, size_t (*make)(char *, size_t, const j
 
             outcomes[i].name = name_of(row);
             foretell(&outcomes[i], bytes, size);
-            lab_connect(&outcomes[i].peer, &lab);
+            lab_connect(&outcomes[i].peer, lab);
             lab_send(&outcomes[i].peer, bytes, size);
         }
         collect(outcomes, some);
         for (size_t i = 0; i < some; i++)
             judge(&figures, &outcomes[i]);
     }
-    lab_stop(&lab);
     json_decref(rows);
     report(file, &figures);
 }
 
-static void smuggler(void **state)
+static const struct {
+    const char *file;
+    make_bytes *make;
+} corpora[] = {
+    {"http1-smuggler/heads.json", make_smuggled},
+    {"http1-llhttp/requests.json", make_request},
+    {"http1-picohttpparser/requests.json", make_request},
+    {"http1-h2o/requests.json", make_plain},
+    {"http1-unit/requests.json", make_plain},
+};
+
+static void to_ingest(void **state)
 {
+    struct http_lab lab;
+
     (void)state;
-    send_corpus("http1-smuggler/heads.json", make_smuggled);
+    lab_start(&lab, &(struct eds_http_config){.address = NULL}, NULL);
+    for (size_t i = 0; i < sizeof corpora / sizeof corpora[0]; i++)
+        send_corpus(&lab, BATCH, corpora[i].file, corpora[i].make);
+    lab_stop(&lab);
 }
 
-static void parsers(void **state)
+static void write_nothing(void *context, struct eds_metrics *page)
 {
-    (void)state;
-    send_corpus("http1-llhttp/requests.json", make_request);
-    send_corpus("http1-picohttpparser/requests.json", make_request);
+    (void)context;
+    eds_metrics_counter(page, "edgesentry_nothing_total", "Nothing.", 0);
 }
 
-static void fuzzers(void **state)
+static int32_t say_ready(void *context, struct eds_error *err)
 {
+    (void)context;
+    (void)err;
+    return EDS_OK;
+}
+
+/* The listener for those who watch has the same filter.  It takes few connections at
+ * once; after all of that it answers as ever. */
+static void to_admin(void **state)
+{
+    struct eds_http_admin_config config = {.write_metrics = write_nothing,
+                                           .check_ready = say_ready};
+    struct http_lab lab = {.port = 0};
+    struct eds_http_admin *admin;
+    struct lab_peer peer;
+    struct lab_reply reply;
+    struct eds_error err;
+
     (void)state;
-    send_corpus("http1-h2o/requests.json", make_plain);
-    send_corpus("http1-unit/requests.json", make_plain);
+    eds_log_configure(EDS_LOG_ERROR, EDS_LOG_LOGFMT);
+    assert_int_equal(eds_http_admin_start(&admin, "127.0.0.1:0", &config, &err), EDS_OK);
+    lab.port = eds_http_admin_port(admin);
+    for (size_t i = 0; i < sizeof corpora / sizeof corpora[0]; i++)
+        send_corpus(&lab, 20, corpora[i].file, corpora[i].make);
+    lab_connect(&peer, &lab);
+    for (int i = 0; i < 3; i++) { /* on one connection */
+        lab_print(&peer, "GET /metrics HTTP/1.1\r\nHost: lab\r\n\r\n");
+        lab_read(&peer, &reply, true);
+        assert_int_equal(reply.status, 200);
+        assert_non_null(strstr(reply.body, "edgesentry_nothing_total 0\n"));
+    }
+    lab_print(&peer, "GET /livez HTTP/1.1\r\nHost: lab\r\nContent-Length: 5\r\n\r\nHTTP/");
+    lab_read(&peer, &reply, true);
+    assert_int_equal(reply.status, 413);
+    assert_true(lab_closed(&peer, 5000));
+    lab_close(&peer);
+    eds_http_admin_stop(admin);
 }
 
 /* Bytes at random, some of them from a request: the server stays. */
@@ -315,8 +365,8 @@ static void noise(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(smuggler), cmocka_unit_test(parsers),
-                                       cmocka_unit_test(fuzzers), cmocka_unit_test(noise)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(to_ingest), cmocka_unit_test(to_admin),
+                                       cmocka_unit_test(noise)};
 
     return cmocka_run_group_tests_name("http_hostile", tests, NULL, NULL);
 }
