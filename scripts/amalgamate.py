@@ -26,7 +26,8 @@ TOP = Path(__file__).resolve().parent.parent
 ROOMS = ["base", "core", "codec", "update", "bridge", "device"]
 PUBLIC = ["edgesentry_bridge.h", "edgesentry/error.h", "edgesentry/blake3.h",
           "edgesentry/ed25519.h", "edgesentry/record.h", "edgesentry/attest.h",
-          "edgesentry/chain.h", "edgesentry/verifier.h", "edgesentry/json.h",
+          "edgesentry/chain.h", "edgesentry/verifier.h", "edgesentry/command.h",
+          "edgesentry/json.h",
           "edgesentry/update.h", "edgesentry/buffer_store.h", "edgesentry/sender.h",
           "edgesentry/buffer.h", "edgesentry/signer.h", "edgesentry/agent.h",
           "edgesentry/flash.h", "edgesentry/forwarder.h"]

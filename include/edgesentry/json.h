@@ -10,6 +10,7 @@
 #ifndef EDGESENTRY_JSON_H
 #define EDGESENTRY_JSON_H
 
+#include "edgesentry/command.h"
 #include "edgesentry/record.h"
 
 #ifdef __cplusplus
@@ -162,6 +163,19 @@ void eds_chain_reader_init(struct eds_chain_reader *reader, enum eds_chain_forma
  * How the bytes came in makes no difference to entries and errors. */
 int32_t eds_chain_reader_next(struct eds_chain_reader *reader, struct eds_entry *out,
                               struct eds_error *err);
+
+/* Bytes that hold any signed order's JSON and a NUL, compact. */
+#define EDS_JSON_SIGNED_ORDER_SIZE_MAX 10240u
+
+/* eds_json_signed_order_encode writes a signed order that eds_order_check takes; out,
+ * out_size and the result as for eds_json_entry_encode. */
+size_t eds_json_signed_order_encode(char *out, size_t out_size,
+                                    const struct eds_signed_order *signed_order);
+
+/* eds_json_signed_order_decode reads one.  EDS_OK, EDS_ERR_MALFORMED (also for what
+ * eds_order_check refuses), EDS_ERR_TRUNCATED; out is untouched then. */
+int32_t eds_json_signed_order_decode(struct eds_signed_order *out, const char *text, size_t size,
+                                     struct eds_error *err);
 
 #ifdef __cplusplus
 }

@@ -76,22 +76,27 @@ static uint64_t take_varint(struct eds_cursor *cursor)
     return 0; /* not reached: the tenth byte ends it or fails */
 }
 
-static uint64_t take_number(struct eds_cursor *cursor, const char *field)
+uint64_t eds_cursor_u64(struct eds_cursor *cursor, const char *field)
 {
     begin_field(cursor, field);
     return take_varint(cursor);
 }
 
-/* A string of at most out_size - 1 bytes into out, which is all zero. */
-static void take_string(struct eds_cursor *cursor, const char *field, uint8_t *out, size_t out_size)
+static const char *too_long(size_t out_size)
+{
+    if (out_size == EDS_DEVICE_ID_SIZE)
+        return "the string is longer than 255 bytes";
+    return out_size == EDS_OBJECT_REF_SIZE ? "the string is longer than 511 bytes"
+                                           : "the string is longer than 1024 bytes";
+}
+
+void eds_cursor_string(struct eds_cursor *cursor, const char *field, void *out, size_t out_size)
 {
     const uint8_t *bytes;
-    uint64_t size = take_number(cursor, field);
+    uint64_t size = eds_cursor_u64(cursor, field);
 
     if (size >= out_size) {
-        eds_cursor_fail(cursor, out_size == EDS_DEVICE_ID_SIZE
-                                    ? "the string is longer than 255 bytes"
-                                    : "the string is longer than 511 bytes");
+        eds_cursor_fail(cursor, too_long(out_size));
         return;
     }
     bytes = take(cursor, (size_t)size);
@@ -108,16 +113,16 @@ static void take_string(struct eds_cursor *cursor, const char *field, uint8_t *o
 void eds_cursor_record(struct eds_cursor *cursor, EdsAuditRecord *out)
 {
     memset(out, 0, sizeof *out);
-    take_string(cursor, "device_id", out->device_id, sizeof out->device_id);
-    out->sequence = take_number(cursor, "sequence");
-    out->timestamp_ms = take_number(cursor, "timestamp_ms");
+    eds_cursor_string(cursor, "device_id", out->device_id, sizeof out->device_id);
+    out->sequence = eds_cursor_u64(cursor, "sequence");
+    out->timestamp_ms = eds_cursor_u64(cursor, "timestamp_ms");
     eds_cursor_bytes(cursor, "payload_hash", out->payload_hash, sizeof out->payload_hash);
-    if (take_number(cursor, "signature") != sizeof out->signature)
+    if (eds_cursor_u64(cursor, "signature") != sizeof out->signature)
         eds_cursor_fail(cursor, "its length is not 64");
     eds_cursor_bytes(cursor, "signature", out->signature, sizeof out->signature);
     eds_cursor_bytes(cursor, "prev_record_hash", out->prev_record_hash,
                      sizeof out->prev_record_hash);
-    take_string(cursor, "object_ref", out->object_ref, sizeof out->object_ref);
+    eds_cursor_string(cursor, "object_ref", out->object_ref, sizeof out->object_ref);
 }
 
 int32_t eds_cursor_say(const struct eds_cursor *cursor, int32_t code, struct eds_error *err)

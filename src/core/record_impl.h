@@ -25,6 +25,13 @@ void eds_cursor_fail(struct eds_cursor *cursor, const char *fault);
 /* eds_cursor_bytes copies size bytes to out, the field of that name. */
 void eds_cursor_bytes(struct eds_cursor *cursor, const char *field, void *out, size_t size);
 
+/* eds_cursor_u64 reads a varint. */
+uint64_t eds_cursor_u64(struct eds_cursor *cursor, const char *field);
+
+/* eds_cursor_string reads a string of at most out_size - 1 bytes into out, which is all
+ * zero: 256, 512 or 1025 bytes. */
+void eds_cursor_string(struct eds_cursor *cursor, const char *field, void *out, size_t out_size);
+
 /* eds_cursor_record reads one record's canonical bytes. */
 void eds_cursor_record(struct eds_cursor *cursor, EdsAuditRecord *out);
 
