@@ -41,11 +41,13 @@ struct eds_buffer_item {
     char reason[EDS_REASON_SIZE]; /* "" unless it is dead */
 };
 
-/* The last record ever pushed of a device. */
+/* The last record ever pushed of a device, and the last order that one of them answers
+ * (edgesentry/command.h). */
 struct eds_buffer_head {
     uint64_t sequence; /* 0: none */
     uint64_t timestamp_ms;
     uint8_t record_hash[EDS_HASH_SIZE];
+    uint64_t command_counter; /* 0: none */
 };
 
 /* What becomes of an item. */

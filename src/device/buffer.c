@@ -10,6 +10,7 @@
 
 #include "device/buffer_impl.h"
 #include "device/item.h"
+#include "edgesentry/command.h"
 
 static void lock(struct eds_buffer *buffer)
 {
@@ -192,6 +193,7 @@ static int32_t make_head(struct eds_buffer *buffer, const struct eds_buffer_item
     const EdsAuditRecord *record = &item->entry.record;
     uint8_t hash[EDS_HASH_SIZE];
     struct buffer_device *device;
+    struct eds_order_answer answer;
     int32_t rc = eds_record_digest(hash, record);
 
     if (rc != EDS_OK)
@@ -210,6 +212,9 @@ static int32_t make_head(struct eds_buffer *buffer, const struct eds_buffer_item
         device->pending.sequence = record->sequence;
         device->pending.timestamp_ms = record->timestamp_ms;
         memcpy(device->pending.record_hash, hash, sizeof hash);
+        if (eds_order_answer_read(&answer, record) &&
+            answer.counter > device->pending.command_counter)
+            device->pending.command_counter = answer.counter;
     }
     *out = device->pending;
     return EDS_OK;

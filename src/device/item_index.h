@@ -19,14 +19,14 @@ struct eds_item_list {
 struct eds_item_device {
     const char *id; /* first: see id_table.h */
     struct eds_buffer_head head;
-    /* The store's own: where the head stands. */
-    uint64_t head_place;
-    uint32_t head_home;
+    /* The store's own: where the head stands, and its command_counter. */
+    uint64_t head_place, command_place;
+    uint32_t head_home, command_home;
     /* What a replay takes back to if the last push turns out to have failed. */
     struct {
         struct eds_buffer_head head;
-        uint64_t head_place, first_id, push;
-        uint32_t head_home;
+        uint64_t head_place, command_place, first_id, push;
+        uint32_t head_home, command_home;
     } before;
     struct eds_item_list waiting, dead;
 };

@@ -23,8 +23,9 @@ struct copying {
     struct copied {
         struct eds_item_node *node; /* or */
         struct eds_item_device *device;
-        size_t offset; /* of the entry in the transaction */
-        uint32_t size; /* of a node's entry */
+        enum log_kind kind; /* of a device: LOG_HEAD or LOG_COMMAND */
+        size_t offset;      /* of the entry in the transaction */
+        uint32_t size;      /* of a node's entry */
     } * list;
     size_t count, room;
 };
@@ -35,7 +36,7 @@ static int32_t no_memory(struct eds_error *err)
 }
 
 static bool note(struct copying *copying, struct eds_item_node *node,
-                 struct eds_item_device *device, size_t body_size)
+                 struct eds_item_device *device, enum log_kind kind, size_t body_size)
 {
     if (copying->count == copying->room) {
         size_t room = copying->room > 0 ? 2 * copying->room : 16;
@@ -47,7 +48,7 @@ static bool note(struct copying *copying, struct eds_item_node *node,
         copying->room = room;
     }
     copying->list[copying->count++] = (struct copied){
-        node, device, copying->txn.size, (uint32_t)(LOG_ENTRY_HEADER_SIZE + body_size)};
+        node, device, kind, copying->txn.size, (uint32_t)(LOG_ENTRY_HEADER_SIZE + body_size)};
     return true;
 }
 
@@ -71,9 +72,12 @@ static int32_t write_copies(struct copying *copying, struct eds_error *err)
             one->node->size = one->size; /* a reason may be in it by now, or no more */
             one->node->place = place;
             one->node->home = log_home(copying->log, &copying->frames);
-        } else {
+        } else if (one->kind == LOG_HEAD) {
             one->device->head_place = place;
             one->device->head_home = log_home(copying->log, &copying->frames);
+        } else {
+            one->device->command_place = place;
+            one->device->command_home = log_home(copying->log, &copying->frames);
         }
     }
     copying->txn.size = 0;
@@ -99,7 +103,7 @@ static int32_t copy_item(struct copying *copying, struct eds_item_node *node, st
         return rc;
     if (copying->txn.size + eds_ring_item_size(item) > log_txn_max(copying->log) / 2)
         rc = write_copies(copying, err);
-    if (rc == EDS_OK && !note(copying, node, NULL, eds_ring_item_size(item)))
+    if (rc == EDS_OK && !note(copying, node, NULL, LOG_ITEM, eds_ring_item_size(item)))
         rc = no_memory(err);
     if (rc == EDS_OK) {
         body = eds_ring_txn_add(&copying->txn, LOG_ITEM, item->is_dead ? LOG_ITEM_DEAD : 0,
@@ -112,25 +116,31 @@ static int32_t copy_item(struct copying *copying, struct eds_item_node *node, st
     return rc;
 }
 
-static int32_t copy_head(struct copying *copying, struct eds_item_device *device,
-                         struct eds_error *err)
+/* Of a device what the kind says: its head, or the last order that it answered. */
+static int32_t copy_state(struct copying *copying, struct eds_item_device *device,
+                          enum log_kind kind, struct eds_error *err)
 {
+    size_t fixed = kind == LOG_HEAD ? LOG_HEAD_FIXED : LOG_COMMAND_FIXED;
     size_t id_size = strlen(device->id);
     uint8_t *body;
     int32_t rc = EDS_OK;
 
-    if (copying->txn.size + LOG_HEAD_FIXED + id_size > log_txn_max(copying->log) / 2)
+    if (copying->txn.size + fixed + id_size > log_txn_max(copying->log) / 2)
         rc = write_copies(copying, err);
     if (rc != EDS_OK)
         return rc;
-    if (!note(copying, NULL, device, 0) ||
-        (body = eds_ring_txn_add(&copying->txn, LOG_HEAD, 0, LOG_HEAD_FIXED + id_size)) == NULL)
+    if (!note(copying, NULL, device, kind, 0) ||
+        (body = eds_ring_txn_add(&copying->txn, kind, 0, fixed + id_size)) == NULL)
         return no_memory(err);
-    log_put(body, device->head.sequence, 8);
-    log_put(body + 8, device->head.timestamp_ms, 8);
-    memcpy(body + 16, device->head.record_hash, EDS_HASH_SIZE);
-    memcpy(body + LOG_HEAD_FIXED, device->id, id_size);
-    eds_ring_txn_seal(&copying->txn, body, LOG_HEAD_FIXED + id_size);
+    if (kind == LOG_HEAD) {
+        log_put(body, device->head.sequence, 8);
+        log_put(body + 8, device->head.timestamp_ms, 8);
+        memcpy(body + 16, device->head.record_hash, EDS_HASH_SIZE);
+    } else {
+        log_put(body, device->head.command_counter, 8);
+    }
+    memcpy(body + fixed, device->id, id_size);
+    eds_ring_txn_seal(&copying->txn, body, fixed + id_size);
     return EDS_OK;
 }
 
@@ -145,7 +155,9 @@ static int32_t copy_all(struct copying *copying, uint32_t sector, struct eds_err
         struct eds_item_device *device = devices->values[i];
 
         if (log_head_in(device, sector))
-            rc = copy_head(copying, device, err);
+            rc = copy_state(copying, device, LOG_HEAD, err);
+        if (rc == EDS_OK && log_command_in(device, sector))
+            rc = copy_state(copying, device, LOG_COMMAND, err);
     }
     for (size_t i = 0; i < 2; i++)
         for (struct eds_item_node *node = firsts[i]; node != NULL && rc == EDS_OK; node = next) {

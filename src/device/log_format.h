@@ -35,13 +35,15 @@ enum log_kind {
     LOG_BURIED,   /* id, reason */
     LOG_REVIVED,  /* id */
     LOG_HEAD,     /* sequence, timestamp, record hash, device id */
+    LOG_COMMAND,  /* counter of the last order that was answered, device id */
 };
 
 #define LOG_ITEM_MOVES_HEAD 1u /* flags of LOG_ITEM: it was pushed just now */
 #define LOG_ITEM_DEAD       2u
 
-#define LOG_ITEM_FIXED (8u + 1u + 1u + 2u)       /* before the entry */
-#define LOG_HEAD_FIXED (8u + 8u + EDS_HASH_SIZE) /* before the device id */
+#define LOG_ITEM_FIXED    (8u + 1u + 1u + 2u)       /* before the entry */
+#define LOG_HEAD_FIXED    (8u + 8u + EDS_HASH_SIZE) /* before the device id */
+#define LOG_COMMAND_FIXED 8u
 
 #define LOG_ID_MAX (UINT64_MAX / 2) /* no log comes to so many ids or serials */
 

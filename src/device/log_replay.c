@@ -10,6 +10,7 @@
 #include "device/crc32c.h"
 #include "device/item.h"
 #include "device/store_log.h"
+#include "edgesentry/command.h"
 
 struct replay {
     struct log_store *log;
@@ -33,20 +34,29 @@ static void drop(struct log_store *log, struct eds_item_node *node)
 }
 
 /* A head that another one replaces is the same size: its device's. */
-static bool set_head(const struct replay *replay, const char *id,
+static void set_head(const struct replay *replay, struct eds_item_device *device,
                      const struct eds_buffer_head *head, uint64_t place)
 {
     struct log_store *log = replay->log;
-    struct eds_item_device *device = eds_item_index_device(&log->index, id);
 
-    if (device == NULL)
-        return false;
     if (device->head_place == 0)
         log->live_size += log_head_size(device);
     device->head = *head;
     device->head_place = place;
     device->head_home = log_home(log, &replay->frames);
-    return true;
+}
+
+/* The last order that a device has answered. */
+static void set_command(const struct replay *replay, struct eds_item_device *device,
+                        uint64_t counter, uint64_t place)
+{
+    struct log_store *log = replay->log;
+
+    if (device->command_place == 0)
+        log->live_size += log_command_size(device);
+    device->head.command_counter = counter;
+    device->command_place = place;
+    device->command_home = log_home(log, &replay->frames);
 }
 
 /* Remembers where a device's head was before this transaction. */
@@ -59,6 +69,8 @@ static void remember_head(const struct replay *replay, struct eds_item_device *d
     device->before.head = device->head;
     device->before.head_place = device->head_place;
     device->before.head_home = device->head_home;
+    device->before.command_place = device->command_place;
+    device->before.command_home = device->command_home;
 }
 
 static void restore_heads(struct log_store *log, uint64_t first, uint64_t count)
@@ -75,6 +87,10 @@ static void restore_heads(struct log_store *log, uint64_t first, uint64_t count)
         if (device->head_place != 0 && device->before.head_place == 0)
             log->live_size -= log_head_size(device);
         device->head_place = device->before.head_place;
+        if (device->command_place != 0 && device->before.command_place == 0)
+            log->live_size -= log_command_size(device);
+        device->command_place = device->before.command_place;
+        device->command_home = device->before.command_home;
     }
 }
 
@@ -86,6 +102,7 @@ static int32_t apply_item(const struct replay *replay, unsigned flags, const uin
     struct eds_item_device *device;
     struct eds_item_node *node;
     struct eds_buffer_head head;
+    struct eds_order_answer answer;
     int32_t rc = eds_ring_item_decode(&item, flags, body, size);
 
     if (rc != EDS_OK)
@@ -110,34 +127,64 @@ static int32_t apply_item(const struct replay *replay, unsigned flags, const uin
         log->id_last = item->id;
     if (!eds_ring_set_reason(log, node, item->is_dead ? item->reason : NULL))
         goto out;
+    rc = EDS_OK;
+    if ((flags & LOG_ITEM_MOVES_HEAD) == 0)
+        goto out;
+    remember_head(replay, device, item->id);
     head.sequence = item->entry.record.sequence;
     head.timestamp_ms = item->entry.record.timestamp_ms;
+    head.command_counter = device->head.command_counter;
     (void)eds_record_digest(head.record_hash, &item->entry.record); /* it was decoded */
-    if ((flags & LOG_ITEM_MOVES_HEAD) != 0)
-        remember_head(replay, device, item->id);
-    if ((flags & LOG_ITEM_MOVES_HEAD) == 0 || set_head(replay, device->id, &head, place))
-        rc = EDS_OK;
+    set_head(replay, device, &head, place);
+    if (eds_order_answer_read(&answer, &item->entry.record) &&
+        answer.counter >= head.command_counter)
+        set_command(replay, device, answer.counter, place);
 out:
     free(item);
+    return rc;
+}
+
+/* Finds or makes the device whose id is the rest of a body. */
+static int32_t find_device(const struct replay *replay, const uint8_t *body, size_t size,
+                           size_t fixed, struct eds_item_device **out)
+{
+    char id[EDS_DEVICE_ID_SIZE];
+    size_t id_size = size - fixed;
+
+    if (size < fixed || id_size >= sizeof id || memchr(body + fixed, '\0', id_size) != NULL)
+        return EDS_ERR_MALFORMED;
+    memcpy(id, body + fixed, id_size);
+    id[id_size] = '\0';
+    *out = eds_item_index_device(&replay->log->index, id);
+    return *out != NULL ? EDS_OK : EDS_ERR_NO_MEMORY;
+}
+
+static int32_t apply_command(const struct replay *replay, const uint8_t *body, size_t size,
+                             uint64_t place)
+{
+    struct eds_item_device *device;
+    int32_t rc = find_device(replay, body, size, LOG_COMMAND_FIXED, &device);
+
+    if (rc == EDS_OK && log_get(body, 8) >= device->head.command_counter)
+        set_command(replay, device, log_get(body, 8), place);
     return rc;
 }
 
 static int32_t apply_head(const struct replay *replay, const uint8_t *body, size_t size,
                           uint64_t place)
 {
-    char id[EDS_DEVICE_ID_SIZE];
-    size_t id_size = size - LOG_HEAD_FIXED;
+    struct eds_item_device *device;
     struct eds_buffer_head head;
+    int32_t rc = find_device(replay, body, size, LOG_HEAD_FIXED, &device);
 
-    if (size < LOG_HEAD_FIXED || id_size >= sizeof id ||
-        memchr(body + LOG_HEAD_FIXED, '\0', id_size) != NULL)
-        return EDS_ERR_MALFORMED;
-    memcpy(id, body + LOG_HEAD_FIXED, id_size);
-    id[id_size] = '\0';
+    if (rc != EDS_OK)
+        return rc;
     head.sequence = log_get(body, 8);
     head.timestamp_ms = log_get(body + 8, 8);
     memcpy(head.record_hash, body + 16, EDS_HASH_SIZE);
-    return set_head(replay, id, &head, place) ? EDS_OK : EDS_ERR_NO_MEMORY;
+    head.command_counter = device->head.command_counter;
+    set_head(replay, device, &head, place);
+    return EDS_OK;
 }
 
 /* A push that failed: nothing of it counts. */
@@ -206,6 +253,8 @@ static int32_t apply(struct replay *replay)
             rc = apply_item(replay, entry[1], body, size, place);
         else if (entry[0] == LOG_HEAD)
             rc = apply_head(replay, body, size, place);
+        else if (entry[0] == LOG_COMMAND)
+            rc = apply_command(replay, body, size, place);
         else if (entry[0] == LOG_GONE || entry[0] == LOG_VOID || entry[0] == LOG_BURIED ||
                  entry[0] == LOG_REVIVED)
             rc = apply_fate(replay->log, (enum log_kind)entry[0], body, size);
@@ -335,7 +384,7 @@ static bool in_use(const struct log_store *log, uint32_t sector)
     for (size_t i = 0; i < log->index.devices.count; i++) {
         const struct eds_item_device *device = log->index.devices.values[i];
 
-        if (log_head_in(device, sector))
+        if (log_head_in(device, sector) || log_command_in(device, sector))
             return true;
     }
     for (size_t i = 0; i < 2; i++)

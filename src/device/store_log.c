@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "device/item.h"
+#include "edgesentry/command.h"
 
 static struct log_store *of(struct eds_buffer_store *store)
 {
@@ -56,10 +57,10 @@ struct push {
     struct log_frames frames;
     struct pushed {
         struct eds_item_node *node;
-        size_t offset, size; /* of the entry in the transaction */
-        bool moves_head;
+        size_t offset, size;      /* of the entry in the transaction */
+        bool moves_head, answers; /* answers an order, the last one */
     } * list;
-    uint64_t head_size; /* of devices that had no head yet */
+    uint64_t head_size; /* of heads and counters of orders that were not there yet */
 };
 
 static int32_t plan_item(struct push *push, size_t i, struct eds_buffer_item *item,
@@ -69,6 +70,7 @@ static int32_t plan_item(struct push *push, size_t i, struct eds_buffer_item *it
     struct pushed *pushed = &push->list[i];
     struct eds_item_device *device = eds_item_index_device(&log->index, eds_item_device(item));
     size_t size = eds_ring_item_size(item);
+    struct eds_order_answer answer;
     uint8_t hash[EDS_HASH_SIZE];
     uint8_t *body;
     int32_t rc;
@@ -84,6 +86,10 @@ static int32_t plan_item(struct push *push, size_t i, struct eds_buffer_item *it
         push->head_size += log_head_size(device);
     (void)eds_record_digest(hash, &item->entry.record); /* it was encoded */
     pushed->moves_head = memcmp(hash, head->record_hash, sizeof hash) == 0;
+    pushed->answers = pushed->moves_head && eds_order_answer_read(&answer, &item->entry.record) &&
+                      answer.counter == head->command_counter;
+    if (pushed->answers && device->command_place == 0)
+        push->head_size += log_command_size(device);
     pushed->offset = push->txn.size;
     pushed->size = LOG_ENTRY_HEADER_SIZE + size;
     body =
@@ -137,6 +143,12 @@ static void take_in(struct push *push, const struct eds_buffer_head *heads, size
         if (pushed->moves_head) {
             device->head_place = pushed->node->place;
             device->head_home = pushed->node->home;
+        }
+        if (pushed->answers) {
+            if (device->command_place == 0)
+                log->live_size += log_command_size(device);
+            device->command_place = pushed->node->place;
+            device->command_home = pushed->node->home;
         }
     }
 }

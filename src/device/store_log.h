@@ -75,6 +75,11 @@ static inline uint32_t log_head_size(const struct eds_item_device *device)
     return LOG_ENTRY_HEADER_SIZE + LOG_HEAD_FIXED + (uint32_t)strlen(device->id);
 }
 
+static inline uint32_t log_command_size(const struct eds_item_device *device)
+{
+    return LOG_ENTRY_HEADER_SIZE + LOG_COMMAND_FIXED + (uint32_t)strlen(device->id);
+}
+
 static inline uint64_t log_place(const struct log_frame_place *frame, size_t offset)
 {
     return frame->position << 20 | (offset - frame->begin);
@@ -96,7 +101,7 @@ static inline uint32_t log_home(const struct log_store *log, const struct log_fr
     return (uint32_t)(frames->list[0].position / log->sector_size);
 }
 
-/* log_node_in and log_head_in tell what has its home in a sector. */
+/* log_node_in, log_head_in and log_command_in tell what has its home in a sector. */
 static inline bool log_node_in(const struct eds_item_node *node, uint32_t sector)
 {
     return node->place != 0 && node->home == sector;
@@ -105,6 +110,11 @@ static inline bool log_node_in(const struct eds_item_node *node, uint32_t sector
 static inline bool log_head_in(const struct eds_item_device *device, uint32_t sector)
 {
     return device->head_place != 0 && device->head_home == sector;
+}
+
+static inline bool log_command_in(const struct eds_item_device *device, uint32_t sector)
+{
+    return device->command_place != 0 && device->command_home == sector;
 }
 
 /* log_write.c.  eds_ring_txn_add appends an entry with room for a body, which it

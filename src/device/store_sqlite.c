@@ -13,6 +13,7 @@
 #include "base/place.h"
 #include "device/item.h"
 #include "device/store.h"
+#include "edgesentry/command.h"
 
 static struct sqlite_buffer *of(struct eds_buffer_store *store)
 {
@@ -62,11 +63,22 @@ static void roll_back(struct sqlite_buffer *sqlite)
         eds_buffer_sqlite_disconnect(sqlite);
 }
 
+static int32_t move_command(struct sqlite_buffer *sqlite, const struct eds_buffer_item *item,
+                            const struct eds_buffer_head *head, struct eds_error *err)
+{
+    sqlite3_stmt *move = sqlite->statements[BUFFER_MOVE_COMMAND];
+    int bound = sqlite3_bind_text(move, 1, eds_item_device(item), -1, SQLITE_STATIC);
+
+    bound |= bind_u64(move, 2, head->command_counter);
+    return run(sqlite, BUFFER_MOVE_COMMAND, bound, "write to", err);
+}
+
 static int32_t add_item(struct sqlite_buffer *sqlite, struct eds_buffer_item *item,
                         const struct eds_buffer_head *head, struct eds_error *err)
 {
     sqlite3_stmt *add = sqlite->statements[BUFFER_ADD];
     sqlite3_stmt *move = sqlite->statements[BUFFER_MOVE_HEAD];
+    struct eds_order_answer answer;
     uint8_t bytes[EDS_COMPACT_SIZE_MAX];
     size_t size;
     int bound;
@@ -87,7 +99,10 @@ static int32_t add_item(struct sqlite_buffer *sqlite, struct eds_buffer_item *it
     bound |= bind_u64(move, 2, head->sequence);
     bound |= bind_u64(move, 3, head->timestamp_ms);
     bound |= bind_bytes(move, 4, head->record_hash, EDS_HASH_SIZE);
-    return run(sqlite, BUFFER_MOVE_HEAD, bound, "write to", err);
+    rc = run(sqlite, BUFFER_MOVE_HEAD, bound, "write to", err);
+    return rc == EDS_OK && eds_order_answer_read(&answer, &item->entry.record)
+               ? move_command(sqlite, item, head, err)
+               : rc;
 }
 
 static int32_t push_once(struct sqlite_buffer *sqlite, struct eds_buffer_item *items,
@@ -337,7 +352,8 @@ static int32_t sqlite_heads(struct eds_buffer_store *store,
         const char *device_id = (const char *)sqlite3_column_text(statement, 0);
         const void *hash = sqlite3_column_blob(statement, 3);
         struct eds_buffer_head head = {.sequence = column_u64(statement, 1),
-                                       .timestamp_ms = column_u64(statement, 2)};
+                                       .timestamp_ms = column_u64(statement, 2),
+                                       .command_counter = column_u64(statement, 4)};
 
         if (device_id == NULL || hash == NULL ||
             sqlite3_column_bytes(statement, 3) != EDS_HASH_SIZE) {

@@ -31,6 +31,8 @@ static const char *const statement_texts[BUFFER_STATEMENT_COUNT] = {
     [BUFFER_MOVE_HEAD] = "INSERT INTO heads(device_id, sequence, timestamp_ms, record_hash)"
                          " VALUES(?1, ?2, ?3, ?4) ON CONFLICT(device_id) DO UPDATE SET"
                          " sequence = ?2, timestamp_ms = ?3, record_hash = ?4",
+    [BUFFER_MOVE_COMMAND] = "INSERT INTO commands VALUES(?1, ?2) ON CONFLICT(device_id) DO UPDATE"
+                            " SET counter = ?2",
     [BUFFER_NEXT] = WAITING FIRST,
     [BUFFER_NEXT_OF_DEVICE] = WAITING " AND device_id = ?2" FIRST,
     [BUFFER_NEXT_DEAD] = DEAD FIRST,
@@ -39,7 +41,8 @@ static const char *const statement_texts[BUFFER_STATEMENT_COUNT] = {
     [BUFFER_BURY] = "UPDATE items SET reason = ?2 WHERE id = ?1",
     [BUFFER_REVIVE] = "UPDATE items SET reason = NULL WHERE id = ?1",
     [BUFFER_ITEMS] = "SELECT id, entry, length(payload), priority, reason FROM items",
-    [BUFFER_HEADS] = "SELECT device_id, sequence, timestamp_ms, record_hash FROM heads",
+    [BUFFER_HEADS] = "SELECT device_id, sequence, timestamp_ms, record_hash, coalesce(counter, 0)"
+                     " FROM heads LEFT JOIN commands USING(device_id)",
     [BUFFER_PAGES] = "PRAGMA page_count",
 };
 
@@ -58,6 +61,12 @@ static const char tables[] = "CREATE TABLE items("
                              "sequence INTEGER NOT NULL,"
                              "timestamp_ms INTEGER NOT NULL,"
                              "record_hash BLOB NOT NULL) STRICT, WITHOUT ROWID;";
+
+/* Came later, and is made in files of before: whoever does not know it loses nothing by
+ * it. */
+static const char later_tables[] = "CREATE TABLE IF NOT EXISTS commands("
+                                   "device_id TEXT PRIMARY KEY,"
+                                   "counter INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
 
 static int32_t translate(int code)
 {
@@ -109,6 +118,13 @@ static int32_t ask(struct sqlite_buffer *sqlite, const char *pragma, int *out,
     return rc;
 }
 
+static int32_t make_later_tables(struct sqlite_buffer *sqlite, struct eds_error *err)
+{
+    if (sqlite3_exec(sqlite->db, later_tables, NULL, NULL, NULL) != SQLITE_OK)
+        return eds_buffer_sqlite_fail(sqlite, err, "make the tables of");
+    return EDS_OK;
+}
+
 /* Is this file ours?  An empty one becomes so. */
 static int32_t identify(struct sqlite_buffer *sqlite, struct eds_error *err)
 {
@@ -125,7 +141,7 @@ static int32_t identify(struct sqlite_buffer *sqlite, struct eds_error *err)
     if (rc != EDS_OK)
         return rc;
     if (application == APPLICATION_ID && version == VERSION)
-        return EDS_OK;
+        return make_later_tables(sqlite, err);
     if (application == APPLICATION_ID && version > VERSION)
         return eds_error_set(err, EDS_ERR_UNSUPPORTED,
                              "the offline buffer %s has version %d; this program reads up to %d",
@@ -138,6 +154,7 @@ static int32_t identify(struct sqlite_buffer *sqlite, struct eds_error *err)
              APPLICATION_ID, VERSION);
     if (sqlite3_exec(sqlite->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(sqlite->db, tables, NULL, NULL, NULL) != SQLITE_OK ||
+        sqlite3_exec(sqlite->db, later_tables, NULL, NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(sqlite->db, mark, NULL, NULL, NULL) != SQLITE_OK)
         return eds_buffer_sqlite_fail(sqlite, err, "make the tables of");
     return EDS_OK;

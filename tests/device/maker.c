@@ -27,16 +27,26 @@ static void fill_payload(uint8_t *out, size_t size, const char *id, uint64_t seq
         out[i] = (uint8_t)text[i % text_size];
 }
 
+void made_reference(char out[EDS_OBJECT_REF_SIZE], const char *id, uint64_t sequence)
+{
+    struct eds_order_answer answer = {.counter = sequence / MADE_ANSWER_EVERY,
+                                      .done = sequence % 3 != 0};
+
+    if (sequence % MADE_ANSWER_EVERY == 0)
+        eds_order_answer_write(out, &answer, id, sequence);
+    else
+        snprintf(out, EDS_OBJECT_REF_SIZE, "test://%s/%llu", id, (unsigned long long)sequence);
+}
+
 void maker_next(struct maker *maker, size_t payload_size, struct made *out)
 {
-    char object_ref[128];
+    char object_ref[EDS_OBJECT_REF_SIZE];
 
     assert_true(payload_size <= sizeof out->payload);
     maker->sequence++;
     out->payload_size = payload_size;
     fill_payload(out->payload, payload_size, maker->id, maker->sequence);
-    snprintf(object_ref, sizeof object_ref, "test://%s/%llu", maker->id,
-             (unsigned long long)maker->sequence);
+    made_reference(object_ref, maker->id, maker->sequence);
     memset(&out->entry, 0, sizeof out->entry);
     assert_int_equal(eds_record_sign(&out->entry.record, maker->id, maker->sequence,
                                      1700000000000 + maker->sequence, out->payload, payload_size,

@@ -4,6 +4,7 @@
 
 #include "edgesentry/attest.h"
 #include "edgesentry/buffer.h"
+#include "edgesentry/command.h"
 
 /* A device and its chain. */
 struct maker {
@@ -22,6 +23,13 @@ struct made {
 };
 
 void maker_init(struct maker *maker, const char *id);
+
+/* Every so many of a device's records is one that answers an order: 4 the first, 8 the
+ * second, ... */
+#define MADE_ANSWER_EVERY 4u
+
+/* made_reference writes the reference of a device's record of that sequence. */
+void made_reference(char out[EDS_OBJECT_REF_SIZE], const char *id, uint64_t sequence);
 
 /* maker_next makes the device's next record, attested, with that many bytes of
  * payload, which tell the device and the sequence as far as they go. */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "device/maker.h"
 #include "device/power_workload.h"
 
 static const uint8_t zero[EDS_HASH_SIZE];
@@ -43,12 +44,12 @@ static struct power_device *device_of(struct power_world *world, const void *id)
 static void make(struct power_world *world, const struct power_device *device,
                  const struct eds_buffer_head *head, struct eds_buffer_item *out, uint8_t *payload)
 {
-    char object_ref[64];
+    char object_ref[EDS_OBJECT_REF_SIZE];
     size_t size = dice_below(world->dice, world->payload_max);
 
     memset(out, 0, sizeof *out);
     memset(payload, (int)(++world->attempts & 0xff), size);
-    snprintf(object_ref, sizeof object_ref, "test://%llu", (unsigned long long)world->attempts);
+    made_reference(object_ref, device->id, head->sequence + 1);
     assert_int_equal(eds_record_sign(&out->entry.record, device->id, head->sequence + 1,
                                      1000 + world->attempts, payload, size, head->record_hash,
                                      object_ref, device->seed, NULL),
@@ -242,6 +243,7 @@ void power_check(struct power_world *world, struct eds_buffer *buffer)
         assert_true(last >= device->acknowledged);
         eds_buffer_head(buffer, device->id, &head);
         assert_int_equal(head.sequence, last);
+        assert_int_equal(head.command_counter, last / MADE_ANSWER_EVERY);
         if (last > 0)
             assert_memory_equal(head.record_hash, device->hashes[last], EDS_HASH_SIZE);
         device->acknowledged = last; /* what is seen stays, too */

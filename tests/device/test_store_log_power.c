@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "device/log_medium.h"
+#include "device/maker.h"
 #include "device/power_workload.h"
 
 #define SIZE EDS_LOG_SIZE_MIN
@@ -165,12 +166,14 @@ static void test_full(void **state)
 
         for (int i = 0; i < 200 && world.failures == failures; i++) { /* pushes only */
             struct eds_buffer_head head;
+            char reference[EDS_OBJECT_REF_SIZE];
             static uint8_t payload[4000];
             struct eds_buffer_item item = {.payload = payload, .payload_size = sizeof payload};
 
             eds_buffer_head(buffer, "device-0", &head);
+            made_reference(reference, "device-0", head.sequence + 1);
             assert_int_equal(eds_record_sign(&item.entry.record, "device-0", head.sequence + 1, 1,
-                                             payload, sizeof payload, head.record_hash, "x",
+                                             payload, sizeof payload, head.record_hash, reference,
                                              world.devices[0].seed, NULL),
                              EDS_OK);
             if (eds_buffer_push_many(buffer, &item, 1, NULL) == EDS_OK) {
