@@ -22,6 +22,7 @@ struct eds_ledger;
 struct eds_roster_ops;
 struct eds_quarantine_ops;
 struct eds_gap_ops;
+struct eds_order_ops;
 
 /* A device's last accepted record, or the end of a gap closed behind it
  * (store/gaps.h): what the next record must follow.  A device never seen has
@@ -37,8 +38,9 @@ enum eds_decision {
     EDS_DECISION_ACCEPTED,
     EDS_DECISION_REJECTED,
     EDS_DECISION_QUARANTINED, /* kept apart (store/quarantine.h) */
-    EDS_DECISION_CHANGED,     /* no record's: the registry was changed (store/roster.h), or
-                                 a gap closed (store/gaps.h) */
+    EDS_DECISION_CHANGED,     /* no record's: the registry was changed (store/roster.h), a
+                                 gap closed (store/gaps.h), or an order given or answered
+                                 (store/orders.h) */
 };
 
 /* The words of the table for decisions ("Accepted").  parse returns false for any
@@ -202,6 +204,7 @@ struct eds_ledger {
     const struct eds_roster_ops *roster;         /* store/roster.h */
     const struct eds_quarantine_ops *quarantine; /* store/quarantine.h */
     const struct eds_gap_ops *gaps;              /* store/gaps.h */
+    const struct eds_order_ops *orders;          /* store/orders.h */
     uint32_t schema_version; /* of the tables, as open left them; 0: there are none */
 };
 

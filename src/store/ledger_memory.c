@@ -125,6 +125,7 @@ static void memory_close(struct eds_ledger *ledger)
     }
     for (size_t i = 0; i < memory->operation_count; i++)
         free(memory->operations[i]);
+    eds_memory_orders_free(memory);
     free(memory->devices);
     free(memory->objects);
     free(memory->conflicts);
@@ -164,6 +165,7 @@ int32_t eds_memory_open(struct eds_ledger **out, struct eds_error *err)
     memory->ledger.roster = &eds_memory_roster_ops;
     memory->ledger.quarantine = &eds_memory_quarantine_ops;
     memory->ledger.gaps = &eds_memory_gap_ops;
+    memory->ledger.orders = &eds_memory_order_ops;
     rc = eds_key_table_init(&memory->device_ids, err);
     if (rc == EDS_OK)
         rc = eds_key_table_init(&memory->object_refs, err);

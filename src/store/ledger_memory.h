@@ -9,6 +9,7 @@
 #include "store/gaps.h"
 #include "store/key_table.h"
 #include "store/ledger.h"
+#include "store/orders.h"
 #include "store/quarantine.h"
 #include "store/roster.h"
 
@@ -93,6 +94,9 @@ struct memory_ledger {
     struct eds_quarantined **quarantined; /* by id - 1; NULL: taken out */
     size_t quarantined_count, quarantined_capacity;
 
+    struct eds_stored_order **orders; /* as they were given */
+    size_t order_count, order_capacity;
+
     uint64_t gap_count;
     uint64_t record_count, accepted_count, kept_apart_count, changed_count;
     uint64_t commit_number; /* of the commit that runs or ran last */
@@ -103,6 +107,11 @@ extern const struct eds_roster_ops eds_memory_roster_ops;
 extern const struct eds_quarantine_ops eds_memory_quarantine_ops;
 
 extern const struct eds_gap_ops eds_memory_gap_ops;
+
+extern const struct eds_order_ops eds_memory_order_ops;
+
+/* ledger_memory_orders.c: frees all orders. */
+void eds_memory_orders_free(struct memory_ledger *memory);
 
 /* ledger_memory_gaps.c: frees a device's gaps. */
 void eds_memory_gaps_free(struct memory_device *device);

@@ -143,6 +143,7 @@ int32_t eds_postgres_open(struct eds_ledger **out, const char *url, enum postgre
     postgres->ledger.roster = &eds_postgres_roster_ops;
     postgres->ledger.quarantine = &eds_postgres_quarantine_ops;
     postgres->ledger.gaps = &eds_postgres_gap_ops;
+    postgres->ledger.orders = &eds_postgres_order_ops;
     postgres->mode = mode;
     rc = eds_commit_plan_init(&postgres->plan, err);
     if (rc == EDS_OK && eds_port_random(postgres->writer_id, POSTGRES_WRITER_SIZE) != 0)

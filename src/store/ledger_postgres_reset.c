@@ -9,7 +9,8 @@
 int32_t eds_postgres_reset(struct eds_ledger *ledger, struct eds_error *err)
 {
     static const char sql[] =
-        "TRUNCATE audit_records, operation_logs, chain_heads, raw_objects, conflicts, chain_gaps";
+        "TRUNCATE audit_records, operation_logs, chain_heads, raw_objects, conflicts, chain_gaps,"
+        " device_commands";
     struct postgres_ledger *postgres = (struct postgres_ledger *)ledger;
     struct postgres_params none = {.count = 0};
     PGresult *result = NULL;

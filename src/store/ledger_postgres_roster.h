@@ -5,12 +5,14 @@
 
 #include "store/gaps.h"
 #include "store/ledger_postgres.h"
+#include "store/orders.h"
 #include "store/quarantine.h"
 #include "store/roster.h"
 
 extern const struct eds_roster_ops eds_postgres_roster_ops;
 extern const struct eds_quarantine_ops eds_postgres_quarantine_ops;
 extern const struct eds_gap_ops eds_postgres_gap_ops;
+extern const struct eds_order_ops eds_postgres_order_ops;
 
 /* A transaction of its own that ends without a trace. */
 void eds_postgres_roll_back(struct postgres_ledger *postgres);

@@ -11,6 +11,7 @@
  *   registry_version   one: its last change        -
  *   quarantined_records  each record kept apart    id, (device_id, record_hash)
  *   chain_gaps         each gap that was closed    (device_id, id)
+ *   device_commands    each order to a device      (device_id, counter)
  *   ledger_writers     each ledger open to write   writer_id
  *   edgesentry_schema  each step taken             version
  *
@@ -113,6 +114,21 @@ static const char *const steps[] = {
     "key_id BYTEA NOT NULL,"
     "signature BYTEA NOT NULL);"
     "CREATE INDEX chain_gaps_order ON chain_gaps(device_id, id);",
+    "CREATE TABLE device_commands("
+    "device_id TEXT COLLATE \"C\" NOT NULL,"
+    "counter BIGINT NOT NULL,"
+    "kind BIGINT NOT NULL,"
+    "issued_ms BIGINT NOT NULL,"
+    "not_after_ms BIGINT NOT NULL,"
+    "operator TEXT COLLATE \"C\" NOT NULL,"
+    "body TEXT NOT NULL,"
+    "key_id BYTEA NOT NULL,"
+    "signature BYTEA NOT NULL,"
+    "taken_ms BIGINT,"
+    "result TEXT,"
+    "result_ms BIGINT,"
+    "result_sequence BIGINT,"
+    "PRIMARY KEY(device_id, counter));",
 };
 #define VERSION ((int)(sizeof steps / sizeof steps[0]))
 

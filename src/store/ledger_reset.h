@@ -5,8 +5,8 @@
 
 #include "store/ledger.h"
 
-/* eds_postgres_reset removes all records, heads, gaps, forks, payloads and lines of
- * the operation log from a ledger in PostgreSQL, in one transaction; the registry
+/* eds_postgres_reset removes all records, heads, gaps, forks, payloads, orders and lines
+ * of the operation log from a ledger in PostgreSQL, in one transaction; the registry
  * stays.  Asserts that it is one.  EDS_OK, EDS_ERR_IO. */
 int32_t eds_postgres_reset(struct eds_ledger *ledger, struct eds_error *err);
 

@@ -58,6 +58,7 @@ int32_t eds_sqlite_open(struct eds_ledger **out, const char *path, bool read_onl
     sqlite->ledger.roster = &eds_sqlite_roster_ops;
     sqlite->ledger.quarantine = &eds_sqlite_quarantine_ops;
     sqlite->ledger.gaps = &eds_sqlite_gap_ops;
+    sqlite->ledger.orders = &eds_sqlite_order_ops;
     sqlite->read_only = read_only;
     sqlite->wal_pages_soft = WAL_PAGES_SOFT;
     sqlite->wal_pages_hard = sqlite->wal_pages_wait = WAL_PAGES_HARD;

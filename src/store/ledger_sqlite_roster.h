@@ -4,6 +4,7 @@
 
 #include "store/gaps.h"
 #include "store/ledger_sqlite.h"
+#include "store/orders.h"
 #include "store/quarantine.h"
 #include "store/roster.h"
 
@@ -14,6 +15,7 @@ int32_t eds_sqlite_prepare(const struct sqlite_ledger *sqlite, const char *sql, 
 extern const struct eds_roster_ops eds_sqlite_roster_ops;
 extern const struct eds_quarantine_ops eds_sqlite_quarantine_ops;
 extern const struct eds_gap_ops eds_sqlite_gap_ops;
+extern const struct eds_order_ops eds_sqlite_order_ops;
 
 /* The slots of the table of functions. */
 int32_t eds_sqlite_roster_change(struct eds_ledger *ledger, const struct eds_roster_change *changes,

@@ -14,6 +14,7 @@
  *   registry_version  one: its last change      -
  *   quarantined_records  each record kept apart   id, (device_id, record_hash)
  *   chain_gaps      each gap that was closed    (device_id, id)
+ *   device_commands  each order to a device     (device_id, counter)
  *
  * Names and columns of audit_records and operation_logs are those of
  * docs/SPEC.md, so that a query written for the one store works on the other.
@@ -30,6 +31,8 @@
  *   who, why                   NULL, or who changed the registry and why
  *   not_before_ms and such     Unix milliseconds; NULL where there is no border
  *   attested                   0 or 1
+ *   taken_ms, result_ms        Unix milliseconds; NULL: not yet
+ *   result                     'done' or 'refused'; NULL: not yet
  *   payload                    BLOB; NULL where it is kept elsewhere
  *   places                     BLOB: the sequence and id of records (places.h)
  *   refs                       BLOB: object_ref and id of objects (ref_block.h)
@@ -153,6 +156,21 @@ static const char *const steps[] = {
     "first_ref TEXT NOT NULL PRIMARY KEY,"
     "refs BLOB NOT NULL) STRICT, WITHOUT ROWID;",
     "DROP TABLE object_index;",
+    "CREATE TABLE device_commands("
+    "device_id TEXT NOT NULL,"
+    "counter INTEGER NOT NULL,"
+    "kind INTEGER NOT NULL,"
+    "issued_ms INTEGER NOT NULL,"
+    "not_after_ms INTEGER NOT NULL,"
+    "operator TEXT NOT NULL,"
+    "body TEXT NOT NULL,"
+    "key_id BLOB NOT NULL,"
+    "signature BLOB NOT NULL,"
+    "taken_ms INTEGER,"
+    "result TEXT,"
+    "result_ms INTEGER,"
+    "result_sequence INTEGER,"
+    "PRIMARY KEY(device_id, counter)) STRICT, WITHOUT ROWID;",
 };
 #define PLACES_STEP 5
 #define REFS_STEP   7

@@ -29,7 +29,7 @@ def eds(*args, code=0, url=None):
 def walk(place, url):
     assert "schema version 4" in eds("db", "migrate", "--store", url)
     again = json.loads(eds("db", "migrate", "--store", url, "--json"))
-    assert again == {"store": "postgresql", "schema_version": 4}, again
+    assert again == {"store": "postgresql", "schema_version": 5}, again
     public = json.loads(eds("inspect-key", "--private-key-hex", KEY))["public_key_hex"]
     eds("demo-lift-inspection", "--device-id", "lift-01", "--private-key-hex", KEY,
         "--object-prefix", "s3://bucket/lift-01", "--out-file", "sent.json",

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "store/gap_sample.h"
+#include "store/orders.h"
 #include "store/ledger_dump.h"
 #include "store/roster_sample.h"
 
@@ -154,6 +155,41 @@ static int32_t close_first_gap(struct stage *stage)
     return close_one(stage, &crane, 5);
 }
 
+static int32_t give_order(struct stage *stage)
+{
+    struct eds_order order = {.device_id = "lift-01",
+                              .counter = 1,
+                              .kind = EDS_ORDER_REPORT_STATUS,
+                              .issued_ms = NOW_MS,
+                              .not_after_ms = NOW_MS + 1,
+                              .operator_name = "alice"};
+    struct eds_order_word word = {.key_id = {1}, .signature = {2}};
+    struct eds_order_giving giving = {
+        .order = &order, .word = &word, .message = "given", .why = "a test", .now_ms = NOW_MS};
+    struct eds_enrolment alice;
+    int32_t rc = find(stage, EDS_ROLE_OPERATOR, "alice", &alice);
+
+    giving.operator_revision = alice.revision;
+    return rc == EDS_OK ? stage->ledger->orders->give(stage->ledger, &giving, stage->err) : rc;
+}
+
+static int32_t take_order(struct stage *stage)
+{
+    return stage->ledger->orders->take(stage->ledger, "lift-01", 1, NOW_MS + 2, stage->err);
+}
+
+static int32_t settle_order(struct stage *stage)
+{
+    struct eds_order_settling settling = {.device_id = "lift-01",
+                                          .counter = 1,
+                                          .result = EDS_ORDER_DONE,
+                                          .sequence = 9,
+                                          .message = "answered",
+                                          .now_ms = NOW_MS + 3};
+
+    return stage->ledger->orders->settle(stage->ledger, &settling, stage->err);
+}
+
 static int32_t revoke_key(struct stage *stage)
 {
     struct eds_enrolment it;
@@ -195,6 +231,9 @@ static const struct {
     {"close a gap", close_gap},
     {"one record", append_one},
     {"close another", close_first_gap},
+    {"give an order", give_order},
+    {"take the order", take_order},
+    {"answer the order", settle_order},
     {"revoke a key", revoke_key},
     {"revoke", revoke},
     {"retire", retire},

@@ -1,6 +1,7 @@
 /* change_script.h - every kind of change that an operator makes, one after the other,
  * under bad conditions: devices and operators added, a fleet imported, keys rotated,
- * quarantine, a gap closed, revoked, retired, and records in between.
+ * quarantine, a gap closed, an order given and answered, revoked, retired, and records in
+ * between.
  *
  * A step that fails must have left nothing, or (a COMMIT whose answer was lost) all of
  * it, and the same step taken again must work.  A ledger in memory, where nothing

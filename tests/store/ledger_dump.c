@@ -8,6 +8,7 @@
 
 #include "base/hex.h"
 #include "store/gaps.h"
+#include "store/orders.h"
 #include "store/roster.h"
 
 struct dump {
@@ -147,6 +148,30 @@ static int32_t dump_gaps(struct dump *dump)
     return rc == EDS_ERR_NOT_FOUND ? EDS_OK : rc;
 }
 
+static int32_t dump_orders(void *context, const struct eds_enrolment *device)
+{
+    struct dump *dump = context;
+    struct eds_ledger *ledger = dump->ledger;
+    struct eds_stored_order found = {.order.counter = 0};
+    int32_t rc;
+
+    while ((rc = ledger->orders->next(ledger, device->id, found.order.counter, 0, &found,
+                                      dump->err)) == EDS_OK) {
+        uint8_t hash[EDS_HASH_SIZE];
+
+        eds_order_digest(hash, &found.order);
+        fprintf(dump->out,
+                "order %s %" PRIu64 " taken=%" PRIu64 " result=%d at %" PRIu64 " by %" PRIu64,
+                device->id, found.order.counter, found.taken_ms, (int)found.result, found.result_ms,
+                found.result_sequence);
+        print_bytes(dump->out, "hash", hash, sizeof hash);
+        print_bytes(dump->out, "key_id", found.word.key_id, EDS_KEY_ID_SIZE);
+        print_bytes(dump->out, "signature", found.word.signature, EDS_SIGNATURE_SIZE);
+        fputc('\n', dump->out);
+    }
+    return rc == EDS_ERR_NOT_FOUND ? EDS_OK : rc;
+}
+
 static int32_t dump_enrolment(void *context, const struct eds_enrolment *it)
 {
     struct dump *dump = context;
@@ -205,6 +230,9 @@ static int32_t dump_all(struct dump *dump)
         rc = ops->conflicts(dump->ledger, dump_conflict, dump, dump->err);
     if (rc == EDS_OK)
         rc = dump_gaps(dump);
+    if (rc == EDS_OK)
+        rc =
+            dump->ledger->roster->scan(dump->ledger, EDS_ROLE_DEVICE, dump_orders, dump, dump->err);
     if (rc == EDS_OK)
         rc = dump_roster(dump);
     return rc;

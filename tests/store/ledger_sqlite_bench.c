@@ -112,6 +112,7 @@ void sqlite_bench_age(struct sqlite_bench *bench)
                             "DROP TABLE audit_records; ALTER TABLE old RENAME TO audit_records;"
                             "DROP TABLE record_places;"
                             "ALTER TABLE chain_heads DROP COLUMN places;"
+                            "DROP TABLE device_commands;"
                             "PRAGMA user_version=5");
 }
 

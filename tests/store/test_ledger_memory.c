@@ -1,6 +1,7 @@
 /* test_ledger_memory.c - the in-memory ledger keeps every promise of a ledger,
  * and stays as it was when memory runs out. */
 #include "store/gap_conformance.h"
+#include "store/order_conformance.h"
 #include "store/ledger_conformance.h"
 
 #include <stdarg.h>
@@ -82,7 +83,8 @@ int main(void)
     int failures = ledger_conformance_run("memory", open_memory, clean) +
                    roster_conformance_run("memory's registry", open_memory, clean) +
                    quarantine_conformance_run("kept apart", open_memory, clean) +
-                   gap_conformance_run("gaps", open_memory, clean);
+                   gap_conformance_run("gaps", open_memory, clean) +
+                   order_conformance_run("commands", open_memory, clean);
 
     return failures + cmocka_run_group_tests_name("memory runs out", tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* test_ledger_postgres.c - the PostgreSQL ledger keeps every promise of a ledger,
  * on a real server. */
 #include "store/gap_conformance.h"
+#include "store/order_conformance.h"
 #include "store/ledger_conformance.h"
 
 #include <stdio.h>
@@ -36,7 +37,8 @@ int main(void)
     failed = ledger_conformance_run("postgresql", open_postgres, clean) +
              roster_conformance_run("postgresql's registry", open_postgres, clean) +
              quarantine_conformance_run("kept apart", open_postgres, clean) +
-             gap_conformance_run("gaps", open_postgres, clean);
+             gap_conformance_run("gaps", open_postgres, clean) +
+             order_conformance_run("commands", open_postgres, clean);
     postgres_remove(&server);
     return failed;
 }

@@ -47,7 +47,8 @@ static void plant(uint64_t n, const char *state, bool late)
     postgres_sql(&server, sql);
     snprintf(sql, sizeof sql,
              "DO 'DECLARE t TEXT; BEGIN FOREACH t IN ARRAY ARRAY[''registry'',''registry_keys'',"
-             "''registry_version'',''chain_heads'',''chain_gaps'',''operation_logs'',"
+             "''registry_version'',''chain_heads'',''chain_gaps'',''device_commands'',"
+             "''operation_logs'',"
              "''audit_records'',''ledger_writers''] LOOP EXECUTE format(''CREATE %s TRIGGER fault"
              " %s INSERT OR UPDATE ON place%u.%%I %s FOR EACH ROW EXECUTE FUNCTION"
              " place%u.fail()'', t); END LOOP; END'",

@@ -1,5 +1,6 @@
 /* test_ledger_sqlite.c - the SQLite ledger keeps every promise of a ledger. */
 #include "store/gap_conformance.h"
+#include "store/order_conformance.h"
 #include "store/ledger_conformance.h"
 
 #include <stdio.h>
@@ -36,5 +37,6 @@ int main(void)
     return ledger_conformance_run("sqlite", open_sqlite, clean) +
            roster_conformance_run("sqlite's registry", open_sqlite, clean) +
            quarantine_conformance_run("kept apart", open_sqlite, clean) +
-           gap_conformance_run("gaps", open_sqlite, clean);
+           gap_conformance_run("gaps", open_sqlite, clean) +
+           order_conformance_run("commands", open_sqlite, clean);
 }
