@@ -30,6 +30,7 @@ declare -A public=(
     [edgesentry/ed25519.h]=core
     [edgesentry/record.h]=core
     [edgesentry/attest.h]=core
+    [edgesentry/command.h]=core
     [edgesentry/chain.h]=core
     [edgesentry/verifier.h]=core
     [edgesentry/json.h]=codec

@@ -67,6 +67,29 @@ void maker_push(struct maker *maker, struct eds_buffer *buffer, size_t payload_s
         fail_msg("%s", err.text);
 }
 
+void maker_push_answer(struct maker *maker, struct eds_buffer *buffer, uint64_t counter)
+{
+    struct eds_order_answer answer = {.counter = counter, .done = true};
+    char reference[EDS_OBJECT_REF_SIZE];
+    struct eds_entry entry = {.attestation.present = false};
+
+    maker->sequence++;
+    eds_order_answer_write(reference, &answer, maker->id, maker->sequence);
+    assert_int_equal(eds_record_sign(&entry.record, maker->id, maker->sequence, 1, "", 0,
+                                     maker->record_hash, reference, maker->seed, NULL),
+                     EDS_OK);
+    assert_int_equal(eds_record_digest(maker->record_hash, &entry.record), EDS_OK);
+    assert_int_equal(eds_buffer_push(buffer, &entry, "", 0, EDS_PRIORITY_ALARM, NULL), EDS_OK);
+}
+
+void assert_counter(struct eds_buffer *buffer, const char *id, uint64_t counter)
+{
+    struct eds_buffer_head head;
+
+    eds_buffer_head(buffer, id, &head);
+    assert_int_equal(head.command_counter, counter);
+}
+
 void assert_made(const struct eds_buffer_item *item, const char *id, uint64_t sequence)
 {
     static uint8_t payload[MADE_PAYLOAD_MAX];

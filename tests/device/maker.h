@@ -38,6 +38,11 @@ void maker_next(struct maker *maker, size_t payload_size, struct made *out);
 /* maker_push makes the next record and pushes it; a failure fails the test. */
 void maker_push(struct maker *maker, struct eds_buffer *buffer, size_t payload_size);
 
+/* maker_push_answer pushes a record that answers the order of that counter;
+ * assert_counter fails the test unless it is the device's last one. */
+void maker_push_answer(struct maker *maker, struct eds_buffer *buffer, uint64_t counter);
+void assert_counter(struct eds_buffer *buffer, const char *id, uint64_t counter);
+
 /* assert_made fails the test unless an item is the device's record of that
  * sequence with the payload that maker_next gave it. */
 void assert_made(const struct eds_buffer_item *item, const char *id, uint64_t sequence);

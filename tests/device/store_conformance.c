@@ -162,29 +162,6 @@ static void test_head_after_delivery(void **state)
     eds_buffer_close(buffer);
 }
 
-static void push_answer(struct maker *maker, struct eds_buffer *buffer, uint64_t counter)
-{
-    struct eds_order_answer answer = {.counter = counter, .done = true};
-    char reference[EDS_OBJECT_REF_SIZE];
-    struct eds_entry entry = {.attestation.present = false};
-
-    maker->sequence++;
-    eds_order_answer_write(reference, &answer, maker->id, maker->sequence);
-    assert_int_equal(eds_record_sign(&entry.record, maker->id, maker->sequence, 1, "", 0,
-                                     maker->record_hash, reference, maker->seed, NULL),
-                     EDS_OK);
-    assert_int_equal(eds_record_digest(maker->record_hash, &entry.record), EDS_OK);
-    assert_int_equal(eds_buffer_push(buffer, &entry, "", 0, EDS_PRIORITY_ALARM, NULL), EDS_OK);
-}
-
-static void check_counter(struct eds_buffer *buffer, const char *id, uint64_t counter)
-{
-    struct eds_buffer_head head;
-
-    eds_buffer_head(buffer, id, &head);
-    assert_int_equal(head.command_counter, counter);
-}
-
 /* The last order that was answered is known when its answer is long gone; it is each
  * device's own, only rises, and is no smaller for a lower one. */
 static void test_orders_answered(void **state)
@@ -195,27 +172,27 @@ static void test_orders_answered(void **state)
 
     maker_init(&a, "a");
     maker_init(&b, "b");
-    push_answer(&a, buffer, 7);
-    push_answer(&b, buffer, UINT64_MAX);
-    push_answer(&a, buffer, 3);
+    maker_push_answer(&a, buffer, 7);
+    maker_push_answer(&b, buffer, UINT64_MAX);
+    maker_push_answer(&a, buffer, 3);
     for (int i = 0; i < 3; i++)
         maker_push(&b, buffer, 10);
-    check_counter(buffer, "a", 7);
+    assert_counter(buffer, "a", 7);
     for (int i = 0; i < 2; i++) {
         struct eds_buffer_item *item;
 
         buffer = reopen(place, buffer);
-        check_counter(buffer, "a", 7);
-        check_counter(buffer, "b", UINT64_MAX);
-        check_counter(buffer, "c", 0);
+        assert_counter(buffer, "a", 7);
+        assert_counter(buffer, "b", UINT64_MAX);
+        assert_counter(buffer, "c", 0);
         while ((item = next(buffer, NULL, 0, false)) != NULL) {
             settle(buffer, item, EDS_SETTLE_REMOVE, NULL);
             free(item);
         }
     }
-    push_answer(&a, buffer, 8);
+    maker_push_answer(&a, buffer, 8);
     buffer = reopen(place, buffer);
-    check_counter(buffer, "a", 8);
+    assert_counter(buffer, "a", 8);
     eds_buffer_close(buffer);
 }
 
