@@ -90,7 +90,6 @@ static void load_head(struct eds_batch *batch, struct eds_pending_device *device
 {
     struct eds_error err;
 
-    device->fresh = true;
     if (batch->ledger->ops->head(batch->ledger, device->device_id, &device->head, &err) == EDS_OK)
         return;
     device->failed = true;
@@ -173,14 +172,10 @@ static enum eds_verdict check_object(struct eds_batch *batch, struct eds_batch_i
     return eds_gate_check_object(s->request.entry, taken_by, s->message);
 }
 
-/* Whether a rejection may be for the only reason that the head is an old one
- * from the cache, because another node has taken records of the device.  What
- * is accepted needs no such doubt: the commit compares heads itself. */
-static bool may_be_stale(const struct eds_pending_device *device, enum eds_verdict verdict)
+static bool is_about_head(enum eds_verdict verdict)
 {
-    return !device->fresh && device->append_count == 0 &&
-           (verdict == EDS_VERDICT_SEQUENCE || verdict == EDS_VERDICT_PREVIOUS_HASH ||
-            verdict == EDS_VERDICT_ATTESTATION_ABSENT);
+    return verdict == EDS_VERDICT_SEQUENCE || verdict == EDS_VERDICT_PREVIOUS_HASH ||
+           verdict == EDS_VERDICT_ATTESTATION_ABSENT;
 }
 
 /* Whether a record seems to have a gap before it for the only reason that another
@@ -203,21 +198,50 @@ static bool is_quarantined_elsewhere(struct eds_batch *batch, const struct eds_s
 
 /* Whether the record that is missing before this one is kept apart: its device is
  * being released just now. */
-static bool is_next_apart(struct eds_batch *batch, const struct eds_pending_device *device,
-                          enum eds_verdict verdict)
+static bool is_next_apart(struct eds_batch *batch, const struct eds_pending_device *device)
 {
     struct eds_quarantine_place place = {device->head.sequence, INT64_MAX};
     struct eds_quarantined next;
     struct eds_error err;
     bool is_apart;
 
-    if (verdict != EDS_VERDICT_SEQUENCE || batch->ledger->quarantine == NULL ||
+    if (batch->ledger->quarantine == NULL ||
         batch->ledger->quarantine->next(batch->ledger, device->device_id, &place, &next, &err) !=
             EDS_OK)
         return false;
     is_apart = next.entry.record.sequence - device->head.sequence == 1;
     free(next.payload);
     return is_apart;
+}
+
+/* What a rejection because of the head needs: that it is not an old head, from the cache
+ * while another node has taken records, or from before a release.  A release puts a
+ * record into the chain before it takes it out of quarantine.  So quarantine is looked
+ * at first, and the head after that: a record found in neither was in neither.  What is
+ * accepted needs no such doubt, as the commit compares heads itself. */
+static enum eds_verdict settle(struct eds_batch *batch, struct eds_batch_item *item,
+                               struct eds_pending_device *device, enum eds_verdict verdict)
+{
+    for (unsigned i = 0; !device->settled && device->append_count == 0 && is_about_head(verdict);
+         i++) {
+        uint64_t sequence = device->head.sequence;
+
+        if (i == ATTEMPT_MAX) /* other nodes are faster, each time */
+            return store_failed(item->submission);
+        device->next_apart = verdict == EDS_VERDICT_SEQUENCE && is_next_apart(batch, device);
+        load_head(batch, device);
+        device->settled = !device->failed && device->head.sequence == sequence;
+        verdict = check_head(batch, item, device);
+    }
+    return verdict;
+}
+
+/* Whether a record has to come again, as the one before it is on its way. */
+static bool is_put_off(struct eds_batch *batch, const struct eds_pending_device *device,
+                       enum eds_verdict verdict)
+{
+    return verdict == EDS_VERDICT_SEQUENCE &&
+           (device->append_count == 0 ? device->next_apart : is_next_apart(batch, device));
 }
 
 static enum eds_verdict decide_quarantined(struct eds_batch *batch, struct eds_batch_item *item);
@@ -235,13 +259,10 @@ static enum eds_verdict decide(struct eds_batch *batch, struct eds_batch_item *i
     if (device->failed) /* an earlier record may have been good: this one has to wait */
         return store_failed(s);
     verdict = check_head(batch, item, device);
-    if (may_be_stale(device, verdict)) {
-        load_head(batch, device);
-        verdict = check_head(batch, item, device);
-    }
+    verdict = settle(batch, item, device, verdict);
     if (is_quarantined_elsewhere(batch, s, verdict))
         return decide_quarantined(batch, item);
-    if (is_next_apart(batch, device, verdict))
+    if (is_put_off(batch, device, verdict))
         return store_failed(s);
     if (verdict == EDS_VERDICT_CONFLICT) {
         struct eds_conflict *conflict = &batch->conflicts[batch->conflict_count++];

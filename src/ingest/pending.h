@@ -18,7 +18,8 @@ struct eds_pending_device {
     struct eds_head head;  /* past the pending appends */
     uint32_t append_count; /* of this batch */
     uint32_t last_append;  /* index, or EDS_PENDING_NONE */
-    bool fresh;            /* the head is from the ledger, not from the cache */
+    bool settled;          /* the head was read after a look into quarantine, which says: */
+    bool next_apart;       /* the next record is kept apart */
     bool failed;           /* the ledger did not answer: nothing is decided */
 };
 

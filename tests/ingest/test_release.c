@@ -267,6 +267,81 @@ static void test_released_just_then(void **state)
     assert_int_equal(stored_count(stage->ledger, "lift-a"), 2);
 }
 
+/* Another node's release, all of it, while this server decides. */
+static void release_elsewhere(struct stage *stage)
+{
+    struct eds_roster_change one = {&stage->it, "released", "alice", ""};
+
+    assert_int_equal(stage->ledger->roster->find(stage->ledger, EDS_ROLE_DEVICE, "lift-a",
+                                                 &stage->it, &stage->err),
+                     EDS_OK);
+    if (stage->it.state == EDS_DEVICE_ACTIVE)
+        return;
+    assert_int_equal(eds_release_records(stage->ledger, &stage->it, 5, &stage->report, &stage->err),
+                     EDS_OK);
+    assert_int_equal(stage->ledger->roster->find(stage->ledger, EDS_ROLE_DEVICE, "lift-a",
+                                                 &stage->it, &stage->err),
+                     EDS_OK);
+    stage->it.state = EDS_DEVICE_ACTIVE;
+    assert_int_equal(stage->ledger->roster->change(stage->ledger, &one, 1, 1, &stage->err), EDS_OK);
+}
+
+/* Two records are kept apart by another node; this one has heard nothing of it. */
+static void start_unaware(struct stage *stage)
+{
+    make_records(stage, 3);
+    send(stage, 0, 2, EDS_VERDICT_QUARANTINED);
+    eds_ingest_stop(stage->ingest);
+    stage->it.state = EDS_DEVICE_ACTIVE;
+    assert_int_equal(eds_registry_put(stage->registry, &stage->it, &stage->err), EDS_OK);
+    stage->ingest = start(&stage->config);
+}
+
+static void release_at_refresh(void *context)
+{
+    struct stage *stage = context;
+
+    release_elsewhere(stage);
+    assert_int_equal(eds_registry_put(stage->registry, &stage->it, &stage->err), EDS_OK);
+}
+
+/* They are released just when the registry is looked at: the record behind them is
+ * put off, and not refused. */
+static void test_released_at_refresh(void **state)
+{
+    struct stage *stage = *state;
+
+    stage->config.refresh = release_at_refresh;
+    stage->config.refresh_context = stage;
+    start_unaware(stage);
+    send(stage, 2, 1, EDS_VERDICT_STORE);
+    send(stage, 2, 1, EDS_VERDICT_ACCEPTED);
+}
+
+static struct stage *racing;
+static const struct eds_quarantine_ops *usual;
+
+static int32_t next_after_release(struct eds_ledger *ledger, const char *device_id,
+                                  struct eds_quarantine_place *place, struct eds_quarantined *out,
+                                  struct eds_error *err)
+{
+    ledger->quarantine = usual;
+    release_elsewhere(racing);
+    return usual->next(ledger, device_id, place, out, err);
+}
+
+static const struct eds_quarantine_ops racing_ops = {.next = next_after_release};
+
+/* They are released after the head was read, and before quarantine is looked at. */
+static void test_released_behind_the_head(void **state)
+{
+    racing = *state;
+    usual = racing->ledger->quarantine;
+    start_unaware(racing);
+    racing->ledger->quarantine = &racing_ops;
+    send(racing, 2, 1, EDS_VERDICT_ACCEPTED);
+}
+
 static void test_forged_is_not_kept(void **state)
 {
     struct stage *stage = *state;
@@ -289,6 +364,8 @@ int main(void)
         STAGE_TEST(test_two_that_want_one_reference),
         STAGE_TEST(test_a_key_revoked_meanwhile),
         STAGE_TEST(test_released_just_then),
+        STAGE_TEST(test_released_at_refresh),
+        STAGE_TEST(test_released_behind_the_head),
         STAGE_TEST(test_forged_is_not_kept),
     };
 
