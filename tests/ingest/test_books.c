@@ -157,7 +157,7 @@ static void test_counts(void **state)
     assert_int_equal(counts.conflict, EDS_VERDICT_CONFLICT + 1);
     assert_int_equal(counts.store_failed, EDS_VERDICT_STORE + 1);
     assert_int_equal(counts.overloaded, EDS_VERDICT_OVERLOADED + 1);
-    assert_int_equal(counts.rejected, 2 + 3 + 4 + 5 + 6 + 7 + 8 + 9 + 12 + 13 + 15 + 16);
+    assert_int_equal(counts.rejected, 2 + 3 + 4 + 5 + 6 + 7 + 8 + 9 + 12 + 13 + 15 + 16 + 17);
     assert_int_equal(counts.commits, 1);
     eds_books_free(&books);
 }
