@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "cli/commands.h"
+#include "cli/db_backup.h"
 #include "cli/json_out.h"
 #include "cli/say.h"
 #include "cli/store_arg.h"
@@ -64,10 +65,11 @@ static const struct eds_command migrate_command = {
     .run = run,
 };
 
-static const struct eds_command *const children[] = {&migrate_command, NULL};
+static const struct eds_command *const children[] = {&migrate_command, &eds_command_db_backup,
+                                                     NULL};
 
 const struct eds_command eds_command_db = {
     .name = "db",
-    .summary = "Prepare the database of a ledger",
+    .summary = "Prepare the database of a ledger, and back it up",
     .children = children,
 };

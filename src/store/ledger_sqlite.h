@@ -159,6 +159,11 @@ int32_t eds_sqlite_migrate(struct sqlite_ledger *sqlite, int version, struct eds
  * had none; within the migration's transaction. */
 int32_t eds_sqlite_fill_places(struct sqlite_ledger *sqlite, struct eds_error *err);
 
+/* ledger_sqlite_backup.c: eds_ledger_backup of store/backup.h. */
+int32_t eds_sqlite_backup(struct eds_ledger *ledger, const char *path,
+                          void (*progress)(void *context, uint64_t bytes), void *context,
+                          struct eds_error *err);
+
 /* ledger_sqlite_error.c: turns the connection's last failure into a code and a
  * sentence: "cannot <doing> <path>: <what SQLite says> (<its code>)". */
 int32_t eds_sqlite_fail(const struct sqlite_ledger *sqlite, struct eds_error *err,
