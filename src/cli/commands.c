@@ -46,7 +46,8 @@ static const struct eds_command audit = {
 };
 
 static const struct eds_command *const root_children[] = {
-    &audit, &eds_command_config, &eds_command_diag, &eds_command_completions, NULL,
+    &audit, &eds_command_config, &eds_command_diag, &eds_command_drill, &eds_command_completions,
+    NULL,
 };
 
 static const struct eds_option root_options[] = {

@@ -15,6 +15,7 @@ extern const struct eds_command eds_command_demo_lift_inspection;
 extern const struct eds_command eds_command_demo_ingest;
 extern const struct eds_command eds_command_device;
 extern const struct eds_command eds_command_diag;
+extern const struct eds_command eds_command_drill;
 extern const struct eds_command eds_command_export;
 extern const struct eds_command eds_command_inspect_key;
 extern const struct eds_command eds_command_keygen;

@@ -25,9 +25,10 @@ FLEET_KEY = "f381626e41e7027ea431bfe3009e94bdd25a746beec468948d6c3c7c5dc9a54b"
 
 # Commands whose examples serve until they are stopped, or need a server at a
 # fixed port: tests of their own run them.
-NEEDS_SERVER = {"demo-ingest", "serve", "serve-mqtt", "serve-tls", "send", "agent"}
+NEEDS_SERVER = {"demo-ingest", "serve", "serve-mqtt", "serve-tls", "send", "agent", "drill db",
+                "drill s3", "drill alert"}
 # Commands whose examples read the default ledger.
-NEEDS_LEDGER = {"diag", "export", "ledger verify"}
+NEEDS_LEDGER = {"diag", "export", "ledger verify", "db backup", "drill restore"}
 
 failures = 0
 
@@ -48,7 +49,7 @@ def commands_of(path):
     text = eds(*path, "--help").stdout.decode()
     if "\nCommands:\n" not in text:
         return [path]
-    names = re.findall(r"^  ([a-z-]+)  ", text.split("\nCommands:\n")[1].split("\n\n")[0], re.M)
+    names = re.findall(r"^  ([a-z0-9-]+)  ", text.split("\nCommands:\n")[1].split("\n\n")[0], re.M)
     if len(names) < 2 or names.pop() != "help":
         fail(f"{path} lists no commands, or not how to get help")
     return [leaf for name in names for leaf in commands_of([*path, name])]
@@ -120,7 +121,7 @@ def run_examples(leaves, directory):
         "--payload", "x", "--object-ref", "y", "--out", "lift_single_record.json",
         environment={"DEVICE_PRIVATE_KEY_HEX": SEED})
     for path, text in sorted(leaves, key=lambda leaf: "demo" not in leaf[0][-1]):
-        name = " ".join(path[1:])
+        name = " ".join(path[1:] if path[0] == "audit" else path)
         if name in NEEDS_SERVER or (name in NEEDS_LEDGER and not make_ledger()):
             continue
         if name == "device close-gap":
@@ -246,7 +247,8 @@ def check_full_disk():
 
 
 def main():
-    leaves = [(path, check_help(path)) for path in commands_of(["audit"])]
+    leaves = [(path, check_help(path)) for group in ("audit", "drill")
+              for path in commands_of([group])]
     leaves += [([word], check_help([word])) for word in ("completions",)
                if eds(word, "--help").returncode == 0]
     for path, text in leaves:

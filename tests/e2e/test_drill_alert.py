@@ -1,0 +1,150 @@
+#!/usr/bin/env python3
+"""eds drill alert: against a real server and, where there is one, a real Prometheus with
+the rules of deploy/prometheus, whose minutes are made seconds."""
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+SOURCE = pathlib.Path(os.environ["EDS_SOURCE"])
+sys.path.insert(0, str(SOURCE / "tests/support"))
+from eds_lab import EDS, eds, skip  # noqa: E402
+from drill_lab import Installation, between, failed, report_of  # noqa: E402
+
+RULES = (SOURCE / "deploy/prometheus/edgesentry.rules.yml").read_text()
+ALL = {"bad-signature", "unknown-device", "chain-break", "fork"}
+FIRES = {"fires-signature-failure-surge", "fires-high-rejection-rate", "fires-chain-break",
+         "fires-chain-fork"}
+
+
+def drill(site, *more, **how):
+    return report_of([EDS, "drill", "alert", *site.at(**how), *site.store, "--json", *more])
+
+
+def without_prometheus(site):
+    code, report, log = drill(site)
+    steps = {step["name"]: step["result"] for step in report["steps"]}
+    assert code == 0 and report["skipped_count"] == 3, (report, log)
+    assert steps["chain-break"] == "pass" and steps["fires-chain-break"] == "skip", steps
+    assert "fork" not in steps, steps
+    code, report, log = drill(site, "--fork")
+    assert code == 0 and report["skipped_count"] == 4, (report, log)
+    listed = eds("ledger", "verify", *site.store)
+    assert listed.returncode == 0 and b"2 records of 1 devices" in listed.stderr, listed
+    assert b"1 forks kept" in listed.stderr, listed
+
+
+def wrong_server(site):
+    """What is taken that must not be, and what is not counted."""
+    def takes(reason):
+        def edit(_, answer):
+            if reason in answer[2]:
+                answer[:] = [202, {"Content-Type": "application/json"}, b'{"status":"accepted"}']
+        return edit
+
+    def frozen(series):
+        def edit(path, answer):
+            if path == "/metrics":
+                answer[2] = re.sub(series + rb" \d+", series.replace(b"\\", b"") + b" 5", answer[2])
+        return edit
+
+    for step, how in (
+            ("bad-signature", {"port": between(site.port, takes(b"invalid signature"))}),
+            ("unknown-device", {"port": between(site.port, takes(b"unknown device"))}),
+            ("chain-break", {"port": between(site.port, takes(b"invalid previous"))}),
+            ("fork", {"port": between(site.port, takes(b"conflicting"))}),
+            ("chain-break",
+             {"admin": between(site.admin, frozen(b"edgesentry_chain_break_total"))})):
+        code, report, log = drill(site, "--fork", **how)
+        assert code == 2 and failed(report) == {step}, (step, report, log)
+
+
+class Prometheus:
+    def __init__(self, folder, admin, rules):
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        folder.mkdir()
+        (folder / "rules.yml").write_text(rules)
+        (folder / "prometheus.yml").write_text(
+            "global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}\n"
+            "rule_files: [rules.yml]\nscrape_configs:\n  - job_name: edgesentry\n"
+            f"    static_configs: [{{targets: ['127.0.0.1:{admin}']}}]\n")
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = folder / "log"
+        self.process = subprocess.Popen(
+            ["prometheus", f"--config.file={folder}/prometheus.yml",
+             f"--storage.tsdb.path={folder}/data", f"--web.listen-address=127.0.0.1:{self.port}"],
+            stdout=subprocess.DEVNULL, stderr=open(self.log, "wb"))
+        self.await_sample()
+
+    def await_sample(self):
+        """Until it has seen the server, whose counters it compares with later."""
+        deadline = time.monotonic() + 60
+        while True:
+            assert self.process.poll() is None and time.monotonic() < deadline, self.log.read_text()
+            try:
+                with urllib.request.urlopen(
+                        self.url + "/federate?match%5B%5D=edgesentry_chain_break_total") as page:
+                    if b"edgesentry_chain_break_total{" in page.read():
+                        return
+            except OSError:
+                pass
+            time.sleep(0.2)
+
+    def end(self):
+        self.process.terminate()
+        self.process.wait(60)
+
+
+def with_prometheus(site, folder):
+    """Minutes are seconds: a rate is one of 20 s, and has to last for one."""
+    rules = re.sub(r"\bfor: \w+", "for: 1s", RULES.replace("[5m]", "[20s]"))
+    prometheus = Prometheus(folder / "right", site.admin, rules)
+    code, report, log = drill(site, "--fork", "--timeout", "120", "--prometheus",
+                              prometheus.url + "/")
+    assert code == 0 and not failed(report) and report["skipped_count"] == 0, (report, log)
+    assert FIRES | ALL < {step["name"] for step in report["steps"]}, report
+    code, report, log = drill(site, "--prometheus", prometheus.url)
+    assert code == 2 and failed(report) == {"silent-before"}, (report, log)
+    prometheus.end()
+
+    deaf = Prometheus(folder / "deaf", site.admin,
+                      rules.replace("edgesentry_chain_break_total", "edgesentry_chain_broken"))
+    code, report, log = drill(site, "--timeout", "30", "--prometheus", deaf.url)
+    assert code == 2 and failed(report) == {"fires-chain-break"}, (report, log)
+    deaf.end()
+
+    lacking = Prometheus(folder / "lacking", site.admin, rules.replace("ChainBreak", "ChainBroken"))
+    code, report, log = drill(site, "--prometheus", lacking.url)
+    assert code == 2 and failed(report) == {"rule-loaded"}, (report, log)
+    lacking.end()
+    code, _, log = drill(site, "--prometheus", f"http://127.0.0.1:{site.port}")
+    assert code == 1 and "is it Prometheus?" in log, log
+
+
+def main():
+    if eds("serve", "--help").returncode != 0:
+        skip("this build has no server (EDS_TRANSPORT_HTTP)")
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        site = Installation(folder, objects=False)
+        without_prometheus(site)
+        wrong_server(site)
+        if shutil.which("prometheus"):
+            with_prometheus(site, folder)
+        else:
+            print("note: no prometheus here: whether alerts fire is not tried")
+        site.process.terminate()
+        assert site.process.wait(60) == 0
+    print("what has to be refused is, is counted, and rings")
+
+
+if __name__ == "__main__":
+    main()
