@@ -1,0 +1,173 @@
+#!/usr/bin/env python3
+"""Backup and point-in-time restore of docs/OPERATIONS.md, performed: its blocks are run
+as they stand, with a PostgreSQL server, an ingest server that takes records before and
+after the moment that is gone back to, and devices that send again what was lost."""
+import json
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+SOURCE = pathlib.Path(os.environ["EDS_SOURCE"])
+sys.path.insert(0, str(SOURCE / "tests/support"))
+from eds_lab import EDS, Connection, Device, Server, eds, skip  # noqa: E402
+from postgres_lab import database, sql, stop  # noqa: E402
+
+DEVICES = ("crane-01", "lift-01")
+BLOCKS = dict(re.findall(r"^```sh ([a-z-]+)\n(.*?)^```$",
+                         (SOURCE / "docs/OPERATIONS.md").read_text(), flags=re.M | re.S))
+
+
+class Site:
+    """Where the document's variables lead."""
+
+    def __init__(self, place, url, folder):
+        self.place = pathlib.Path(place)
+        port = int(re.search(r":(\d+)/", url).group(1))
+        with open(self.place / "data/postgresql.conf", encoding="utf-8") as file:
+            assert f"port = {port}" in file.read()
+        self.variables = {
+            "PGDATA": f"{place}/data", "PGHOST": str(place), "PGPORT": str(port), "PGUSER": "eds",
+            "ARCHIVE": f"{place}/wal", "BACKUP": f"{place}/base", "RESTORED": f"{place}/restored",
+            "RESTORED_PORT": str(free_port()),
+            "LIVE_URL": f"postgresql://edgesentry@127.0.0.1:{port}/edgesentry"}
+        self.variables["RESTORED_URL"] = self.variables["LIVE_URL"].replace(
+            str(port), self.variables["RESTORED_PORT"])
+        self.owner = self.place.stat()
+        self.folder = folder
+        self.names = []
+        os.makedirs(self.variables["ARCHIVE"])
+        os.chown(self.variables["ARCHIVE"], self.owner.st_uid, self.owner.st_gid)
+
+    def run(self, name, **more):
+        """One block of the document: those of eds as we are, the others as the owner of
+        the server's files."""
+        self.names.append(name)
+        path = f"{os.path.dirname(EDS)}:{binaries()}:{os.environ['PATH']}"
+        who = {}
+        if os.geteuid() == 0 and not name.startswith("eds-"):
+            who = {"user": self.owner.st_uid, "group": self.owner.st_gid, "extra_groups": []}
+        log = self.folder / f"{name}.out"
+        with open(log, "wb") as out:  # a file: a server that is started keeps it open
+            code = subprocess.run(["bash", "-euc", BLOCKS[name]], cwd=self.place, stdout=out,
+                                  stderr=out, stdin=subprocess.DEVNULL, check=False, timeout=300,
+                                  env=dict(os.environ, **self.variables, **more, PATH=path),
+                                  **who).returncode
+        assert code == 0, f"{name}: exit code {code}\n{log.read_text()}"
+        return log.read_text()
+
+    def restore(self, *more):
+        done = eds("drill", "restore", "--store", self.variables["RESTORED_URL"], "--against",
+                   self.variables["LIVE_URL"], "--tolerance-ms", "0", "--json", *more)
+        return done.returncode, json.loads(done.stdout)
+
+
+def binaries():
+    """The folder of initdb, as tests/support/postgres.sh finds it."""
+    named = os.environ.get("EDS_TEST_POSTGRES_BIN")
+    installed = pathlib.Path("/usr/lib/postgresql").glob("*/bin")
+    return named if named else ":".join(sorted(map(str, installed)))
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def send(server, devices, count):
+    """Each is acknowledged; returns the envelopes."""
+    sent = []
+    connection = Connection(server.port)
+    for device in devices:
+        for _ in range(count):
+            sent.append(device.next())
+            status, answer = connection.post(sent[-1])
+            assert status == 202, answer
+    connection.close()
+    return sent
+
+
+def archive_all(place):
+    """The segment that is being written goes to the archive."""
+    last = sql(place, "SELECT pg_walfile_name(pg_switch_wal())")
+    deadline = time.monotonic() + 120
+    while sql(place, "SELECT coalesce(last_archived_wal, '') FROM pg_stat_archiver") < last:
+        assert time.monotonic() < deadline, "the archive does not get its segments"
+        time.sleep(0.1)
+
+
+def go_back(site, server, devices):
+    """Up to the moment of the disaster everything is acknowledged, and then goes on."""
+    send(server, devices, 5)
+    site.run("pg-backup")
+    send(server, devices, 5)
+    target = sql(site.place, "SELECT clock_timestamp()")
+    lost = send(server, devices, 5)
+    archive_all(site.place)
+    code, _ = server.end(signal.SIGTERM)
+    assert code == 0
+    begun = time.monotonic()
+    site.run("pg-restore", TARGET=target)
+    seconds = time.monotonic() - begun
+    text = site.run("eds-restored")
+    for device in devices:
+        assert f"MISSING device={device.name} sequences 11 to 15\n" in text, text
+    code, report = site.restore()
+    assert code == 0 and report["record_count"] == 20 and report["skipped_count"] == 0, report
+    assert report["missing_before_count"] == 0 and report["missing_after_count"] == 10, report
+    code, report = site.restore("--rpo", "0")
+    assert code == 2, "records are missing, and some time lies between them"
+    return lost, seconds
+
+
+def go_on(site, lost):
+    """On the restored copy: what was lost is sent again, and both ledgers are the same."""
+    server = Server(site.folder, [], "--store", site.variables["RESTORED_URL"])
+    connection = Connection(server.port)
+    for body in lost:
+        status, answer = connection.post(body)
+        assert status == 202, answer
+    connection.close()
+    assert server.end(signal.SIGTERM)[0] == 0
+    code, report = site.restore()
+    assert code == 0 and report["record_count"] == 30 and report["missing"] == [], report
+
+
+def main():
+    if eds("serve", "--help").returncode != 0:
+        skip("this build has no server (EDS_TRANSPORT_HTTP)")
+    with database() as (place, url), tempfile.TemporaryDirectory() as name:
+        site = Site(place, url, pathlib.Path(name))
+        site.run("pg-setup")
+        site.run("eds-setup")
+        site.run("pg-archive")
+        devices = [Device(name, number) for number, name in enumerate(DEVICES)]
+        for device in devices:
+            done = eds("device", "add", device.name, "--public-key-hex", device.public_key,
+                       "--attest", "optional", "--store", site.variables["LIVE_URL"])
+            assert done.returncode == 0, done.stderr
+        server = Server(site.folder, [], "--store", site.variables["LIVE_URL"])
+        try:
+            lost, seconds = go_back(site, server, devices)
+            go_on(site, lost)
+        finally:
+            stopped = site.variables["RESTORED"]
+            if os.path.exists(f"{stopped}/postmaster.pid"):
+                pid = int(pathlib.Path(f"{stopped}/postmaster.pid").read_text().split()[0])
+                os.kill(pid, signal.SIGQUIT)
+                while os.path.exists(f"/proc/{pid}"):
+                    time.sleep(0.05)
+        stop(place, "immediate")
+    assert set(site.names) == set(BLOCKS), (site.names, list(BLOCKS))
+    print(f"set up, backed up, restored in {seconds:.1f} s to the moment that was asked for, "
+          "and everything behind it sent again")
+
+
+if __name__ == "__main__":
+    main()
