@@ -44,6 +44,9 @@ eds_feature(EDS_TRANSPORT_HTTP "HTTP ingest server and sender (libmicrohttpd, li
                   cli/drill_alert.c cli/drill_device.c cli/drill_outage.c
                   cli/drill_outage_after.c cli/drill_shell.c cli/drill_watch.c
                   cli/serve.c cli/send.c cli/send_input.c cli/send_lanes.c)
+if(NOT EDS_TRANSPORT_HTTP_STATE STREQUAL "on")
+  list(APPEND EDS_SOURCES_OFF ${PROJECT_SOURCE_DIR}/tests/cli/test_http_sender.c)
+endif()
 if(NOT EDS_TRANSPORT_HTTP)
   set(EDS_TRANSPORT_TLS OFF) # it is HTTP's
 endif()

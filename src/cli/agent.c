@@ -3,10 +3,12 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -48,6 +50,10 @@ static const struct eds_option options[] = {
     {.name = "ca-file",
      .value = "FILE",
      .help = "PEM file of who vouches for an https server, instead of the system's"},
+    {.name = "client-cert",
+     .value = "FILE",
+     .help = "PEM file of a certificate that shows the server who sends"},
+    {.name = "client-key", .value = "FILE", .help = "PEM file of its private key"},
     {.name = "spool",
      .value = "DIR",
      .help = "Record each file that is put into this directory, and remove it"},
@@ -111,6 +117,25 @@ bool eds_agent_job_pause(struct eds_agent_job *job, int timeout_ms)
     return poll(&ending, 1, timeout_ms) > 0;
 }
 
+void eds_agent_job_trouble(struct eds_agent_job *job, const char *format, ...)
+{
+    char text[EDS_ERROR_TEXT_SIZE];
+    struct timespec now;
+    va_list args;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    if (!eds_repeat_is_news(&job->trouble,
+                            (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000))
+        return;
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (job->trouble.count > 1)
+        eds_say_warning("%s (%" PRIu64 " times now)", text, job->trouble.count);
+    else
+        eds_say_warning("%s", text);
+}
+
 /* The server's word on this device goes into the chain when it changes. */
 static void note_standing(struct eds_agent_job *job)
 {
@@ -151,6 +176,20 @@ static void send_gated(struct eds_sender *sender, const struct eds_buffer_item *
     pthread_mutex_lock(&run->job.gate);
     pthread_mutex_unlock(&run->job.gate);
     run->http->send(run->http, item, out);
+    run->gated.sender.batch_max = run->http->batch_max;
+}
+
+static size_t send_many_gated(struct eds_sender *sender, const struct eds_buffer_item *const *items,
+                              size_t count, struct eds_reply *out)
+{
+    struct agent_run *run = ((struct gated_sender *)sender)->run;
+    size_t sent;
+
+    pthread_mutex_lock(&run->job.gate);
+    pthread_mutex_unlock(&run->job.gate);
+    sent = run->http->send_many(run->http, items, count, out);
+    run->gated.sender.batch_max = run->http->batch_max;
+    return sent;
 }
 
 static void replied(void *context, const struct eds_buffer_item *item,
@@ -273,17 +312,23 @@ static int32_t start_forwarder(struct agent_run *run, const struct eds_args *arg
                                           .sender_count = 1,
                                           .replied = replied,
                                           .context = run};
+    struct eds_http_sender_config http = {.url = eds_args_text(args, "url"),
+                                          .ca_file = eds_args_text(args, "ca-file"),
+                                          .cert_file = eds_args_text(args, "client-cert"),
+                                          .key_file = eds_args_text(args, "client-key")};
     int32_t rc = EDS_OK;
 
     if (eds_args_flag(args, "retry-dead"))
         rc = revive(run->job.buffer, err);
     if (rc != EDS_OK || eds_args_text(args, "url") == NULL)
         return rc;
-    rc = eds_http_sender_open(&run->http, eds_args_text(args, "url"),
-                              eds_args_text(args, "ca-file"), err);
-    run->gated.sender.send = send_gated;
+    rc = eds_http_sender_open(&run->http, &http, err);
+    if (rc != EDS_OK)
+        return rc;
+    run->gated.sender = (struct eds_sender){
+        .send = send_gated, .send_many = send_many_gated, .batch_max = run->http->batch_max};
     run->gated.run = run;
-    return rc == EDS_OK ? eds_forwarder_start(&run->forwarder, &config, err) : rc;
+    return eds_forwarder_start(&run->forwarder, &config, err);
 }
 
 /* The end of the input, or a signal: what is still to be delivered gets its
@@ -363,6 +408,8 @@ static int run_agent(const struct eds_args *args)
         return eds_args_usage(args, "--spool and --listen exclude each other");
     if (eds_args_given(args, "pkcs11-uri") && eds_key_source(args) != EDS_KEY_NONE)
         return eds_args_usage(args, "--pkcs11-uri and a key exclude each other");
+    if (eds_args_given(args, "client-cert") != eds_args_given(args, "client-key"))
+        return eds_args_usage(args, "--client-cert and --client-key go together");
     eds_service_begin(args, &ending); /* before any thread, so that all of them block signals */
     pthread_mutex_init(&run.job.gate, NULL);
     pthread_mutex_init(&run.job.held_mutex, NULL);

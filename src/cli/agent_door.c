@@ -14,7 +14,6 @@
 
 #include "cli/agent_job.h"
 #include "cli/file.h"
-#include "cli/say.h"
 
 #define CLIENTS_MAX   64u
 #define ANSWER_SIZE   (EDS_ERROR_TEXT_SIZE + 32u)
@@ -75,10 +74,12 @@ static bool take_line(struct eds_agent_job *job, struct inlet *inlet, const char
                                  EDS_AGENT_PAYLOAD_MAX);
         if (is_client || (rc != EDS_ERR_BUSY && rc != EDS_ERR_IO && rc != EDS_ERR_NO_MEMORY))
             break;
-        eds_say_warning("%s; trying again", err.text);
+        eds_agent_job_trouble(job, "%s; trying again", err.text);
         if (eds_agent_job_pause(job, RETRY_MS))
             return false;
     }
+    if (!is_client)
+        (void)eds_repeat_end(&job->trouble);
     if (rc == EDS_OK)
         snprintf(answer, sizeof answer, "%s%" PRIu64 "\n",
                  is_client ? "OK " : "RECORDED: sequence=", sequence);

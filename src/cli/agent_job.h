@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 
+#include "base/repeat.h"
 #include "cli/args.h"
 #include "edgesentry/agent.h"
 
@@ -21,6 +22,7 @@ struct eds_agent_job {
     bool held_changed;
     pthread_mutex_t held_mutex; /* for the two above */
     uint64_t recorded;
+    struct eds_repeat trouble; /* lines about what cannot be recorded for now */
 };
 
 /* eds_agent_job_record signs and keeps one payload; says on standard error if
@@ -33,6 +35,11 @@ int32_t eds_agent_job_record(struct eds_agent_job *job, const void *payload, siz
 int32_t eds_agent_lines(struct eds_agent_job *job, struct eds_error *err);
 int32_t eds_agent_listen(struct eds_agent_job *job, const char *path, struct eds_error *err);
 int32_t eds_agent_spool(struct eds_agent_job *job, const char *directory, struct eds_error *err);
+
+/* eds_agent_job_trouble warns that something cannot be recorded for now; over and over,
+ * it writes fewer and fewer lines, until job->trouble is ended. */
+void eds_agent_job_trouble(struct eds_agent_job *job, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
 
 /* eds_agent_job_pause waits, unless a signal comes: then true. */
 bool eds_agent_job_pause(struct eds_agent_job *job, int timeout_ms);

@@ -18,7 +18,6 @@
 #include "base/place.h"
 #include "cli/agent_job.h"
 #include "cli/file.h"
-#include "cli/say.h"
 
 #define LOOK_AGAIN_MS 2000  /* after a file that could not be recorded */
 #define NAMES_MAX     4096u /* taken in one go */
@@ -146,7 +145,7 @@ static bool take_all(struct eds_agent_job *job, const char *directory, bool may_
     bool all = true;
 
     if (list(directory, &files, &count, &err) != EDS_OK) {
-        eds_say_warning("%s", err.text);
+        eds_agent_job_trouble(job, "%s", err.text);
         return false;
     }
     for (size_t i = 0; i < count; i++) {
@@ -154,12 +153,14 @@ static bool take_all(struct eds_agent_job *job, const char *directory, bool may_
             break;
         if (take_file(job, directory, &files[i], may_be_recorded, &err) == EDS_OK)
             continue;
-        eds_say_warning("%s: %s; it stays in the spool", files[i].name, err.text);
+        eds_agent_job_trouble(job, "%s: %s; it stays in the spool", files[i].name, err.text);
         all = false;
         if (err.code == EDS_ERR_BUSY || err.code == EDS_ERR_IO)
             break; /* the others would fare the same, and order is kept */
     }
     free(files);
+    if (all)
+        (void)eds_repeat_end(&job->trouble);
     return all && count < NAMES_MAX;
 }
 

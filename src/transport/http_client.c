@@ -7,15 +7,17 @@
  * together. */
 #include "transport/http_client.h"
 
-#include <curl/curl.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/backoff.h"
 #include "base/hex.h"
+#include "transport/http_client_impl.h"
 
 #define INGEST_PATH        "/api/v1/ingest"
 #define BATCH_PATH         "/api/v1/ingest/batch"
@@ -25,24 +27,6 @@
 #define RESULT_SIZE_MAX    4096u  /* ... and of each of many */
 #define BACKOFF_MS_MAX     10000u
 #define RETRY_AFTER_MS_MAX 60000u /* a server cannot send us to sleep for a day */
-
-struct eds_http_client {
-    CURL *easy;
-    struct curl_slist *headers;
-    char *url;      /* where records go */
-    char *url_text; /* the same without user and password, for messages */
-    char *put_url;  /* where payloads go, with room for a hash at put_hash */
-    size_t put_hash;
-    long timeout_ms;
-    unsigned attempt_max, backoff_ms_first;
-    char curl_error[CURL_ERROR_SIZE];
-    bool to_batch;
-    char *answer;
-    size_t answer_size, answer_room; /* bytes */
-};
-
-/* What one attempt came to. */
-enum outcome { DECIDED, TRY_AGAIN, HOPELESS };
 
 static pthread_once_t curl_once = PTHREAD_ONCE_INIT;
 
@@ -128,21 +112,48 @@ static int32_t make_put_url(struct eds_http_client *client, struct eds_error *er
     return EDS_OK;
 }
 
-static int32_t add_headers(struct eds_http_client *client)
+/* Where many records go at once: behind where one goes, if we chose that. */
+static int32_t make_batch_url(struct eds_http_client *client, struct eds_error *err)
 {
-    /* No "Expect: 100-continue": it costs a round trip, or a second of waiting
-     * at a server that does not know it. */
-    const char *const headers[] = {client->to_batch ? "Content-Type: application/x-ndjson"
-                                                    : "Content-Type: application/json",
-                                   "Accept: application/json", "Expect:"};
+    size_t size = strlen(client->url), path_size = strlen(INGEST_PATH);
+
+    if (size < path_size || strcmp(client->url + size - path_size, INGEST_PATH) != 0)
+        return EDS_OK;
+    client->batch_url = malloc(size + sizeof BATCH_PATH);
+    if (client->batch_url == NULL)
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for the HTTP client");
+    memcpy(client->batch_url, client->url, size - path_size);
+    strcpy(client->batch_url + size - path_size, BATCH_PATH);
+    return EDS_OK;
+}
+
+/* No "Expect: 100-continue": it costs a round trip, or a second of waiting at a server
+ * that does not know it. */
+static struct curl_slist *record_headers(const char *content_type)
+{
+    const char *const headers[] = {content_type, "Accept: application/json", "Expect:"};
+    struct curl_slist *list = NULL;
 
     for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
-        struct curl_slist *longer = curl_slist_append(client->headers, headers[i]);
+        struct curl_slist *longer = curl_slist_append(list, headers[i]);
 
-        if (longer == NULL)
-            return EDS_ERR_NO_MEMORY;
-        client->headers = longer;
+        if (longer == NULL) {
+            curl_slist_free_all(list);
+            return NULL;
+        }
+        list = longer;
     }
+    return list;
+}
+
+/* libcurl says only later, and of a connection, that a file is not there. */
+static int32_t check_files(const struct eds_http_client_config *config, struct eds_error *err)
+{
+    const char *const paths[] = {config->ca_file, config->cert_file, config->key_file};
+
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++)
+        if (paths[i] != NULL && access(paths[i], R_OK) != 0)
+            return eds_error_set(err, EDS_ERR_IO, "cannot read %s: %s", paths[i], strerror(errno));
     return EDS_OK;
 }
 
@@ -169,6 +180,11 @@ static int32_t set_options(struct eds_http_client *client,
     SET(CURLOPT_WRITEDATA, client);
     if (config->ca_file != NULL)
         SET(CURLOPT_CAINFO, config->ca_file);
+    if (config->cert_file != NULL) {
+        SET(CURLOPT_SSLCERT, config->cert_file);
+        SET(CURLOPT_SSLKEY, config->key_file != NULL ? config->key_file : config->cert_file);
+        SET(CURLOPT_KEYPASSWD, ""); /* else OpenSSL asks for one on the terminal */
+    }
 #undef SET
     if (code != CURLE_OK)
         return eds_error_set(err, EDS_ERR_NO_MEMORY, "cannot set up the HTTP client: %s",
@@ -190,15 +206,23 @@ int32_t eds_http_client_open(struct eds_http_client **out,
     client->backoff_ms_first = config->backoff_ms_first > 0 ? config->backoff_ms_first : 100;
     client->to_batch = config->to_batch;
     client->timeout_ms = config->timeout_ms > 0 ? (long)config->timeout_ms : 30000;
-    client->answer_room =
-        ANSWER_SIZE_MAX + (config->to_batch ? EDS_HTTP_BATCH_MAX * RESULT_SIZE_MAX : 0);
+    client->answer_room = ANSWER_SIZE_MAX + RESULT_SIZE_MAX * (config->to_batch ? EDS_HTTP_BATCH_MAX
+                                                                                : config->many_max);
     client->answer = malloc(client->answer_room);
     client->easy = curl_easy_init();
-    if (client->answer == NULL || client->easy == NULL || add_headers(client) != EDS_OK) {
+    client->headers = record_headers(config->to_batch ? "Content-Type: application/x-ndjson"
+                                                      : "Content-Type: application/json");
+    client->batch_headers = record_headers("Content-Type: application/octet-stream");
+    if (client->answer == NULL || client->easy == NULL || client->headers == NULL ||
+        client->batch_headers == NULL) {
         eds_error_set(err, rc, "out of memory for the HTTP client");
         goto out;
     }
-    rc = take_url(client, config->url, err);
+    rc = check_files(config, err);
+    if (rc == EDS_OK)
+        rc = take_url(client, config->url, err);
+    if (rc == EDS_OK && config->many_max > 0)
+        rc = make_batch_url(client, err);
     if (rc == EDS_OK)
         rc = make_put_url(client, err);
     if (rc == EDS_OK)
@@ -217,6 +241,8 @@ void eds_http_client_close(struct eds_http_client *client)
         return;
     curl_easy_cleanup(client->easy);
     curl_slist_free_all(client->headers);
+    curl_slist_free_all(client->batch_headers);
+    free(client->batch_url);
     free(client->url);
     free(client->url_text);
     free(client->put_url);
@@ -250,124 +276,8 @@ static unsigned pause_ms(const struct eds_http_client *client, unsigned previous
     return backoff_ms;
 }
 
-/* Says what a refusal without a readable body means. */
-static void explain_refusal(struct eds_delivery *out)
-{
-    const char *hint = "";
-
-    if (out->status == 404 || out->status == 405)
-        hint = "; is this the URL of an ingest server?";
-    else if (out->status == 401 || out->status == 403)
-        hint = "; may this address send?";
-    out->answer.accepted = false;
-    snprintf(out->answer.error, sizeof out->answer.error, "the server answered HTTP %u%s",
-             out->status, hint);
-}
-
-static void count_result(void *context, size_t index, const struct eds_result *result)
-{
-    (void)result;
-    *(size_t *)context = index + 1;
-}
-
-/* Whether the answer has results, all of them whole. */
-static bool has_results(const struct eds_http_client *client, unsigned status)
-{
-    size_t count = 0;
-
-    return client->to_batch && (status == 202 || status == 207) &&
-           eds_json_results_decode(client->answer, client->answer_size, count_result, &count,
-                                   NULL) == EDS_OK &&
-           count > 0;
-}
-
-static enum outcome judge_answer(struct eds_http_client *client, struct eds_delivery *out,
-                                 struct eds_error *err)
-{
-    struct eds_error unreadable;
-    const char *location = NULL;
-    bool is_answer = eds_json_answer_decode(&out->answer, client->answer, client->answer_size,
-                                            &unreadable) == EDS_OK;
-
-    if (has_results(client, out->status) ||
-        (!client->to_batch && out->status == 202 && is_answer && out->answer.accepted))
-        return DECIDED;
-    if (is_answer && out->answer.accepted) /* an "accepted" under another status is none */
-        is_answer = false;
-    if (out->status >= 300 && out->status < 400) {
-        curl_easy_getinfo(client->easy, CURLINFO_REDIRECT_URL, &location);
-        eds_error_set(err, EDS_ERR_IO, "%s redirects (HTTP %u) to %s; give that URL instead",
-                      client->url_text, out->status, location != NULL ? location : "elsewhere");
-        return HOPELESS;
-    }
-    if (out->status >= 400 && out->status < 500 && out->status != 408 && out->status != 429) {
-        if (!is_answer)
-            explain_refusal(out);
-        return DECIDED;
-    }
-    if (out->status >= 400)
-        eds_error_set(err, EDS_ERR_IO,
-                      "%s answered HTTP %u%s%s; it cannot take records now, send again later",
-                      client->url_text, out->status, is_answer ? ": " : "",
-                      is_answer ? out->answer.error : "");
-    else
-        eds_error_set(err, EDS_ERR_IO,
-                      "%s answered HTTP %u without a verdict; is this the URL of an ingest server?",
-                      client->url_text, out->status);
-    return TRY_AGAIN;
-}
-
-static enum outcome judge_failure(struct eds_http_client *client, CURLcode code,
-                                  struct eds_error *err)
-{
-    const char *reason =
-        client->curl_error[0] != '\0' ? client->curl_error : curl_easy_strerror(code);
-
-    switch (code) {
-    case CURLE_OUT_OF_MEMORY:
-        eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for the HTTP client");
-        return HOPELESS;
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CACERT_BADFILE:
-        eds_error_set(err, EDS_ERR_IO,
-                      "%s is not trusted: %s; check the certificate, its name and the CA file",
-                      client->url_text, reason);
-        return HOPELESS;
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_CONNECT:
-        eds_error_set(err, EDS_ERR_IO,
-                      "cannot reach %s: %s; check that the server runs and listens there",
-                      client->url_text, reason);
-        return TRY_AGAIN;
-    case CURLE_WRITE_ERROR:
-        eds_error_set(err, EDS_ERR_IO,
-                      "%s answered more than %zu bytes; is this the URL of an ingest server?",
-                      client->url_text, client->answer_room);
-        return TRY_AGAIN;
-    default:
-        eds_error_set(err, EDS_ERR_IO, "no verdict from %s: %s; the record may be sent again",
-                      client->url_text, reason);
-        return TRY_AGAIN;
-    }
-}
-
-/* What a server says of a payload alone. */
-static enum outcome judge_put(struct eds_http_client *client, struct eds_delivery *out,
-                              struct eds_error *err)
-{
-    if (out->status == 200 || out->status == 201) {
-        out->answer = (struct eds_answer){.accepted = true};
-        return DECIDED;
-    }
-    if (out->status == 501) { /* nor will it tomorrow */
-        explain_refusal(out);
-        return DECIDED;
-    }
-    return judge_answer(client, out, err);
-}
-
-static enum outcome attempt(struct eds_http_client *client, bool is_put, struct eds_delivery *out,
-                            struct eds_error *err)
+static enum http_outcome attempt(struct eds_http_client *client, enum http_request request,
+                                 struct eds_delivery *out, struct eds_error *err)
 {
     CURLcode code;
     long status = 0;
@@ -378,29 +288,29 @@ static enum outcome attempt(struct eds_http_client *client, bool is_put, struct 
     out->retry_after_ms = 0;
     code = curl_easy_perform(client->easy);
     if (code != CURLE_OK)
-        return judge_failure(client, code, err);
+        return http_client_judge_failure(client, code, err);
     curl_easy_getinfo(client->easy, CURLINFO_RESPONSE_CODE, &status);
     out->status = (unsigned)status;
     out->retry_after_ms = retry_after_ms(client);
-    return is_put ? judge_put(client, out, err) : judge_answer(client, out, err);
+    return http_client_judge(client, request, out, err);
 }
 
 /* Tries until it is decided, or as often as it may be tried. */
-static int32_t persist(struct eds_http_client *client, bool is_put, struct eds_delivery *out,
-                       struct eds_error *err)
+static int32_t persist(struct eds_http_client *client, enum http_request request,
+                       struct eds_delivery *out, struct eds_error *err)
 {
     unsigned backoff_ms = client->backoff_ms_first;
-    enum outcome outcome = TRY_AGAIN;
+    enum http_outcome outcome = HTTP_TRY_AGAIN;
     struct eds_error reason = {.code = EDS_ERR_IO};
 
     *out = (struct eds_delivery){.status = 0};
-    while (outcome == TRY_AGAIN && out->attempts < client->attempt_max) {
+    while (outcome == HTTP_TRY_AGAIN && out->attempts < client->attempt_max) {
         if (out->attempts > 0)
             backoff_ms = pause_ms(client, backoff_ms, out->retry_after_ms);
         out->attempts++;
-        outcome = attempt(client, is_put, out, &reason);
+        outcome = attempt(client, request, out, &reason);
     }
-    if (outcome == DECIDED)
+    if (outcome == HTTP_DECIDED)
         return EDS_OK;
     if (out->attempts > 1)
         return eds_error_set(err, reason.code, "%s (%u attempts)", reason.text, out->attempts);
@@ -412,7 +322,38 @@ int32_t eds_http_client_send(struct eds_http_client *client, const char *body, s
 {
     curl_easy_setopt(client->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_size);
     curl_easy_setopt(client->easy, CURLOPT_POSTFIELDS, body);
-    return persist(client, false, out, err);
+    return persist(client, client->to_batch ? HTTP_MANY : HTTP_ENVELOPE, out, err);
+}
+
+/* Back to where single records go, after a request that went elsewhere. */
+static int32_t restore(struct eds_http_client *client, int32_t rc, struct eds_error *err)
+{
+    curl_easy_setopt(client->easy, CURLOPT_HTTPHEADER, client->headers);
+    if (curl_easy_setopt(client->easy, CURLOPT_URL, client->url) != CURLE_OK && rc == EDS_OK)
+        rc = eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for the HTTP client");
+    return rc;
+}
+
+int32_t eds_http_client_send_many(struct eds_http_client *client, const void *body,
+                                  size_t body_size, struct eds_delivery *out, struct eds_error *err)
+{
+    CURL *easy = client->easy;
+    int32_t rc;
+
+    *out = (struct eds_delivery){.status = 0};
+    if (client->batch_url == NULL)
+        return eds_error_set(err, EDS_ERR_UNSUPPORTED,
+                             "%s has a path of its own: many records at "
+                             "once go to " BATCH_PATH,
+                             client->url_text);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body_size);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body);
+    if (curl_easy_setopt(easy, CURLOPT_URL, client->batch_url) == CURLE_OK &&
+        curl_easy_setopt(easy, CURLOPT_HTTPHEADER, client->batch_headers) == CURLE_OK)
+        rc = persist(client, HTTP_MANY, out, err);
+    else
+        rc = eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for the HTTP client");
+    return restore(client, rc, err);
 }
 
 /* The fields of a put; libcurl adds "Expect: 100-continue" where the payload is
@@ -460,14 +401,12 @@ int32_t eds_http_client_put(struct eds_http_client *client, const EdsAuditRecord
         curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers) == CURLE_OK &&
         curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
                          client->timeout_ms + (long)(payload_size / PUT_RATE_MIN)) == CURLE_OK)
-        rc = persist(client, true, out, err);
+        rc = persist(client, HTTP_PUT, out, err);
     else
         rc = eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for the HTTP client");
     curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, NULL);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, client->headers);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, client->timeout_ms);
-    if (curl_easy_setopt(easy, CURLOPT_URL, client->url) != CURLE_OK && rc == EDS_OK)
-        rc = eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for the HTTP client");
+    rc = restore(client, rc, err);
     curl_slist_free_all(headers);
     return rc;
 }

@@ -12,7 +12,9 @@ struct eds_http_client_config {
     unsigned backoff_ms_first; /* 0: 100; decorrelated jitter, at most 10 s */
     unsigned timeout_ms;       /* per attempt; 0: 30000 */
     const char *ca_file;       /* NULL: the system's */
-    bool to_batch;             /* bodies are envelopes line by line, for the batch endpoint */
+    const char *cert_file, *key_file; /* PEM; who we are, over https; NULL: nobody */
+    bool to_batch;   /* bodies are envelopes line by line, for the batch endpoint */
+    size_t many_max; /* at most so many records go with eds_http_client_send_many; 0: none */
 };
 
 #define EDS_HTTP_BATCH_MAX 1000u /* envelopes in a body: so many results are read */
@@ -23,8 +25,11 @@ struct eds_delivery {
     unsigned attempts;
     unsigned retry_after_ms; /* as the last answer asked, at most 60 s; 0: it did not */
     struct eds_answer answer;
+    bool is_explained; /* the answer to a refusal is an ingest server's; else made up here */
 };
 
+/* eds_http_client_open makes a client.  EDS_OK; EDS_ERR_USAGE for a bad URL, EDS_ERR_IO
+ * for a file that cannot be read, EDS_ERR_NO_MEMORY. */
 int32_t eds_http_client_open(struct eds_http_client **out,
                              const struct eds_http_client_config *config, struct eds_error *err);
 void eds_http_client_close(struct eds_http_client *client);
@@ -37,6 +42,14 @@ void eds_http_client_close(struct eds_http_client *client);
 int32_t eds_http_client_send(struct eds_http_client *client, const char *body, size_t body_size,
                              struct eds_delivery *out, struct eds_error *err);
 
+/* eds_http_client_send_many posts records in the compact form of a batch
+ * (codec/batch_reader.h) beside where single ones go.  As eds_http_client_send; after
+ * status 202 or 207 there is at least one result (eds_http_client_results).
+ * EDS_ERR_UNSUPPORTED: it is not known where they go, the URL has a path of its own. */
+int32_t eds_http_client_send_many(struct eds_http_client *client, const void *body,
+                                  size_t body_size, struct eds_delivery *out,
+                                  struct eds_error *err);
+
 /* eds_http_client_put brings a record's payload before the record itself, to
  * /api/v1/objects/HASH where the records go.  Tries again as eds_http_client_send.
  * EDS_OK when the server decided: out->answer.accepted if it has the payload now, or
@@ -45,7 +58,8 @@ int32_t eds_http_client_put(struct eds_http_client *client, const EdsAuditRecord
                             const void *payload, size_t payload_size, struct eds_delivery *out,
                             struct eds_error *err);
 
-/* eds_http_client_results reads, after EDS_OK with to_batch and status 202 or 207,
+/* eds_http_client_results reads, after EDS_OK with to_batch or of send_many and status 202
+ * or 207,
  * what the server said of each envelope, as eds_json_results_decode. */
 void eds_http_client_results(const struct eds_http_client *client,
                              void (*take)(void *context, size_t index,

@@ -103,13 +103,21 @@ def test_lines(lab):
     check("payloads", lab.payloads(), [b"one", b"two", b"three", b"four"])
 
 
+def await_listener(path):
+    """A socket is there before anybody listens at it."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(str(path)) == 0:
+                return
+        time.sleep(0.01)
+
+
 def test_socket(lab):
     """Clients are answered with the sequence; a second agent is refused."""
     path = lab.root / "socket"
     agent = lab.agent("--listen", path, stdout=subprocess.PIPE)
-    deadline = time.monotonic() + 30
-    while not path.exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    await_listener(path)
     check("socket mode", oct(path.stat().st_mode & 0o777), "0o600")
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(30)

@@ -3,133 +3,19 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <time.h>
-#include <unistd.h>
 #include <cmocka.h>
 
+#include "support/http_script.h"
 #include "transport/http_client.h"
 #include "transport/http_lab.h"
 
-#define STEPS_MAX 8
-
-/* What the script does with one request: the bytes to answer, or NULL to close
- * the connection without one.  SILENT keeps it open and says nothing. */
-#define SILENT "silent"
-
-struct script {
-    const char *steps[STEPS_MAX]; /* the last one repeats */
-    int listen_fd;
-    unsigned port;
-    pthread_t thread;
-    atomic_uint requests, connections;
-    atomic_bool ended;
-    char head[2048]; /* of the last request */
-};
-
-#define ANSWER(status, fields, length, body)                                                       \
-    "HTTP/1.1 " status "\r\n" fields "Content-Length: " length "\r\n\r\n" body
-
-#define ACCEPTED ANSWER("202 Accepted", "", "21", "{\"status\":\"accepted\"}")
-#define REJECTED ANSWER("422 X", "", "37", "{\"status\":\"rejected\",\"error\":\"no no\"}")
-#define BUSY     ANSWER("503 X", "", "0", "")
-
-/* Reads one request; false at the end of the connection. */
-static bool read_request(struct script *script, int fd)
-{
-    char buf[65536];
-    size_t used = 0, body = 0, wanted = 0;
-    char *end = NULL;
-
-    while (end == NULL || body < wanted) {
-        ssize_t size = recv(fd, buf + used, sizeof buf - 1 - used, 0);
-
-        if (size <= 0)
-            return false;
-        used += (size_t)size;
-        buf[used] = '\0';
-        end = strstr(buf, "\r\n\r\n");
-        if (end != NULL) {
-            const char *length = strstr(buf, "Content-Length: ");
-
-            wanted = length != NULL ? (size_t)strtoul(length + 16, NULL, 10) : 0;
-            body = used - (size_t)(end + 4 - buf);
-        }
-    }
-    snprintf(script->head, sizeof script->head, "%.*s", (int)(end + 4 - buf), buf);
-    return true;
-}
-
-static void serve(struct script *script, int fd)
-{
-    struct timeval patience = {.tv_sec = 5};
-
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
-    while (read_request(script, fd)) {
-        unsigned at = atomic_fetch_add(&script->requests, 1);
-        const char *step;
-
-        while (at >= STEPS_MAX || script->steps[at] == NULL)
-            at--; /* the last one again */
-        step = script->steps[at];
-        if (strcmp(step, "close") == 0)
-            return;
-        if (strcmp(step, SILENT) == 0) {
-            char one;
-
-            (void)!recv(fd, &one, 1, 0);
-            return;
-        }
-        if (send(fd, step, strlen(step), MSG_NOSIGNAL) < 0 ||
-            strstr(step, "Content-Length") == NULL)
-            return;
-    }
-}
-
-static void *run_script(void *context)
-{
-    struct script *script = context;
-
-    while (!atomic_load(&script->ended)) {
-        struct pollfd fd = {.fd = script->listen_fd, .events = POLLIN};
-        int peer = poll(&fd, 1, 20) > 0 ? accept(script->listen_fd, NULL, NULL) : -1;
-
-        if (peer < 0)
-            continue;
-        atomic_fetch_add(&script->connections, 1);
-        serve(script, peer);
-        close(peer);
-    }
-    return NULL;
-}
-
-static void script_start(struct script *script)
-{
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t size = sizeof address;
-
-    script->listen_fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(script->listen_fd, (struct sockaddr *)&address, size), 0);
-    assert_int_equal(listen(script->listen_fd, 16), 0);
-    getsockname(script->listen_fd, (struct sockaddr *)&address, &size);
-    script->port = ntohs(address.sin_port);
-    assert_int_equal(pthread_create(&script->thread, NULL, run_script, script), 0);
-}
-
-static void script_stop(struct script *script)
-{
-    atomic_store(&script->ended, true);
-    pthread_join(script->thread, NULL);
-    close(script->listen_fd);
-}
+#define ACCEPTED HTTP_ANSWER("202 Accepted", "", "21", "{\"status\":\"accepted\"}")
+#define REJECTED HTTP_ANSWER("422 X", "", "37", "{\"status\":\"rejected\",\"error\":\"no no\"}")
+#define BUSY     HTTP_ANSWER("503 X", "", "0", "")
 
 static struct eds_http_client *open_client(unsigned port, const struct eds_http_client_config *base)
 {
@@ -149,7 +35,7 @@ static struct eds_http_client *open_client(unsigned port, const struct eds_http_
 
 static const struct exchange {
     const char *name;
-    const char *steps[STEPS_MAX];
+    const char *steps[HTTP_SCRIPT_STEPS];
     int32_t rc;
     unsigned status, attempts;
     bool accepted;
@@ -157,10 +43,10 @@ static const struct exchange {
 } exchanges[] = {
     {"accepted", {ACCEPTED}, EDS_OK, 202, 1, true, ""},
     {"rejected", {REJECTED}, EDS_OK, 422, 1, false, "no no"},
-    {"403 without a body", {ANSWER("403 X", "", "0", "")}, EDS_OK, 403, 1, false, "HTTP 403"},
-    {"404 in HTML", {ANSWER("404 X", "", "6", "<html>")}, EDS_OK, 404, 1, false, "HTTP 404"},
+    {"403 without a body", {HTTP_ANSWER("403 X", "", "0", "")}, EDS_OK, 403, 1, false, "HTTP 403"},
+    {"404 in HTML", {HTTP_ANSWER("404 X", "", "6", "<html>")}, EDS_OK, 404, 1, false, "HTTP 404"},
     {"busy, then not", {BUSY, BUSY, ACCEPTED}, EDS_OK, 202, 3, true, ""},
-    {"429, then not", {ANSWER("429 X", "", "0", ""), ACCEPTED}, EDS_OK, 202, 2, true, ""},
+    {"429, then not", {HTTP_ANSWER("429 X", "", "0", ""), ACCEPTED}, EDS_OK, 202, 2, true, ""},
     {"broken, then not", {"close", ACCEPTED}, EDS_OK, 202, 2, true, ""},
     {"broken, then a duplicate", {"close", REJECTED}, EDS_OK, 422, 2, false, "no no"},
     {"half an answer", {"HTTP/1.1 202 Acc", ACCEPTED}, EDS_OK, 202, 2, true, ""},
@@ -171,23 +57,29 @@ static const struct exchange {
      2,
      true,
      ""},
-    {"202 and no verdict", {ANSWER("202 X", "", "2", "{}"), ACCEPTED}, EDS_OK, 202, 2, true, ""},
+    {"202 and no verdict",
+     {HTTP_ANSWER("202 X", "", "2", "{}"), ACCEPTED},
+     EDS_OK,
+     202,
+     2,
+     true,
+     ""},
     {"200 and a verdict",
-     {ANSWER("200 X", "", "21", "{\"status\":\"accepted\"}")},
+     {HTTP_ANSWER("200 X", "", "21", "{\"status\":\"accepted\"}")},
      EDS_ERR_IO,
      200,
      3,
      false,
      "without a verdict"},
     {"202 and a rejection",
-     {ANSWER("202 X", "", "37", "{\"status\":\"rejected\",\"error\":\"no no\"}")},
+     {HTTP_ANSWER("202 X", "", "37", "{\"status\":\"rejected\",\"error\":\"no no\"}")},
      EDS_ERR_IO,
      202,
      3,
      false,
      "without a verdict"},
     {"422 and an acceptance",
-     {ANSWER("422 X", "", "21", "{\"status\":\"accepted\"}")},
+     {HTTP_ANSWER("422 X", "", "21", "{\"status\":\"accepted\"}")},
      EDS_OK,
      422,
      1,
@@ -197,18 +89,18 @@ static const struct exchange {
     {"always broken", {"close"}, EDS_ERR_IO, 0, 3, false, "(3 attempts)"},
     {"not HTTP", {"\x15\x03\x01 no HTTP at all\r\n\r\n"}, EDS_ERR_IO, 0, 3, false, "no verdict"},
     {"moved",
-     {ANSWER("308 X", "Location: http://127.0.0.9:1/x\r\n", "0", "")},
+     {HTTP_ANSWER("308 X", "Location: http://127.0.0.9:1/x\r\n", "0", "")},
      EDS_ERR_IO,
      308,
      1,
      false,
      "http://127.0.0.9:1/x"},
-    {"never answering", {SILENT}, EDS_ERR_IO, 0, 3, false, "no verdict"},
+    {"never answering", {HTTP_SILENT}, EDS_ERR_IO, 0, 3, false, "no verdict"},
 };
 
 static void try_exchange(const struct exchange *row)
 {
-    struct script script = {.listen_fd = -1};
+    struct http_script script = {.listen_fd = -1};
     struct eds_http_client *client;
     struct eds_delivery out;
     struct eds_error err = {.text = ""};
@@ -216,7 +108,7 @@ static void try_exchange(const struct exchange *row)
     int32_t rc;
 
     memcpy(script.steps, row->steps, sizeof script.steps);
-    script_start(&script);
+    http_script_start(&script);
     client = open_client(script.port,
                          &(struct eds_http_client_config){.attempt_max = 3, .timeout_ms = 100});
     rc = eds_http_client_send(client, "{}", 2, &out, &err);
@@ -226,7 +118,7 @@ static void try_exchange(const struct exchange *row)
         fail_msg("%s: rc %d, status %u, attempts %u: %s", row->name, rc, out.status, out.attempts,
                  said);
     eds_http_client_close(client);
-    script_stop(&script);
+    http_script_stop(&script);
 }
 
 static void scripts(void **state)
@@ -238,20 +130,20 @@ static void scripts(void **state)
 
 static void request_head(void **state)
 {
-    struct script script = {.steps = {ACCEPTED}};
+    struct http_script script = {.steps = {ACCEPTED}};
     struct eds_http_client *client;
     struct eds_delivery out;
     struct eds_error err;
 
     (void)state;
-    script_start(&script);
+    http_script_start(&script);
     client = open_client(script.port, &(struct eds_http_client_config){.url = NULL});
     for (int i = 0; i < 10; i++)
         assert_int_equal(eds_http_client_send(client, "{\"a\":1}", 7, &out, &err), EDS_OK);
     assert_int_equal(atomic_load(&script.requests), 10);
     assert_int_equal(atomic_load(&script.connections), 1); /* kept open */
     eds_http_client_close(client);
-    script_stop(&script);
+    http_script_stop(&script);
     assert_int_equal(strncmp(script.head, "POST /api/v1/ingest HTTP/1.1\r\n", 30), 0);
     assert_non_null(strstr(script.head, "\r\nContent-Type: application/json\r\n"));
     assert_non_null(strstr(script.head, "\r\nContent-Length: 7\r\n"));
@@ -268,26 +160,27 @@ static uint64_t now_ms(void)
 
 static void retry_after(void **state)
 {
-    struct script script = {.steps = {ANSWER("503 X", "Retry-After: 1\r\n", "0", ""), ACCEPTED}};
+    struct http_script script = {
+        .steps = {HTTP_ANSWER("503 X", "Retry-After: 1\r\n", "0", ""), ACCEPTED}};
     struct eds_http_client *client;
     struct eds_delivery out;
     struct eds_error err;
     uint64_t begun_ms = now_ms();
 
     (void)state;
-    script_start(&script);
+    http_script_start(&script);
     client = open_client(script.port, &(struct eds_http_client_config){.url = NULL});
     assert_int_equal(eds_http_client_send(client, "{}", 2, &out, &err), EDS_OK);
     assert_in_range(now_ms() - begun_ms, 1000, 4000);
     eds_http_client_close(client);
-    script_stop(&script);
+    http_script_stop(&script);
 }
 
 /* An answer that does not end is not read to its end. */
 static void long_answers(void **state)
 {
     static char answer[200100];
-    struct script script = {.steps = {answer}};
+    struct http_script script = {.steps = {answer}};
     struct eds_http_client *client;
     struct eds_delivery out;
     struct eds_error err;
@@ -296,12 +189,12 @@ static void long_answers(void **state)
 
     (void)state;
     memset(answer + used, 'x', sizeof answer - (size_t)used - 1);
-    script_start(&script);
+    http_script_start(&script);
     client = open_client(script.port, &(struct eds_http_client_config){.attempt_max = 2});
     assert_int_equal(eds_http_client_send(client, "{}", 2, &out, &err), EDS_ERR_IO);
     assert_non_null(strstr(err.text, "more than 65536 bytes"));
     eds_http_client_close(client);
-    script_stop(&script);
+    http_script_stop(&script);
 }
 
 static void urls(void **state)
