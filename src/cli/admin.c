@@ -116,6 +116,8 @@ static void write_metrics(void *context, struct eds_metrics *page)
     eds_registry_metrics_write(page, admin->service->registry);
     if (admin->server != NULL)
         write_http(page, admin->server);
+    if (admin->service->write_metrics != NULL)
+        admin->service->write_metrics(admin->service->watched, page);
     write_build(page, admin);
     write_process(page);
 }
@@ -137,6 +139,8 @@ static int32_t check_ready(void *context, struct eds_error *err)
     if (service->watch != NULL && eds_roster_watch_age_ms(service->watch) > SILENT_MS)
         return eds_error_set(err, EDS_ERR_IO, "the ledger has not answered for %" PRIu64 " ms",
                              eds_roster_watch_age_ms(service->watch));
+    if (service->check_ready != NULL)
+        return service->check_ready(service->watched, err);
     return EDS_OK;
 }
 

@@ -10,9 +10,11 @@
 #include "base/wipe.h"
 #include "cli/file.h"
 #include "cli/say.h"
+#include "transport/mqtt_metrics.h"
 
 #define PASSWORD_SIZE 4096u /* bytes, line end and NUL included */
 #define NAME_SIZE     32u   /* of an option, prefix and NUL included */
+#define AWAY_MS       3000u /* from the broker, before this server is not ready */
 
 const char *const eds_mqtt_front_versions[] = {"5", "3.1.1", NULL}; /* as enum eds_mqtt_version */
 
@@ -153,4 +155,20 @@ int32_t eds_mqtt_front_start(struct eds_mqtt_subscriber **out, const struct eds_
     }
     eds_wipe(password, sizeof password);
     return rc;
+}
+
+void eds_mqtt_front_write_metrics(void *subscriber, struct eds_metrics *page)
+{
+    eds_mqtt_metrics_write(page, subscriber);
+}
+
+int32_t eds_mqtt_front_check_ready(void *subscriber, struct eds_error *err)
+{
+    struct eds_mqtt_counts counts;
+
+    eds_mqtt_subscriber_counts(subscriber, &counts);
+    if (counts.is_subscribed || (counts.connections > 0 && counts.away_ms < AWAY_MS))
+        return EDS_OK;
+    return eds_error_set(err, EDS_ERR_IO, "no subscription at the broker for %" PRIu64 " ms",
+                         counts.away_ms);
 }

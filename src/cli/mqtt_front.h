@@ -3,6 +3,7 @@
 #define EDS_CLI_MQTT_FRONT_H
 
 #include "cli/args.h"
+#include "transport/metrics.h"
 #include "transport/mqtt_subscriber.h"
 
 extern const char *const eds_mqtt_front_versions[]; /* as enum eds_mqtt_version */
@@ -86,5 +87,10 @@ const char *eds_mqtt_front_fault(const struct eds_args *args, const char *prefix
  * Errors of eds_mqtt_subscriber_start, and those of reading the password. */
 int32_t eds_mqtt_front_start(struct eds_mqtt_subscriber **out, const struct eds_args *args,
                              const char *prefix, struct eds_ingest *ingest, struct eds_error *err);
+
+/* For the admin listener: what eds_service wants of a front.  A subscriber that has not
+ * been at a broker yet, or for three seconds, is not ready. */
+void eds_mqtt_front_write_metrics(void *subscriber, struct eds_metrics *page);
+int32_t eds_mqtt_front_check_ready(void *subscriber, struct eds_error *err);
 
 #endif

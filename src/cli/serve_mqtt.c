@@ -70,6 +70,9 @@ static int run(const struct eds_args *args)
     eds_service_begin(args, &ending);
     rc = start(&service, &subscriber, args, &err);
 #if EDS_TRANSPORT_HTTP
+    service.write_metrics = eds_mqtt_front_write_metrics;
+    service.check_ready = eds_mqtt_front_check_ready;
+    service.watched = subscriber;
     if (rc == EDS_OK)
         rc = eds_admin_open(&admin, args, &service, NULL, &err);
 #endif

@@ -10,6 +10,8 @@
 #include "cli/store_arg.h"
 #include "ingest/roster_watch.h"
 
+struct eds_metrics; /* transport/metrics.h */
+
 extern const char *const eds_service_attest_names[];
 extern const char *const eds_service_log_formats[]; /* in the order of enum eds_log_format */
 extern const char *const eds_service_log_levels[];  /* in the order of enum eds_log_level */
@@ -75,6 +77,12 @@ struct eds_service {
      * is nothing. */
     int32_t (*apply)(void *context, const struct eds_args *args, struct eds_error *err);
     void *apply_context;
+
+    /* What a front adds to the pages of the admin listener, from its thread; NULL:
+     * nothing.  check_ready as in struct eds_http_admin_config. */
+    void (*write_metrics)(void *context, struct eds_metrics *page);
+    int32_t (*check_ready)(void *context, struct eds_error *err);
+    void *watched;
 
     const struct eds_args *args; /* as the server was started; of eds_service_open */
     struct eds_config config;    /* the last one that was read again */

@@ -49,7 +49,7 @@ void eds_meters_fail(struct eds_meters *meters, enum eds_component component)
     atomic_store_explicit(&meters->failed_ns[component], eds_queue_now_ns(), memory_order_relaxed);
 }
 
-static void read_meter(const struct eds_meter *meter, struct eds_meter_reading *out)
+void eds_meter_read(const struct eds_meter *meter, struct eds_meter_reading *out)
 {
     out->count = 0;
     for (size_t i = 0; i <= EDS_METER_BOUND_COUNT; i++) {
@@ -63,8 +63,8 @@ void eds_meters_read(const struct eds_meters *meters, struct eds_meters_reading 
 {
     uint64_t oldest_ns = get(&meters->oldest_ns), now_ns;
 
-    read_meter(&meters->answer, &out->answer);
-    read_meter(&meters->commit, &out->commit);
+    eds_meter_read(&meters->answer, &out->answer);
+    eds_meter_read(&meters->commit, &out->commit);
     for (size_t i = 0; i < EDS_COMPONENT_COUNT; i++) {
         uint64_t failed_ns = get(&meters->failed_ns[i]);
 

@@ -57,6 +57,7 @@ struct eds_meters_reading {
     uint64_t lag_ns; /* how long the oldest of what is being stored has waited; 0: nothing is */
 };
 
+void eds_meter_read(const struct eds_meter *meter, struct eds_meter_reading *out);
 void eds_meters_read(const struct eds_meters *meters, struct eds_meters_reading *out);
 
 #endif

@@ -120,6 +120,22 @@ void eds_metrics_meter(struct eds_metrics *page, const char *name, const char *h
     print(page, "\n%s_count %" PRIu64 "\n", name, reading->count);
 }
 
+void eds_metrics_histogram(struct eds_metrics *page, const char *name, const char *help,
+                           const uint64_t *bounds, size_t bound_count, const uint64_t *buckets,
+                           uint64_t sum)
+{
+    uint64_t count = 0;
+
+    eds_metrics_family(page, name, "histogram", help);
+    for (size_t i = 0; i < bound_count; i++) {
+        count += buckets[i];
+        print(page, "%s_bucket{le=\"%" PRIu64 "\"} %" PRIu64 "\n", name, bounds[i], count);
+    }
+    count += buckets[bound_count];
+    print(page, "%s_bucket{le=\"+Inf\"} %" PRIu64 "\n%s_sum %" PRIu64 "\n%s_count %" PRIu64 "\n",
+          name, count, name, sum, name, count);
+}
+
 void eds_metrics_counter(struct eds_metrics *page, const char *name, const char *help,
                          uint64_t value)
 {

@@ -36,6 +36,13 @@ void eds_metrics_seconds(struct eds_metrics *page, const char *name, uint64_t va
 void eds_metrics_meter(struct eds_metrics *page, const char *name, const char *help,
                        const struct eds_meter_reading *reading);
 
+/* eds_metrics_histogram writes a whole histogram of numbers.
+ *
+ *   buckets  bound_count + 1 of them, each of its own; the last has no bound */
+void eds_metrics_histogram(struct eds_metrics *page, const char *name, const char *help,
+                           const uint64_t *bounds, size_t bound_count, const uint64_t *buckets,
+                           uint64_t sum);
+
 /* eds_metrics_counter and eds_metrics_gauge write a metric of one sample. */
 void eds_metrics_counter(struct eds_metrics *page, const char *name, const char *help,
                          uint64_t value);

@@ -48,7 +48,7 @@ void mqtt_link_connected(struct eds_mqtt_subscriber *subscriber, int reason, int
     mosquitto_property_read_int16(properties, MQTT_PROP_RECEIVE_MAXIMUM, &receive_maximum, false);
     subscriber->link.answers_max = receive_maximum < ANSWERS_MAX ? receive_maximum : ANSWERS_MAX;
     subscriber->link.is_accepted = true;
-    subscriber->counts.connections++;
+    mqtt_count(&subscriber->counters.connections, 1);
     EDS_LOG(EDS_LOG_INFO, "mqtt_connected", EDS_LOG_STRING("broker", subscriber->config.broker),
             EDS_LOG_NUMBER("port", subscriber->config.port),
             EDS_LOG_STRING("session", (flags & 1) != 0 ? "resumed" : "new"),
@@ -70,6 +70,7 @@ void mqtt_link_subscribed(struct eds_mqtt_subscriber *subscriber, int count, con
     }
     subscriber->link.is_subscribed = true;
     subscriber->link.subscribed_ms = mqtt_now_ms();
+    mqtt_set(&subscriber->counters.away_since_ms, 0);
     mqtt_link_listen_to_log(subscriber, false);
     EDS_LOG(EDS_LOG_INFO, "mqtt_subscribed", EDS_LOG_STRING("topic", subscriber->filter.text),
             EDS_LOG_NUMBER("qos", (uint64_t)granted[0]));

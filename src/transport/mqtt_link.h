@@ -11,6 +11,7 @@
 #include <mosquitto.h>
 #include <mqtt_protocol.h>
 
+#include "transport/mqtt_counters.h"
 #include "transport/mqtt_round.h"
 #include "transport/mqtt_subscriber.h"
 #include "transport/mqtt_topic.h"
@@ -45,7 +46,7 @@ struct eds_mqtt_subscriber {
 
     struct eds_verdict_log verdict_log;
     struct eds_log_throttle dropped_log, answer_log;
-    struct eds_mqtt_counts counts;
+    struct mqtt_counters counters;
     char answer_topic[EDS_MQTT_TOPIC_SIZE];
 };
 

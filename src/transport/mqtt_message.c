@@ -5,19 +5,42 @@
 #include <string.h>
 
 #include "base/log.h"
+#include "ingest/queue.h"
 
-static void log_dropped(struct eds_mqtt_subscriber *subscriber, const char *topic,
-                        const char *reason)
+static void drop(struct eds_mqtt_subscriber *subscriber, enum eds_mqtt_drop drop, const char *topic,
+                 const char *reason, struct eds_trace *trace)
 {
     uint64_t suppressed;
     struct eds_error name; /* for its cutting: a topic may have 64 KiB */
 
-    subscriber->counts.dropped++;
+    mqtt_count(&subscriber->counters.dropped[drop], 1);
     if (!eds_log_throttle_pass(&subscriber->dropped_log, mqtt_now_ms(), &suppressed))
         return;
     eds_error_set(&name, 0, "%s", topic);
     EDS_LOG(EDS_LOG_WARN, "message_dropped", EDS_LOG_STRING("topic", name.text),
-            EDS_LOG_STRING("reason", reason), EDS_LOG_NUMBER("suppressed", suppressed));
+            EDS_LOG_STRING("reason", reason),
+            EDS_LOG_STRING("request_id", eds_trace_request_id(trace)),
+            EDS_LOG_IF("trace_id", eds_trace_id(trace)), EDS_LOG_NUMBER("suppressed", suppressed));
+}
+
+/* Takes over the trace that a message of MQTT 5 says it belongs to: the first property
+ * "traceparent" of its user's. */
+static void take_trace(struct eds_trace *trace, const mosquitto_property *properties)
+{
+    const mosquitto_property *at = properties;
+    bool is_first = true, is_found = false;
+    char *name, *value;
+
+    *trace = (struct eds_trace){.request_id = ""};
+    while (!is_found && (at = mosquitto_property_read_string_pair(
+                             at, MQTT_PROP_USER_PROPERTY, &name, &value, !is_first)) != NULL) {
+        is_first = false;
+        is_found = strcmp(name, "traceparent") == 0;
+        if (is_found)
+            (void)eds_trace_take(trace, value);
+        free(name);
+        free(value);
+    }
 }
 
 /* Takes over where an MQTT 5 message wants its answer, and what goes with it. */
@@ -40,18 +63,21 @@ void mqtt_message_take(struct eds_mqtt_subscriber *subscriber,
 {
     size_t size = message->payloadlen > 0 ? (size_t)message->payloadlen : 0;
     struct mqtt_slot *slot;
+    struct eds_trace trace;
     struct eds_error err;
     int32_t rc;
 
     if (subscriber->link.is_dropped)
         return;
-    subscriber->counts.messages++;
+    mqtt_count(&subscriber->counters.messages, 1);
     if (eds_mqtt_is_answer(message->topic)) {
-        subscriber->counts.own++;
+        mqtt_count(&subscriber->counters.own, 1);
         return;
     }
+    take_trace(&trace, properties);
     if (size > subscriber->config.message_size_max) {
-        log_dropped(subscriber, message->topic, "the message is longer than this server takes");
+        drop(subscriber, EDS_MQTT_DROP_TOO_LARGE, message->topic,
+             "the message is longer than this server takes", &trace);
         return;
     }
     if (mqtt_round_is_full(&subscriber->round)) { /* more came than a broker should send */
@@ -64,13 +90,16 @@ void mqtt_message_take(struct eds_mqtt_subscriber *subscriber,
     if (rc == EDS_ERR_NO_MEMORY) {
         mqtt_link_drop(subscriber, err.text); /* the broker has it still */
     } else if (rc != EDS_OK) {
-        log_dropped(subscriber, message->topic, err.text);
+        drop(subscriber, EDS_MQTT_DROP_MALFORMED, message->topic, err.text, &trace);
         mqtt_slot_clear(slot);
     } else {
         slot->qos = message->qos;
         slot->is_retained = message->retain;
+        slot->trace = trace;
+        slot->taken_ns = eds_queue_now_ns();
         take_reply(subscriber, slot, properties);
         mqtt_round_submit(&subscriber->round, slot);
+        mqtt_set(&subscriber->counters.waiting, subscriber->round.count);
     }
 }
 
@@ -83,6 +112,8 @@ void mqtt_message_sent(struct eds_mqtt_subscriber *subscriber, int reason)
         return;
     if (subscriber->answers_open > 0)
         subscriber->answers_open--;
+    if (reason >= 128)
+        mqtt_count(&subscriber->counters.answers_failed, 1);
     if (reason >= 128 && eds_log_throttle_pass(&subscriber->answer_log, mqtt_now_ms(), &suppressed))
         EDS_LOG(EDS_LOG_WARN, "answer_refused",
                 EDS_LOG_STRING("reason", mosquitto_reason_string(reason)),
@@ -113,12 +144,14 @@ static void publish(struct eds_mqtt_subscriber *subscriber, const struct mqtt_sl
     }
     if (rc == MOSQ_ERR_SUCCESS || (rc == MOSQ_ERR_NO_CONN && qos == 1)) {
         subscriber->answers_open += qos == 1;
-        subscriber->counts.answers++;
-    } else if (rc != MOSQ_ERR_NO_CONN &&
-               eds_log_throttle_pass(&subscriber->answer_log, mqtt_now_ms(), &suppressed)) {
+        mqtt_count(&subscriber->counters.answers, 1);
+        return;
+    }
+    mqtt_count(&subscriber->counters.answers_failed, 1);
+    if (rc != MOSQ_ERR_NO_CONN &&
+        eds_log_throttle_pass(&subscriber->answer_log, mqtt_now_ms(), &suppressed))
         EDS_LOG(EDS_LOG_WARN, "answer_failed", EDS_LOG_STRING("reason", mosquitto_strerror(rc)),
                 EDS_LOG_NUMBER("suppressed", suppressed));
-    }
 }
 
 static void answer(struct eds_mqtt_subscriber *subscriber, const struct mqtt_slot *slot)
@@ -150,16 +183,19 @@ void mqtt_message_finish(struct eds_mqtt_subscriber *subscriber)
     if (!mqtt_round_finish(round))
         mqtt_link_drop(subscriber, "the store does not take records; the broker keeps them");
     now_ms = mqtt_now_ms();
+    mqtt_counters_round(&subscriber->counters, round->count);
     for (size_t i = 0; i < round->count; i++) {
-        const struct mqtt_slot *slot = &round->slots[i];
+        struct mqtt_slot *slot = &round->slots[i];
 
         eds_verdict_log_write(&subscriber->verdict_log, &slot->submission, "topic", slot->topic,
-                              NULL, now_ms);
+                              &slot->trace, now_ms);
         /* A message that the broker keeps comes with every subscription, and
          * nobody waits for another answer to it. */
         if (!slot->is_open &&
             !(slot->is_retained && slot->submission.verdict == EDS_VERDICT_DUPLICATE))
             answer(subscriber, slot);
+        eds_meter_observe(&subscriber->counters.answer, eds_queue_now_ns() - slot->taken_ns);
     }
     mqtt_round_clear(round);
+    mqtt_set(&subscriber->counters.waiting, 0);
 }

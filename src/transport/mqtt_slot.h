@@ -7,6 +7,7 @@
 
 #include "edgesentry/json.h"
 #include "ingest/ingest.h"
+#include "transport/trace.h"
 
 /* Room that is kept for the next message. */
 #define MQTT_ROOM_KEPT_MAX (16u * 1024u) /* bytes */
@@ -19,7 +20,9 @@ struct mqtt_slot {
     const char *topic; /* in room */
     int qos;
     bool is_retained; /* the broker had it when we came */
-    bool is_open;     /* decided as something that may yet change: to be tried again */
+    struct eds_trace trace;
+    uint64_t taken_ns; /* when it came: monotonic */
+    bool is_open;      /* decided as something that may yet change: to be tried again */
 
     /* What MQTT 5 messages may ask for; each NULL or the slot's own. */
     char *reply_topic;

@@ -64,6 +64,8 @@ static void *subscriber_main(void *context)
 
         if (mqtt_link_renew(subscriber))
             mqtt_link_run(subscriber);
+        if (link->is_subscribed)
+            mqtt_set(&subscriber->counters.away_since_ms, mqtt_now_ms());
         if (atomic_load(&subscriber->stopping))
             break;
         if (link->is_subscribed && mqtt_now_ms() - link->subscribed_ms >= STEADY_MS)
@@ -195,6 +197,7 @@ int32_t eds_mqtt_subscriber_start(struct eds_mqtt_subscriber **out,
     mosquitto_lib_init();
     mqtt_guard_begin();
     subscriber->config = *config;
+    mqtt_set(&subscriber->counters.away_since_ms, mqtt_now_ms());
     eds_verdict_log_init(&subscriber->verdict_log, LINES_PER_SECOND);
     eds_log_throttle_init(&subscriber->dropped_log, LINES_PER_SECOND);
     eds_log_throttle_init(&subscriber->answer_log, LINES_PER_SECOND);
@@ -217,9 +220,16 @@ int32_t eds_mqtt_subscriber_start(struct eds_mqtt_subscriber **out,
     return rc;
 }
 
+void eds_mqtt_subscriber_counts(const struct eds_mqtt_subscriber *subscriber,
+                                struct eds_mqtt_counts *out)
+{
+    mqtt_counters_read(&subscriber->counters, out);
+}
+
 void eds_mqtt_subscriber_stop(struct eds_mqtt_subscriber *subscriber,
                               struct eds_mqtt_counts *counts)
 {
+    struct eds_mqtt_counts done;
     struct timespec moment = {.tv_nsec = INTERRUPT_EACH_NS};
     uint64_t one = 1;
 
@@ -233,9 +243,10 @@ void eds_mqtt_subscriber_stop(struct eds_mqtt_subscriber *subscriber,
         nanosleep(&moment, NULL);
     }
     pthread_join(subscriber->thread, NULL);
+    eds_mqtt_subscriber_counts(subscriber, &done);
     if (counts != NULL)
-        *counts = subscriber->counts;
-    EDS_LOG(EDS_LOG_INFO, "stopped", EDS_LOG_NUMBER("answered", subscriber->counts.answers),
-            EDS_LOG_NUMBER("dropped", subscriber->counts.dropped));
+        *counts = done;
+    EDS_LOG(EDS_LOG_INFO, "stopped", EDS_LOG_NUMBER("answered", done.answers),
+            EDS_LOG_NUMBER("dropped", done.dropped));
     destroy(subscriber);
 }

@@ -38,13 +38,30 @@ struct eds_mqtt_config {
     unsigned patience_ms;      /* with a failing store, before the broker gets all back; 0: 20 s */
 };
 
-/* What has happened since the start. */
+enum eds_mqtt_drop { EDS_MQTT_DROP_MALFORMED, EDS_MQTT_DROP_TOO_LARGE };
+#define EDS_MQTT_DROP_COUNT 2u
+
+/* The upper ends of the buckets that rounds are counted in, rising; a last bucket has no
+ * end. */
+#define EDS_MQTT_ROUND_BOUND_COUNT 10u
+extern const uint64_t eds_mqtt_round_bounds[EDS_MQTT_ROUND_BOUND_COUNT];
+
+/* What has happened since the start, and what is so now. */
 struct eds_mqtt_counts {
-    uint64_t messages;    /* all that came */
-    uint64_t answers;     /* published */
-    uint64_t own;         /* messages on topics of answers, not looked at */
-    uint64_t dropped;     /* messages that hold no record, or are too long */
+    uint64_t messages;       /* all that came */
+    uint64_t answers;        /* published */
+    uint64_t answers_failed; /* not published, or refused by the broker */
+    uint64_t own;            /* messages on topics of answers, not looked at */
+    uint64_t dropped;        /* messages that hold no record, or are too long */
+    uint64_t dropped_for[EDS_MQTT_DROP_COUNT];
     uint64_t connections; /* that the broker accepted */
+    uint64_t waiting;     /* messages that are being decided now */
+    bool is_subscribed;   /* now */
+    uint64_t away_ms;     /* since when it is not; 0: it is */
+    uint64_t rounds;      /* of messages that were acknowledged together */
+    uint64_t round_buckets[EDS_MQTT_ROUND_BOUND_COUNT + 1]; /* each of its own, not summed up */
+    uint64_t round_messages;                                /* in all rounds */
+    struct eds_meter_reading answer; /* from a message's arrival to its answer */
 };
 
 /* eds_mqtt_check_topic is the check of a topic filter.  EDS_OK or EDS_ERR_USAGE. */
@@ -56,6 +73,10 @@ int32_t eds_mqtt_check_topic(const char *text, struct eds_error *err);
  * used, or no thread; EDS_ERR_NO_MEMORY. */
 int32_t eds_mqtt_subscriber_start(struct eds_mqtt_subscriber **out,
                                   const struct eds_mqtt_config *config, struct eds_error *err);
+
+/* eds_mqtt_subscriber_counts tells what it has done; any thread. */
+void eds_mqtt_subscriber_counts(const struct eds_mqtt_subscriber *subscriber,
+                                struct eds_mqtt_counts *out);
 
 /* eds_mqtt_subscriber_stop takes nothing more, finishes and answers what was
  * taken, leaves the broker, frees everything and, unless counts is NULL, says

@@ -250,15 +250,26 @@ def over_mqtt(folder):
         time.sleep(0.01)
     admin = Admin(folder)
     assert admin.metrics()["edgesentry_devices", "active"] == 1
-    assert admin.ask("/readyz")[0].status == 200
+    answer, text = admin.ask("/readyz")
+    assert answer.status == 503 and text.startswith("no subscription at the broker for"), text
+    page = admin.ask("/metrics")[1]
+    if shutil.which("promtool") is not None:
+        done = subprocess.run(["promtool", "check", "metrics"], input=page.encode(),
+                              capture_output=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
     process.send_signal(signal.SIGTERM)
     out, log = process.communicate(timeout=30)
     assert process.returncode == 0, (out, log)
+    return parse(page)
 
 
-def deployed(samples):
+def deployed(samples, has_mqtt):
     """Alert rules and dashboard ask for nothing that is not there."""
     names = {name for name, _ in samples}
+    if not has_mqtt:
+        names |= {"edgesentry_mqtt_connected", "edgesentry_mqtt_connections_total",
+                  "edgesentry_mqtt_messages_total", "edgesentry_mqtt_dropped_total",
+                  "edgesentry_mqtt_message_duration_seconds_bucket"}
     names |= {"edgesentry_tls_certificate_expiry_timestamp_seconds",  # of serve-tls alone
               "edgesentry_tls_reload_failures_total"}
     for path in ("prometheus/edgesentry.rules.yml", "grafana/edgesentry.json"):
@@ -292,8 +303,8 @@ def main():
         readiness(folder / "readiness")
         addresses(folder / "addresses")
         tracing(folder / "tracing")
-        over_mqtt(folder / "over_mqtt")
-        deployed(samples)
+        over_mqtt_samples = over_mqtt(folder / "over_mqtt")
+        deployed({**(over_mqtt_samples or {}), **samples}, over_mqtt_samples is not None)
     print("metrics, readiness, alert rules and dashboard agree")
 
 

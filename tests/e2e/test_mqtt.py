@@ -11,11 +11,13 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
+import urllib.request
 
 sys.path.insert(0, os.path.join(os.environ["EDS_SOURCE"], "tests/support"))
 from eds_lab import EDS, VECTORS, Device, bridge, eds  # noqa: E402
-from mqtt_lab import (CORRELATION_DATA, RESPONSE_TOPIC, Broker, Client, MqttServer,  # noqa: E402
-                      make_certificates, need_mosquitto, text)
+from mqtt_lab import (CORRELATION_DATA, RESPONSE_TOPIC, USER_PROPERTY, Broker,  # noqa: E402
+                      Client, MqttServer, await_that, make_certificates, need_mosquitto, text)
 
 DEMO_KEY = "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"
 DEMO = [f"--device=lift-01={DEMO_KEY}"]
@@ -352,6 +354,72 @@ def no_broker(folder, broker):
     assert time.monotonic() - started < 3
 
 
+def watched(folder, broker):
+    """What the admin listener tells of messages, rounds and the broker; a request id and
+    the sender's trace in the log."""
+    device = Device("watched-1", 5)
+    server = MqttServer(folder, broker.port, [device.argument()], "--topic", "w/+",
+                        "--message-size-max", "5000", "--log-level", "debug", "--admin-addr",
+                        "127.0.0.1:0", "--admin-port-file", str(folder / "admin"))
+    await_that((folder / "admin").exists, "the admin listener")
+    base = f"http://127.0.0.1:{(folder / 'admin').read_text().strip()}"
+
+    def metrics():
+        with urllib.request.urlopen(base + "/metrics", timeout=30) as answer:
+            page = answer.read().decode()
+        return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2])
+                for line in page.splitlines() if not line.startswith("#")}
+
+    def ready():
+        try:
+            with urllib.request.urlopen(base + "/readyz", timeout=30) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    assert ready() == (200, "ready\n")
+    before = metrics()
+    assert before["edgesentry_mqtt_connected"] == 1
+    assert before["edgesentry_mqtt_messages_total"] == 0
+    client = Client(broker.port, "watched-client", version=5)
+    client.subscribe("w/one/response")
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    of_user = bytes([USER_PROPERTY])
+    client.publish("w/one", device.next(), properties=of_user + text("color") + text("red")
+                   + of_user + text("traceparent") + text(f"00-{trace}-00f067aa0ba902b7-01"))
+    assert answer_of(client)[1]["status"] == "accepted"
+    client.publish("w/one", b"{}")
+    client.publish("w/one", b"x" * 6000)
+    client.publish("w/one", device.next(b"second"))
+    assert answer_of(client)[1]["status"] == "accepted"
+    # The answer is on its way when its round has been counted, but for the last line.
+    await_that(lambda: metrics()["edgesentry_mqtt_waiting_messages"] == 0, "the round's end")
+    now = metrics()
+    for name, value in (("messages_total", 4), ('dropped_total{reason="malformed"}', 1),
+                        ('dropped_total{reason="too_large"}', 1), ("answers_total", 2),
+                        ("answers_failed_total", 0), ("connections_total", 1),
+                        ("round_messages_sum", 2), ("message_duration_seconds_count", 2)):
+        assert now["edgesentry_mqtt_" + name] == value, (name, now["edgesentry_mqtt_" + name])
+    assert 1 <= now['edgesentry_mqtt_round_messages_bucket{le="2"}'] <= 2
+    assert now["edgesentry_ingest_accepted_total"] == 2
+    lines = server.lines().splitlines()
+    accepted = [line for line in lines if "event=record_accepted" in line]
+    dropped = [line for line in lines if "event=message_dropped" in line]
+    assert len(accepted) == 2 and len(dropped) == 2, lines
+    assert f"trace_id={trace}" in accepted[0] and "trace_id" not in accepted[1], accepted
+    ids = {line.split("request_id=")[1].split()[0] for line in accepted + dropped}
+    assert len(ids) == 4, ids
+    client.close()
+    broker.kill()
+    await_that(lambda: metrics()["edgesentry_mqtt_connected"] == 0, "the loss to show")
+    await_that(lambda: ready()[0] == 503, "the server not to be ready")
+    assert "no subscription at the broker for" in ready()[1], ready()
+    broker.start()
+    await_that(lambda: ready()[0] == 200, "the server to be ready again")
+    assert metrics()["edgesentry_mqtt_connections_total"] == 2
+    ended_well(server)
+
+
 def main():
     need_mosquitto()
     bridge()
@@ -371,6 +439,7 @@ def main():
             ("shared", shared),
             ("shared-pipelined", shared_pipelined),
             ("tls", tls),
+            ("watched", watched),
             ("no-broker", no_broker),
         ]
         wanted = sys.argv[1:]

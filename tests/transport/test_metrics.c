@@ -61,6 +61,23 @@ static void test_meter(void **state)
     eds_metrics_free(&page);
 }
 
+static void test_histogram(void **state)
+{
+    static const uint64_t bounds[] = {1, 5}, buckets[] = {3, 0, 2};
+    struct eds_metrics page = {.text = NULL};
+
+    (void)state;
+    eds_metrics_histogram(&page, "t_things", "T.", bounds, 2, buckets, 77);
+    assert_string_equal(page.text, "# HELP t_things T.\n"
+                                   "# TYPE t_things histogram\n"
+                                   "t_things_bucket{le=\"1\"} 3\n"
+                                   "t_things_bucket{le=\"5\"} 3\n"
+                                   "t_things_bucket{le=\"+Inf\"} 5\n"
+                                   "t_things_sum 77\n"
+                                   "t_things_count 5\n");
+    eds_metrics_free(&page);
+}
+
 /* A page grows past its first room; one that can't is marked, whatever comes. */
 static void test_memory(void **state)
 {
@@ -88,6 +105,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_meter),
+        cmocka_unit_test(test_histogram),
         cmocka_unit_test(test_memory),
     };
 

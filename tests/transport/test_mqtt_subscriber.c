@@ -81,6 +81,9 @@ static void acknowledged_when_durable(void **state)
         mqtt_lab_record(&lab, &device, 11);
         mqtt_lab_expect_silence(&lab, QUIET_MS);
         assert_int_equal(lab_ledger_sequence(&lab.ledger, device.device_id), 0);
+        eds_mqtt_subscriber_counts(lab.subscriber, &counts);
+        assert_int_equal(counts.waiting, 1);
+        assert_true(counts.is_subscribed);
         atomic_store(&lab.ledger.waiting, false);
         mqtt_lab_expect_ack(&lab, 11);
         assert_int_equal(lab_ledger_sequence(&lab.ledger, device.device_id), 1);
@@ -88,6 +91,13 @@ static void acknowledged_when_durable(void **state)
         mqtt_lab_stop(&lab, &counts);
         assert_int_equal(counts.messages, 1);
         assert_int_equal(counts.answers, 1);
+        assert_int_equal(counts.waiting, 0);
+        assert_int_equal(counts.rounds, 1);
+        assert_int_equal(counts.round_buckets[0], 1);
+        assert_int_equal(counts.round_messages, 1);
+        assert_int_equal(counts.answer.count, 1);
+        assert_true(counts.answer.sum_ns > 0);
+        assert_false(counts.is_subscribed);
     }
 }
 
@@ -128,7 +138,11 @@ static void many(void **state)
     }
     mqtt_lab_stop(&lab, &counts);
     assert_int_equal(counts.dropped, COUNT);
+    assert_int_equal(counts.dropped_for[EDS_MQTT_DROP_MALFORMED], COUNT);
     assert_int_equal(counts.answers, COUNT);
+    assert_int_equal(counts.round_messages, COUNT);
+    assert_true(counts.rounds >= COUNT / 16); /* of half of those in flight at most */
+    assert_int_equal(counts.answer.count, COUNT);
     assert_int_equal(counts.connections, 1);
 }
 
