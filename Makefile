@@ -65,6 +65,12 @@ test-front: ## the tests behind HAProxy and nginx and with TLS scanners; install
 	$(call build,release,build,-DEDS_BUILD_TESTS=ON)
 	@scripts/run-tests.sh build -R '/proxies|/tls_scan' $(CTEST_FLAGS)
 
+.PHONY: test-browser
+test-browser: ## the test with a real browser's fetch; installs one (80 MB)
+	@scripts/install-deps.sh browser
+	$(call build,release,build,-DEDS_BUILD_TESTS=ON)
+	@scripts/run-tests.sh build -R '/browser' $(CTEST_FLAGS)
+
 .PHONY: test-asan
 test-asan: ## the tests of the rooms under AddressSanitizer and UBSan
 	@scripts/install-deps.sh test

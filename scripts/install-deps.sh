@@ -3,7 +3,7 @@
 #
 #   scripts/install-deps.sh GROUP...
 #
-# Groups: build test s3 front check fuzz bench profile coverage portability mcu deb
+# Groups: build test s3 front browser check fuzz bench profile coverage portability mcu deb
 #
 # Installing takes root, or sudo.  EDS_INSTALL_DEPS=no only reports what is
 # missing.  Where everything is there this is one dpkg-query and no output.
@@ -19,11 +19,12 @@ packages_of() {
         ;;
     test)
         echo "$(packages_of build) g++ libcmocka-dev libjansson-dev zlib1g-dev python3 sqlite3 openssl curl" \
-            "postgresql mosquitto mosquitto-clients softhsm2"
+            "postgresql mosquitto mosquitto-clients softhsm2 wrk"
         ;;
     check) echo "$(packages_of test) clang clang-format clang-tidy cppcheck shellcheck git prometheus" ;;
     s3) echo "$(packages_of test) radosgw ceph-mon ceph-osd ceph-common" ;;
     front) echo "$(packages_of test) haproxy nginx sslscan testssl.sh bsdextrautils bind9-host" ;;
+    browser) echo "$(packages_of test) chromium-headless-shell|chromium" ;;
     fuzz) echo "$(packages_of test) clang libclang-rt-14-dev|libclang-rt-dev llvm" ;;
     bench) echo "$(packages_of build) libjansson-dev python3 postgresql mosquitto b3sum" ;;
     profile) echo "$(packages_of bench) linux-perf" ;;
@@ -38,7 +39,7 @@ packages_of() {
         echo "$(packages_of test) debhelper dpkg-dev lintian mmdebstrap systemd-container"
         ;;
     *)
-        echo "install-deps.sh: no such group: $1 (build test s3 front check fuzz bench" \
+        echo "install-deps.sh: no such group: $1 (build test s3 front browser check fuzz bench" \
             "profile coverage portability mcu deb)" >&2
         return 1
         ;;
