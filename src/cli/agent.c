@@ -22,6 +22,7 @@
 #include "cli/say.h"
 #include "cli/service.h"
 #include "edgesentry/forwarder.h"
+#include "registry/lifecycle.h"
 
 static const struct eds_option options[] = {
     {.name = "device-id", .value = "DEVICE_ID", .help = "The device", .required = true},
@@ -54,6 +55,9 @@ static const struct eds_option options[] = {
      .value = "FILE",
      .help = "PEM file of a certificate that shows the server who sends"},
     {.name = "client-key", .value = "FILE", .help = "PEM file of its private key"},
+    {.name = "firmware",
+     .value = "VERSION",
+     .help = "The device's firmware, told in a note before its first record"},
     {.name = "spool",
      .value = "DIR",
      .help = "Record each file that is put into this directory, and remove it"},
@@ -152,12 +156,21 @@ static void note_standing(struct eds_agent_job *job)
                              text[0] != '\0' ? text : "the server takes records again", NULL);
 }
 
+/* Once, and not before there is something else to record. */
+static void note_firmware(struct eds_agent_job *job)
+{
+    if (job->firmware != NULL &&
+        eds_agent_note(job->agent, "firmware", job->firmware, NULL) == EDS_OK)
+        job->firmware = NULL;
+}
+
 int32_t eds_agent_job_record(struct eds_agent_job *job, const void *payload, size_t payload_size,
                              const char *object_ref, uint64_t *sequence, struct eds_error *err)
 {
     struct eds_entry entry;
     int32_t rc;
 
+    note_firmware(job);
     note_standing(job);
     rc = eds_agent_record(job->agent, payload, payload_size, object_ref, EDS_PRIORITY_NORMAL,
                           &entry, err);
@@ -398,7 +411,7 @@ static int32_t start(struct agent_run *run, const struct eds_args *args, struct 
 
 static int run_agent(const struct eds_args *args)
 {
-    struct agent_run run = {.job = {.args = args}};
+    struct agent_run run = {.job = {.args = args, .firmware = eds_args_text(args, "firmware")}};
     struct eds_error err;
     sigset_t ending;
     int code = EDS_EXIT_FAILED;
@@ -410,6 +423,10 @@ static int run_agent(const struct eds_args *args)
         return eds_args_usage(args, "--pkcs11-uri and a key exclude each other");
     if (eds_args_given(args, "client-cert") != eds_args_given(args, "client-key"))
         return eds_args_usage(args, "--client-cert and --client-key go together");
+    if (run.job.firmware != NULL &&
+        eds_lifecycle_check_text(run.job.firmware, EDS_ENROLMENT_LABEL_SIZE, "--firmware", &err) !=
+            EDS_OK)
+        return eds_args_usage(args, "%s", err.text);
     eds_service_begin(args, &ending); /* before any thread, so that all of them block signals */
     pthread_mutex_init(&run.job.gate, NULL);
     pthread_mutex_init(&run.job.held_mutex, NULL);

@@ -13,6 +13,7 @@
 
 struct eds_agent_job {
     const struct eds_args *args;
+    const char *firmware; /* to be told with the next record; NULL: told, or not known */
     struct eds_agent *agent;
     struct eds_buffer *buffer;
     int ending_fd; /* readable when a signal has come */

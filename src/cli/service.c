@@ -106,7 +106,7 @@ static int32_t open_watch(struct eds_service *service, const struct eds_args *ar
 
     if (strcmp(service->ledger->ops->name, "memory") == 0)
         return EDS_OK;
-    rc = eds_store_open(&own, args, true, err);
+    rc = eds_store_open(&own, args, false, err); /* it enters what devices say of themselves */
     if (rc == EDS_OK)
         rc = check_devices(service->ledger, args, err);
     else
@@ -144,6 +144,7 @@ int32_t eds_service_open(struct eds_service *service, const struct eds_args *arg
     if (service->watch != NULL) {
         config.refresh = refresh;
         config.refresh_context = service->watch;
+        config.sightings = eds_roster_watch_sightings(service->watch);
     }
     config.objects = service->objects;
     config.uploaded = service->uploaded;

@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/port.h"
 #include "ingest/queue.h"
+#include "ingest/sightings.h"
 #include "store/quarantine.h"
 
 /* How often a batch is decided because the ledger did not take it as it was. */
@@ -38,6 +39,7 @@ int32_t eds_batch_init(struct eds_batch *batch, const struct eds_ingest_config *
         .registry = config->registry,
         .refresh = config->refresh,
         .refresh_context = config->refresh_context,
+        .sightings = config->sightings,
         .max = max,
         .items = calloc(max, sizeof *batch->items),
         .conflicts = calloc(max, sizeof *batch->conflicts),
@@ -470,6 +472,18 @@ static void fail_followers(struct eds_batch *batch, size_t first, size_t count)
     }
 }
 
+/* What was stored is looked at for what its device says of itself. */
+static void look_for_sightings(struct eds_batch *batch, size_t first, size_t count)
+{
+    for (size_t i = first; batch->sightings != NULL && i < first + count; i++) {
+        const struct eds_submission *s = batch->items[i].submission;
+
+        if (s->verdict == EDS_VERDICT_ACCEPTED)
+            eds_sightings_take(batch->sightings, &s->request.entry->record, s->request.payload,
+                               s->request.payload_size);
+    }
+}
+
 static void run_range(struct eds_batch *batch, size_t first, size_t count)
 {
     struct eds_error err;
@@ -497,6 +511,7 @@ static void run_range(struct eds_batch *batch, size_t first, size_t count)
         log_failure(batch, EDS_COMPONENT_AUDIT_LEDGER, "commit", &err);
         take_back(batch, first, count);
     }
+    look_for_sightings(batch, first, count);
     fail_followers(batch, first, count);
 }
 

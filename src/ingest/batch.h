@@ -20,6 +20,7 @@ struct eds_batch {
     const struct eds_registry *registry;
     void (*refresh)(void *context); /* of the config */
     void *refresh_context;
+    struct eds_sightings *sightings;
     size_t max;
     struct eds_heads heads;
     struct eds_pending pending;

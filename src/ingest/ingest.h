@@ -50,6 +50,8 @@ struct eds_submission {
     struct eds_submission *next;
 };
 
+struct eds_sightings; /* ingest/sightings.h */
+
 struct eds_ingest_config {
     struct eds_ledger *ledger; /* the committer's alone meanwhile; outlives us */
     /* Where records go instead; NULL: the ledger; outlives us. */
@@ -60,7 +62,8 @@ struct eds_ingest_config {
     /* Reads what has changed of the registry, at once; NULL: nothing changes. */
     void (*refresh)(void *context);
     void *refresh_context;
-    struct eds_objects *objects; /* for payloads; NULL: the ledger; outlives us */
+    struct eds_sightings *sightings; /* what devices say of themselves; NULL: nobody asks */
+    struct eds_objects *objects;     /* for payloads; NULL: the ledger; outlives us */
     /* Where payloads are that came before their records: objects, or one of their
      * own beside the ledger; NULL: nowhere; outlives us. */
     struct eds_objects *uploaded;

@@ -30,11 +30,12 @@ struct eds_roster_watch {
     struct eds_ledger *ledger;
     struct eds_registry *registry;
     struct eds_ingest *ingest; /* NULL before start */
-    pthread_mutex_t reading;   /* the ledger, and what has been read of it */
-    uint64_t version;          /* up to which the registry is the roster */
-    int32_t fault;             /* of one visit: an enrolment that found no place */
-    unsigned visits;           /* of the reading under way */
-    uint64_t ahead_version;    /* up to which later changes were taken in it */
+    struct eds_sightings *sightings;
+    pthread_mutex_t reading; /* the ledger, and what has been read of it */
+    uint64_t version;        /* up to which the registry is the roster */
+    int32_t fault;           /* of one visit: an enrolment that found no place */
+    unsigned visits;         /* of the reading under way */
+    uint64_t ahead_version;  /* up to which later changes were taken in it */
     struct ahead ahead[AHEAD_MAX];
     size_t ahead_count;
     _Atomic uint64_t confirmed_ns; /* when the two were last found to be the same: monotonic */
@@ -167,7 +168,10 @@ int32_t eds_roster_watch_create(struct eds_roster_watch **out, struct eds_ledger
     struct eds_roster_watch *watch = calloc(1, sizeof *watch);
     int32_t rc;
 
-    if (watch == NULL) {
+    if (watch != NULL)
+        watch->sightings = eds_sightings_create();
+    if (watch == NULL || watch->sightings == NULL) {
+        free(watch);
         ledger->ops->close(ledger);
         return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory to watch the registry");
     }
@@ -183,6 +187,18 @@ int32_t eds_roster_watch_create(struct eds_roster_watch **out, struct eds_ledger
     }
     *out = watch;
     return EDS_OK;
+}
+
+struct eds_sightings *eds_roster_watch_sightings(struct eds_roster_watch *watch)
+{
+    return watch->sightings;
+}
+
+static void write_sightings(struct eds_roster_watch *watch)
+{
+    pthread_mutex_lock(&watch->reading);
+    eds_sightings_write(watch->sightings, watch->ledger);
+    pthread_mutex_unlock(&watch->reading);
 }
 
 /* Waits for the next turn; false when it is time to stop. */
@@ -213,6 +229,7 @@ static void *watch_main(void *context)
         struct eds_error err;
 
         if (eds_roster_watch_refresh(watch, &err) == EDS_OK) {
+            write_sightings(watch);
             failed = 0;
             continue;
         }
@@ -250,6 +267,7 @@ void eds_roster_watch_stop(struct eds_roster_watch *watch)
     if (watch->has_thread)
         pthread_join(watch->thread, NULL);
     watch->ledger->ops->close(watch->ledger);
+    eds_sightings_destroy(watch->sightings);
     pthread_mutex_destroy(&watch->reading);
     pthread_mutex_destroy(&watch->lock);
     pthread_cond_destroy(&watch->wake);

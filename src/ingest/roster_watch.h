@@ -10,6 +10,7 @@
 #define EDS_INGEST_ROSTER_WATCH_H
 
 #include "ingest/ingest.h"
+#include "ingest/sightings.h"
 #include "store/roster.h"
 
 #define EDS_ROSTER_WATCH_MS 200u
@@ -31,6 +32,10 @@ int32_t eds_roster_watch_create(struct eds_roster_watch **out, struct eds_ledger
  * EDS_ERR_IO (no thread). */
 int32_t eds_roster_watch_start(struct eds_roster_watch *watch, struct eds_ingest *ingest,
                                struct eds_error *err);
+
+/* eds_roster_watch_sightings is where ingest leaves what devices say of themselves; the
+ * watch writes it into the registry. */
+struct eds_sightings *eds_roster_watch_sightings(struct eds_roster_watch *watch);
 
 /* eds_roster_watch_refresh looks for changes at once, on the caller's thread. */
 int32_t eds_roster_watch_refresh(struct eds_roster_watch *watch, struct eds_error *err);

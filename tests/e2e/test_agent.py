@@ -203,6 +203,38 @@ def test_revoked(lab):
     check("held payloads", lab.payloads()[-2:], [b"held", b"and on"])
 
 
+def test_firmware(lab):
+    """What an agent says of its firmware comes into the registry, once the server has it."""
+    store = ["--data-dir", lab.root / "registered"]
+    subprocess.run([EDS, "audit", "device", "add", DEVICE, "--public-key-hex", lab.key, *store],
+                   check=True, stdout=subprocess.DEVNULL)
+    port_file = lab.root / "registered.port"
+    server = subprocess.Popen([EDS, "audit", "serve", "--addr", "127.0.0.1:0", "--admin-addr",
+                               "off", "--port-file", port_file, *store],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while not port_file.exists():
+        time.sleep(0.01)
+    agent = subprocess.run([EDS, "audit", "agent", "--device-id", DEVICE, "--key-file",
+                            lab.root / "key.json", "--buffer", lab.root / "registered.buffer",
+                            "--firmware", "2.4.1-rc\"1\"", "--url",
+                            f"http://127.0.0.1:{port_file.read_text().strip()}"],
+                           input=b"one\ntwo\n", capture_output=True, timeout=60, check=True)
+    check("beside the note", agent.stdout.decode().splitlines()[:2],
+          ["RECORDED: sequence=2", "RECORDED: sequence=3"])
+    seen, deadline = "", time.monotonic() + 30
+    while seen == "" and time.monotonic() < deadline:
+        shown = subprocess.run([EDS, "audit", "device", "show", DEVICE, "--json", *store],
+                               capture_output=True, check=True).stdout
+        seen = json.loads(shown)["firmware"]
+    check("firmware", seen, '2.4.1-rc"1"')
+    server.terminate()
+    server.wait()
+    done = subprocess.run([EDS, "audit", "agent", "--device-id", DEVICE, "--key-file",
+                           lab.root / "key.json", "--buffer", lab.root / "registered.buffer",
+                           "--firmware", "2\n4"], input=b"", capture_output=True, check=False)
+    check("a version of two lines", (done.returncode, b"--firmware" in done.stderr), (64, True))
+
+
 def main():
     if not has_server():
         print("skipped: this build has no HTTP server")
@@ -215,6 +247,8 @@ def main():
             test_kills(lab, int(os.environ.get("EDS_TEST_ROUNDS", "6")))
             test_revoked(lab)
             lab.stop()
+            if scheme == "sqlite:":
+                test_firmware(lab)
             if failures:
                 print((lab.root / "agent.log").read_text()[-3000:])
     sys.exit(1 if failures else 0)

@@ -67,6 +67,7 @@ static int set_stage(void **state)
     if (eds_roster_watch_create(&stage->watch, open_ledger(stage->url), stage->registry, &err) !=
         EDS_OK)
         fail_msg("%s", err.text);
+    config.sightings = eds_roster_watch_sightings(stage->watch);
     stage->ingest = start(&config);
     assert_int_equal(eds_roster_watch_start(stage->watch, stage->ingest, &err), EDS_OK);
     return 0;
@@ -164,6 +165,36 @@ static void test_refresh_at_once(void **state)
     device_next(&stage->b, &first);
     assert_int_equal(eds_roster_watch_refresh(stage->watch, &err), EDS_OK);
     assert_int_equal(deliver(stage->ingest, &first), EDS_VERDICT_ACCEPTED);
+}
+
+/* An accepted note says which firmware runs, and the registry knows it soon. */
+static void test_firmware_seen(void **state)
+{
+    static const char note[] = "{\"note\":\"firmware\",\"text\":\"7\"}";
+    struct stage *stage = *state;
+    struct eds_enrolment it;
+    struct parcel parcel;
+    struct eds_error err;
+
+    NEEDS_SQLITE();
+    (void)enrol(stage, &stage->b);
+    assert_int_equal(eds_roster_watch_refresh(stage->watch, &err), EDS_OK);
+    parcel_fill(&parcel, "lift-b", 1, NULL, NULL, stage->b.seed);
+    assert_int_equal(eds_record_sign(&parcel.entry.record, "lift-b", 1, 5, note, sizeof note - 1,
+                                     NULL, "edgesentry:note/lift-b/1", stage->b.seed, &err),
+                     EDS_OK);
+    parcel.submission.request.payload = note;
+    parcel.submission.request.payload_size = sizeof note - 1;
+    assert_int_equal(deliver(stage->ingest, &parcel), EDS_VERDICT_ACCEPTED);
+    for (unsigned waited_ms = 0;; waited_ms += 10) {
+        assert_int_equal(
+            stage->operators->roster->find(stage->operators, EDS_ROLE_DEVICE, "lift-b", &it, &err),
+            EDS_OK);
+        if (strcmp(it.firmware, "7") == 0)
+            return;
+        assert_true(waited_ms < 20000);
+        usleep(10000);
+    }
 }
 
 /* A roster of many devices, of which the one visited as number change_at makes that
@@ -303,6 +334,7 @@ int main(void)
         STAGE_TEST(test_follows),
         STAGE_TEST(test_operators_are_no_devices),
         STAGE_TEST(test_refresh_at_once),
+        STAGE_TEST(test_firmware_seen),
         cmocka_unit_test(test_a_revocation_overtakes_a_fleet),
     };
 
