@@ -130,6 +130,8 @@ void http_log_refusal(struct http_connection *connection, unsigned status, const
             EDS_LOG_NUMBER("status", status), EDS_LOG_STRING("reason", reason),
             EDS_LOG_STRING("request_id", eds_trace_request_id(&connection->trace)),
             EDS_LOG_IF("trace_id", eds_trace_id(&connection->trace)),
+            EDS_LOG_IF("gateway", eds_trace_gateway(&connection->trace)),
+            EDS_LOG_IF("tags", eds_trace_tags(&connection->trace)),
             EDS_LOG_NUMBER("suppressed", suppressed));
 }
 

@@ -196,9 +196,11 @@ static enum MHD_Result begin(struct http_connection *connection, const char *url
     connection->begun_ms = http_now_ms();
     connection->body_announced = head.content_length;
     connection->discarded = connection->handed_over = 0;
-    connection->trace = (struct eds_trace){.request_id = ""};
+    eds_trace_begin(&connection->trace);
     if (head.traceparent != NULL)
         (void)eds_trace_take(&connection->trace, head.traceparent);
+    if (head.gateway != NULL || head.tags != NULL)
+        eds_route_take(&connection->trace.route, head.gateway, head.tags);
     http_connection_rest(connection);
     judge_head(connection, &head, url, method, strcmp(version, MHD_HTTP_VERSION_1_0) == 0);
     is_read = take_pace(connection, &head);

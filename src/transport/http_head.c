@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "transport/route.h"
+
 static bool is_token_char(char c)
 {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -78,6 +80,10 @@ void eds_http_head_take(struct eds_http_head *head, const char *name, const char
         take_once(head, &head->device, value);
     } else if (strcasecmp(name, "EdgeSentry-Signature") == 0) {
         take_once(head, &head->signature, value);
+    } else if (strcasecmp(name, EDS_ROUTE_GATEWAY_FIELD) == 0) {
+        head->gateway = head->gateway == NULL ? value : "";
+    } else if (strcasecmp(name, EDS_ROUTE_TAGS_FIELD) == 0) {
+        head->tags = head->tags == NULL ? value : "";
     } else if (strcasecmp(name, "Expect") == 0) {
         head->expects_continue = true;
     }

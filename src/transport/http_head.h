@@ -18,6 +18,8 @@ struct eds_http_head {
     const char *traceparent;  /* NULL if there is none, or more than one */
     const char *device;       /* EdgeSentry-Device and ...-Signature: who brings a payload; */
     const char *signature;    /* NULL if there is none */
+    const char *gateway;      /* EdgeSentry-Gateway and ...-Tags, for route.h: NULL if there is */
+    const char *tags;         /* none, "" if there is more than one */
     const char *forwarded_by; /* in: the name of the field that proxies write; NULL: none */
     const char *forwarded[EDS_FORWARDED_FIELDS_MAX]; /* its values */
     unsigned forwarded_count;

@@ -23,24 +23,35 @@ static void drop(struct eds_mqtt_subscriber *subscriber, enum eds_mqtt_drop drop
             EDS_LOG_IF("trace_id", eds_trace_id(trace)), EDS_LOG_NUMBER("suppressed", suppressed));
 }
 
-/* Takes over the trace that a message of MQTT 5 says it belongs to: the first property
- * "traceparent" of its user's. */
+/* Takes over the trace that a message of MQTT 5 says it belongs to, and what a gateway
+ * says of itself: the first user property of each of these names. */
 static void take_trace(struct eds_trace *trace, const mosquitto_property *properties)
 {
+    static const char *const names[] = {"traceparent", EDS_ROUTE_GATEWAY_FIELD,
+                                        EDS_ROUTE_TAGS_FIELD};
     const mosquitto_property *at = properties;
-    bool is_first = true, is_found = false;
+    char *values[3] = {NULL};
+    bool is_first = true;
     char *name, *value;
 
-    *trace = (struct eds_trace){.request_id = ""};
-    while (!is_found && (at = mosquitto_property_read_string_pair(
-                             at, MQTT_PROP_USER_PROPERTY, &name, &value, !is_first)) != NULL) {
+    eds_trace_begin(trace);
+    while ((at = mosquitto_property_read_string_pair(at, MQTT_PROP_USER_PROPERTY, &name, &value,
+                                                     !is_first)) != NULL) {
         is_first = false;
-        is_found = strcmp(name, "traceparent") == 0;
-        if (is_found)
-            (void)eds_trace_take(trace, value);
+        for (size_t i = 0; i < 3; i++)
+            if (value != NULL && values[i] == NULL && strcmp(name, names[i]) == 0) {
+                values[i] = value;
+                value = NULL;
+            }
         free(name);
         free(value);
     }
+    if (values[0] != NULL)
+        (void)eds_trace_take(trace, values[0]);
+    if (values[1] != NULL || values[2] != NULL)
+        eds_route_take(&trace->route, values[1], values[2]);
+    for (size_t i = 0; i < 3; i++)
+        free(values[i]);
 }
 
 /* Takes over where an MQTT 5 message wants its answer, and what goes with it. */

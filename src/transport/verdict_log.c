@@ -59,5 +59,6 @@ void eds_verdict_log_write(struct eds_verdict_log *log, const struct eds_submiss
             EDS_LOG_IF("reason", accepted ? NULL : submission->message),
             EDS_LOG_NUMBER("payload_bytes", submission->request.payload_size),
             EDS_LOG_STRING(source_name, source), EDS_LOG_IF("request_id", request_id),
-            EDS_LOG_IF("trace_id", trace_id), EDS_LOG_NUMBER("suppressed", suppressed));
+            EDS_LOG_IF("trace_id", trace_id), EDS_LOG_IF("gateway", eds_trace_gateway(trace)),
+            EDS_LOG_IF("tags", eds_trace_tags(trace)), EDS_LOG_NUMBER("suppressed", suppressed));
 }
