@@ -42,6 +42,7 @@ enum eds_outcome eds_sender_judge(const char *error)
         {"unknown device: ", EDS_OUTCOME_HELD},
         {"device is ", EDS_OUTCOME_HELD},
         {"key ", EDS_OUTCOME_HELD},
+        {"rate limit exceeded for device=", EDS_OUTCOME_HELD}, /* others may go on meanwhile */
     };
 
     if (strncmp(error, prefix, strlen(prefix)) == 0)
@@ -148,7 +149,9 @@ static void take_result(void *context, size_t index, const struct eds_result *re
     *reply = (struct eds_reply){.outcome = EDS_OUTCOME_ACCEPTED};
     if (result->answer.accepted)
         return;
-    reply->outcome = result->retry ? EDS_OUTCOME_AWAY : eds_sender_judge(result->answer.error);
+    reply->outcome = eds_sender_judge(result->answer.error);
+    if (result->retry && reply->outcome != EDS_OUTCOME_HELD)
+        reply->outcome = EDS_OUTCOME_AWAY;
     memcpy(reply->text, result->answer.error, sizeof reply->text);
 }
 
@@ -220,6 +223,7 @@ int32_t eds_http_sender_open(struct eds_sender **out, const struct eds_http_send
                                             .ca_file = config->ca_file,
                                             .cert_file = config->cert_file,
                                             .key_file = config->key_file,
+                                            .fields = config->fields,
                                             .many_max = batch_max};
     struct http_sender *http = calloc(1, sizeof *http);
     int32_t rc;

@@ -9,6 +9,7 @@ struct eds_http_sender_config {
     const char *url;                  /* http://host:port, as of the HTTP client */
     const char *ca_file;              /* NULL: the system's */
     const char *cert_file, *key_file; /* PEM; who we are; NULL: nobody */
+    const char *const *fields;        /* as of the HTTP client */
     size_t batch_max;                 /* records in a request; 0: EDS_HTTP_SENDER_BATCH */
 };
 

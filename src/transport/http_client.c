@@ -127,15 +127,12 @@ static int32_t make_batch_url(struct eds_http_client *client, struct eds_error *
     return EDS_OK;
 }
 
-/* No "Expect: 100-continue": it costs a round trip, or a second of waiting at a server
- * that does not know it. */
-static struct curl_slist *record_headers(const char *content_type)
+/* Appends lines up to a NULL, if there are any.  NULL without memory, and the list is
+ * freed. */
+static struct curl_slist *append_all(struct curl_slist *list, const char *const *lines)
 {
-    const char *const headers[] = {content_type, "Accept: application/json", "Expect:"};
-    struct curl_slist *list = NULL;
-
-    for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
-        struct curl_slist *longer = curl_slist_append(list, headers[i]);
+    for (; lines != NULL && *lines != NULL; lines++) {
+        struct curl_slist *longer = curl_slist_append(list, *lines);
 
         if (longer == NULL) {
             curl_slist_free_all(list);
@@ -144,6 +141,17 @@ static struct curl_slist *record_headers(const char *content_type)
         list = longer;
     }
     return list;
+}
+
+/* No "Expect: 100-continue": it costs a round trip, or a second of waiting at a server
+ * that does not know it. */
+static struct curl_slist *record_headers(const char *content_type, const char *const *fields)
+{
+    const char *const headers[] = {content_type, "Accept: application/json", "Expect:", NULL};
+
+    struct curl_slist *list = append_all(NULL, headers);
+
+    return list != NULL ? append_all(list, fields) : NULL;
 }
 
 /* libcurl says only later, and of a connection, that a file is not there. */
@@ -155,6 +163,15 @@ static int32_t check_files(const struct eds_http_client_config *config, struct e
         if (paths[i] != NULL && access(paths[i], R_OK) != 0)
             return eds_error_set(err, EDS_ERR_IO, "cannot read %s: %s", paths[i], strerror(errno));
     return EDS_OK;
+}
+
+/* OpenSSL asks on the terminal for the passphrase of an encrypted key, unless there is
+ * one.  With GnuTLS there must be none: it would take a plain key for an encrypted one. */
+static bool asks_for_passphrases(void)
+{
+    const char *library = curl_version_info(CURLVERSION_NOW)->ssl_version;
+
+    return library != NULL && strstr(library, "OpenSSL") != NULL;
 }
 
 static int32_t set_options(struct eds_http_client *client,
@@ -183,7 +200,8 @@ static int32_t set_options(struct eds_http_client *client,
     if (config->cert_file != NULL) {
         SET(CURLOPT_SSLCERT, config->cert_file);
         SET(CURLOPT_SSLKEY, config->key_file != NULL ? config->key_file : config->cert_file);
-        SET(CURLOPT_KEYPASSWD, ""); /* else OpenSSL asks for one on the terminal */
+        if (asks_for_passphrases())
+            SET(CURLOPT_KEYPASSWD, "");
     }
 #undef SET
     if (code != CURLE_OK)
@@ -211,8 +229,10 @@ int32_t eds_http_client_open(struct eds_http_client **out,
     client->answer = malloc(client->answer_room);
     client->easy = curl_easy_init();
     client->headers = record_headers(config->to_batch ? "Content-Type: application/x-ndjson"
-                                                      : "Content-Type: application/json");
-    client->batch_headers = record_headers("Content-Type: application/octet-stream");
+                                                      : "Content-Type: application/json",
+                                     config->fields);
+    client->batch_headers =
+        record_headers("Content-Type: application/octet-stream", config->fields);
     if (client->answer == NULL || client->easy == NULL || client->headers == NULL ||
         client->batch_headers == NULL) {
         eds_error_set(err, rc, "out of memory for the HTTP client");
@@ -364,22 +384,12 @@ static struct curl_slist *put_headers(const EdsAuditRecord *record)
     char device[sizeof "EdgeSentry-Device: " + EDS_DEVICE_ID_SIZE];
     char hex[2 * EDS_SIGNATURE_SIZE + 1];
     const char *const lines[] = {device, signature, "Content-Type: application/octet-stream",
-                                 "Accept: application/json"};
-    struct curl_slist *headers = NULL;
+                                 "Accept: application/json", NULL};
 
     eds_hex_encode(hex, record->signature, sizeof record->signature);
     snprintf(signature, sizeof signature, "EdgeSentry-Signature: %s", hex);
     snprintf(device, sizeof device, "EdgeSentry-Device: %s", (const char *)record->device_id);
-    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
-        struct curl_slist *longer = curl_slist_append(headers, lines[i]);
-
-        if (longer == NULL) {
-            curl_slist_free_all(headers);
-            return NULL;
-        }
-        headers = longer;
-    }
-    return headers;
+    return append_all(NULL, lines);
 }
 
 int32_t eds_http_client_put(struct eds_http_client *client, const EdsAuditRecord *record,

@@ -13,6 +13,7 @@ struct eds_http_client_config {
     unsigned timeout_ms;       /* per attempt; 0: 30000 */
     const char *ca_file;       /* NULL: the system's */
     const char *cert_file, *key_file; /* PEM; who we are, over https; NULL: nobody */
+    const char *const *fields;        /* "Name: value" in every head besides, and a NULL; or NULL */
     bool to_batch;   /* bodies are envelopes line by line, for the batch endpoint */
     size_t many_max; /* at most so many records go with eds_http_client_send_many; 0: none */
 };
