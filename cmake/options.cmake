@@ -40,7 +40,8 @@ eds_feature(EDS_BUFFER_SQLITE "device's offline buffer in a SQLite file (libsqli
             device/store_sqlite)
 eds_feature(EDS_PKCS11 "device keys in PKCS#11 tokens (p11-kit)" device/signer_pkcs11)
 eds_feature(EDS_TRANSPORT_HTTP "HTTP ingest server and sender (libmicrohttpd, libcurl)"
-            transport/http USERS cli/admin.c cli/agent.c cli/agent_door.c cli/agent_spool.c cli/http_front.c cli/http_sender.c
+            transport/http USERS cli/admin.c cli/agent.c cli/agent_door.c cli/agent_spool.c
+                  cli/gateway.c cli/gateway_upstream.c cli/http_front.c cli/http_sender.c
                   cli/drill_alert.c cli/drill_device.c cli/drill_outage.c
                   cli/drill_outage_after.c cli/drill_shell.c cli/drill_watch.c
                   cli/serve.c cli/send.c cli/send_input.c cli/send_lanes.c)

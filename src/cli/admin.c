@@ -40,8 +40,10 @@ static void write_build(struct eds_metrics *page, const struct eds_admin *admin)
 
     eds_metrics_family(page, build, "gauge", "1, with the version of this server.");
     eds_metrics_value(page, build, "version", EDS_VERSION, 1);
-    eds_metrics_family(page, "edgesentry_ledger_info", "gauge", "1, with the kind of ledger.");
-    eds_metrics_value(page, "edgesentry_ledger_info", "kind", service->ledger->ops->name, 1);
+    if (service->ledger != NULL) {
+        eds_metrics_family(page, "edgesentry_ledger_info", "gauge", "1, with the kind of ledger.");
+        eds_metrics_value(page, "edgesentry_ledger_info", "kind", service->ledger->ops->name, 1);
+    }
     eds_metrics_family(page, started, "gauge", "Unix time at which the process started.");
     eds_metrics_seconds(page, started, admin->started_ms * NS_PER_MS);
 }
@@ -111,13 +113,15 @@ static void write_http(struct eds_metrics *page, const struct eds_http_server *s
 static void write_metrics(void *context, struct eds_metrics *page)
 {
     const struct eds_admin *admin = context;
+    const struct eds_service *service = admin->service;
 
-    eds_ingest_metrics_write(page, admin->service->ingest);
-    eds_registry_metrics_write(page, admin->service->registry);
+    eds_ingest_metrics_write(page, service->ingest);
+    if (service->registry != NULL)
+        eds_registry_metrics_write(page, service->registry);
     if (admin->server != NULL)
         write_http(page, admin->server);
-    if (admin->service->write_metrics != NULL)
-        admin->service->write_metrics(admin->service->watched, page);
+    if (service->write_metrics != NULL)
+        service->write_metrics(service->watched, page);
     write_build(page, admin);
     write_process(page);
 }
@@ -134,7 +138,8 @@ static int32_t check_ready(void *context, struct eds_error *err)
                                  eds_component_name((enum eds_component)i),
                                  meters.failed_ago_ms[i]);
     if (meters.lag_ns / NS_PER_MS > FAILED_MS)
-        return eds_error_set(err, EDS_ERR_IO, "audit_ledger has not committed for %" PRIu64 " ms",
+        return eds_error_set(err, EDS_ERR_IO, "%s has not committed for %" PRIu64 " ms",
+                             service->ledger != NULL ? "audit_ledger" : "buffer",
                              meters.lag_ns / NS_PER_MS);
     if (service->watch != NULL && eds_roster_watch_age_ms(service->watch) > SILENT_MS)
         return eds_error_set(err, EDS_ERR_IO, "the ledger has not answered for %" PRIu64 " ms",

@@ -34,6 +34,7 @@ static const struct eds_command *const audit_children[] = {
 #if EDS_TRANSPORT_HTTP
     &eds_command_send,
     &eds_command_agent,
+    &eds_command_gateway,
 #endif
     NULL,
 };

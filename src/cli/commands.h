@@ -17,6 +17,7 @@ extern const struct eds_command eds_command_device;
 extern const struct eds_command eds_command_diag;
 extern const struct eds_command eds_command_drill;
 extern const struct eds_command eds_command_export;
+extern const struct eds_command eds_command_gateway;
 extern const struct eds_command eds_command_inspect_key;
 extern const struct eds_command eds_command_keygen;
 extern const struct eds_command eds_command_ledger;

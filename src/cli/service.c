@@ -125,6 +125,17 @@ static void refresh(void *context)
     (void)eds_roster_watch_refresh(context, &err);
 }
 
+void eds_service_rates(const struct eds_service *service, const struct eds_args *args,
+                       struct eds_ingest_config *config)
+{
+    (void)eds_rate_parse(&config->rate_per_device, eds_args_text(args, "rate-per-device"), NULL);
+    if (service->rate_per_source != NULL) {
+        (void)eds_rate_parse(&config->rate_per_source, service->rate_per_source, NULL);
+        (void)eds_rate_parse(&config->bytes_per_source, eds_args_text(args, "bytes-per-source"),
+                             NULL);
+    }
+}
+
 int32_t eds_service_open(struct eds_service *service, const struct eds_args *args,
                          struct eds_error *err)
 {
@@ -148,12 +159,7 @@ int32_t eds_service_open(struct eds_service *service, const struct eds_args *arg
     }
     config.objects = service->objects;
     config.uploaded = service->uploaded;
-    (void)eds_rate_parse(&config.rate_per_device, eds_args_text(args, "rate-per-device"), err);
-    if (service->rate_per_source != NULL) {
-        (void)eds_rate_parse(&config.rate_per_source, service->rate_per_source, err);
-        (void)eds_rate_parse(&config.bytes_per_source, eds_args_text(args, "bytes-per-source"),
-                             err);
-    }
+    eds_service_rates(service, args, &config);
     rc = eds_ingest_start(&service->ingest, &config, err);
     if (rc == EDS_OK && service->watch != NULL)
         rc = eds_roster_watch_start(service->watch, service->ingest, err);
@@ -198,7 +204,7 @@ void eds_service_await(struct eds_service *service, const sigset_t *ending)
 {
     int number;
 
-    if (eds_registry_count(service->registry) == 0)
+    if (service->ledger != NULL && eds_registry_count(service->registry) == 0)
         eds_say_note("no device is known: every record will be refused until one is registered "
                      "(eds audit device add) or given (--device)");
     eds_notify("READY=1");

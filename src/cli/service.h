@@ -56,7 +56,8 @@ int32_t eds_service_check_rate(const char *text, struct eds_error *err);
         .name = "json", .help = "Print the summary at the end as one JSON object, errors included" \
     }
 
-/* In the order of starting; all NULL at first. */
+/* In the order of starting; all NULL at first.  A gateway has no ledger, and fills in
+ * ingest and args itself. */
 struct eds_service {
     struct eds_registry *registry;
     struct eds_ledger *ledger;
@@ -97,6 +98,10 @@ void eds_service_begin(const struct eds_args *args, sigset_t *ending);
  * original's words. */
 int32_t eds_service_add_devices(struct eds_service *service, const struct eds_args *args,
                                 struct eds_error *err);
+
+/* eds_service_rates fills in the rates that args name, whose check has passed. */
+void eds_service_rates(const struct eds_service *service, const struct eds_args *args,
+                       struct eds_ingest_config *config);
 
 /* eds_service_open opens the ledger and the store of payloads, reads the devices
  * that are registered there, starts ingest and watches for changes of the

@@ -119,7 +119,8 @@ unsigned http_object_begin(struct http_connection *connection, const struct eds_
     if (strcmp(method, MHD_HTTP_METHOD_PUT) != 0)
         return MHD_HTTP_METHOD_NOT_ALLOWED;
     if (config->uploaded == NULL || !config->uploaded->by_hash || size_max == 0) {
-        strcpy(error, NO_STORE);
+        snprintf(error, EDS_ERROR_TEXT_SIZE, "%s",
+                 config->no_uploads != NULL ? config->no_uploads : NO_STORE);
         return MHD_HTTP_NOT_IMPLEMENTED;
     }
     if (head->content_type != NULL && !eds_http_is_bytes(head->content_type)) {

@@ -31,6 +31,7 @@ struct eds_http_config {
     struct eds_tls *tls;      /* NULL: plain HTTP */
 
     struct eds_objects *uploaded; /* for payloads that come before their records; NULL: 501 */
+    const char *no_uploads;       /* what that says then; NULL: that this server takes none */
     uint64_t object_size_max;     /* bytes of one, at most EDS_OBJECT_SIZE_MAX; 0: 501 */
 };
 

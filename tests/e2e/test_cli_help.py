@@ -25,8 +25,8 @@ FLEET_KEY = "f381626e41e7027ea431bfe3009e94bdd25a746beec468948d6c3c7c5dc9a54b"
 
 # Commands whose examples serve until they are stopped, or need a server at a
 # fixed port: tests of their own run them.
-NEEDS_SERVER = {"demo-ingest", "serve", "serve-mqtt", "serve-tls", "send", "agent", "drill db",
-                "drill s3", "drill alert"}
+NEEDS_SERVER = {"demo-ingest", "serve", "serve-mqtt", "serve-tls", "send", "agent", "gateway",
+                "drill db", "drill s3", "drill alert"}
 # Commands whose examples read the default ledger.
 NEEDS_LEDGER = {"diag", "export", "ledger verify", "db backup", "drill restore"}
 
