@@ -8,6 +8,7 @@
 
 #include "cli/args.h"
 #include "cli/commands.h"
+#include "cli/credentials.h"
 #include "cli/help.h"
 #include "cli/manual.h"
 #include "cli/verify_level.h"
@@ -67,8 +68,13 @@ static int run_found(const struct found *found, int argc, char **argv)
     struct eds_args args;
     struct eds_error err;
     int code;
-    int32_t rc = eds_args_parse(&args, found->command, found->path, argc, argv, &err);
+    int32_t rc;
 
+    if (eds_credentials_take(&err) != EDS_OK) {
+        fprintf(stderr, "error: %s\n", err.text);
+        return EDS_EXIT_FAILED;
+    }
+    rc = eds_args_parse(&args, found->command, found->path, argc, argv, &err);
     if (rc == EDS_OK)
         rc = eds_verify_level_apply(getenv(EDS_ENVIRONMENT_VERIFY_LEVEL), &err);
     if (rc == EDS_OK)
