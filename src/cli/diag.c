@@ -203,6 +203,8 @@ static int run(const struct eds_args *args)
     struct diagnosis diagnosis = {.args = args};
     const char *address;
 
+    if (eds_args_given(args, "store") && eds_args_given(args, "data-dir"))
+        return eds_args_usage(args, "--store and --data-dir exclude each other");
     print_program();
     print_system();
     print_environment();

@@ -36,6 +36,13 @@ def nothing_there(folder):
     assert list(folder.iterdir()) == [], "something was made"
 
 
+def contradiction(folder):
+    done = subprocess.run([EDS, "diag", "--data-dir", "x", "--store", "memory:"],
+                          capture_output=True, text=True, check=False, cwd=folder)
+    assert done.returncode == 64 and done.stdout == "", done
+    assert "--store and --data-dir exclude each other" in done.stderr, done.stderr
+
+
 def secrets(folder):
     """In the file, in the environment, on the command line; as user and as parameter."""
     for url in (f"postgresql://eds:{SECRET}@127.0.0.1:1/ledger",
@@ -83,7 +90,7 @@ def running(folder):
 def main():
     if eds("serve", "--help").returncode != 0:
         skip("this build has no server (EDS_TRANSPORT_HTTP)")
-    for part in (nothing_there, secrets, running):
+    for part in (nothing_there, contradiction, secrets, running):
         with tempfile.TemporaryDirectory() as name:
             part(pathlib.Path(name))
     print("what is there, what is not, no secret, and what a server says of itself")
