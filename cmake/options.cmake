@@ -42,7 +42,7 @@ eds_feature(EDS_PKCS11 "device keys in PKCS#11 tokens (p11-kit)" device/signer_p
 eds_feature(EDS_TRANSPORT_HTTP "HTTP ingest server and sender (libmicrohttpd, libcurl)"
             transport/http USERS cli/admin.c cli/agent.c cli/agent_door.c cli/agent_spool.c
                   cli/gateway.c cli/gateway_upstream.c cli/http_front.c cli/http_sender.c
-                  cli/drill_alert.c cli/drill_device.c cli/drill_outage.c
+                  cli/client_arg.c cli/drill_alert.c cli/drill_device.c cli/drill_outage.c
                   cli/drill_outage_after.c cli/drill_shell.c cli/drill_watch.c
                   cli/serve.c cli/send.c cli/send_input.c cli/send_lanes.c)
 if(NOT EDS_TRANSPORT_HTTP_STATE STREQUAL "on")

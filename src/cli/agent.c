@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/wipe.h"
 #include "cli/agent_job.h"
+#include "cli/client_arg.h"
 #include "cli/commands.h"
 #include "cli/http_sender.h"
 #include "cli/json_out.h"
@@ -48,13 +49,7 @@ static const struct eds_option options[] = {
     {.name = "url",
      .value = "URL",
      .help = "The server, http://HOST:PORT; without it records only wait"},
-    {.name = "ca-file",
-     .value = "FILE",
-     .help = "PEM file of who vouches for an https server, instead of the system's"},
-    {.name = "client-cert",
-     .value = "FILE",
-     .help = "PEM file of a certificate that shows the server who sends"},
-    {.name = "client-key", .value = "FILE", .help = "PEM file of its private key"},
+    EDS_OPTIONS_CLIENT_TLS,
     {.name = "firmware",
      .value = "VERSION",
      .help = "The device's firmware, told in a note before its first record"},
@@ -325,16 +320,21 @@ static int32_t start_forwarder(struct agent_run *run, const struct eds_args *arg
                                           .sender_count = 1,
                                           .replied = replied,
                                           .context = run};
-    struct eds_http_sender_config http = {.url = eds_args_text(args, "url"),
-                                          .ca_file = eds_args_text(args, "ca-file"),
-                                          .cert_file = eds_args_text(args, "client-cert"),
-                                          .key_file = eds_args_text(args, "client-key")};
+    struct eds_http_client_config client = {.url = eds_args_text(args, "url")};
+    struct eds_http_sender_config http;
     int32_t rc = EDS_OK;
 
     if (eds_args_flag(args, "retry-dead"))
         rc = revive(run->job.buffer, err);
-    if (rc != EDS_OK || eds_args_text(args, "url") == NULL)
+    if (rc != EDS_OK || client.url == NULL)
         return rc;
+    rc = eds_client_arg_take(&client, args, err);
+    if (rc != EDS_OK)
+        return rc;
+    http = (struct eds_http_sender_config){.url = client.url,
+                                           .ca_file = client.ca_file,
+                                           .cert_file = client.cert_file,
+                                           .key_file = client.key_file};
     rc = eds_http_sender_open(&run->http, &http, err);
     if (rc != EDS_OK)
         return rc;
@@ -421,8 +421,6 @@ static int run_agent(const struct eds_args *args)
         return eds_args_usage(args, "--spool and --listen exclude each other");
     if (eds_args_given(args, "pkcs11-uri") && eds_key_source(args) != EDS_KEY_NONE)
         return eds_args_usage(args, "--pkcs11-uri and a key exclude each other");
-    if (eds_args_given(args, "client-cert") != eds_args_given(args, "client-key"))
-        return eds_args_usage(args, "--client-cert and --client-key go together");
     if (run.job.firmware != NULL &&
         eds_lifecycle_check_text(run.job.firmware, EDS_ENROLMENT_LABEL_SIZE, "--firmware", &err) !=
             EDS_OK)

@@ -49,7 +49,6 @@ int32_t eds_drill_device_open(struct eds_drill_device *device, const struct eds_
 {
     struct eds_http_client_config config = {
         .url = eds_args_text(args, "url"),
-        .ca_file = eds_args_text(args, "ca-file"),
         .attempt_max = 1,
         .timeout_ms = TIMEOUT_MS,
     };
@@ -62,7 +61,9 @@ int32_t eds_drill_device_open(struct eds_drill_device *device, const struct eds_
             "--device-id %s: a drill goes on with its device's chain, which a real "
             "device could not follow; it takes one with \"drill\" in its name",
             device->device_id);
-    rc = eds_key_get(&device->key, args, err);
+    rc = eds_client_arg_take(&config, args, err);
+    if (rc == EDS_OK)
+        rc = eds_key_get(&device->key, args, err);
     if (rc == EDS_OK)
         rc = check_registered(device, ledger, err);
     if (rc == EDS_OK)

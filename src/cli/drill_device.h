@@ -6,7 +6,7 @@
 #ifndef EDS_CLI_DRILL_DEVICE_H
 #define EDS_CLI_DRILL_DEVICE_H
 
-#include "cli/args.h"
+#include "cli/client_arg.h"
 #include "cli/key_arg.h"
 #include "edgesentry/sender.h"
 #include "store/objects.h"
@@ -18,9 +18,7 @@
 /* The options, for a drill's table. */
 #define EDS_OPTIONS_DRILL_DEVICE                                                                   \
     {.name = "url", .value = "URL", .help = "The server, http://HOST:PORT", .required = true},     \
-        {.name = "ca-file",                                                                        \
-         .value = "FILE",                                                                          \
-         .help = "PEM file of who vouches for an https server, instead of the system's"},          \
+        EDS_OPTIONS_CLIENT_TLS,                                                                    \
         {.name = "device-id",                                                                      \
          .value = "DEVICE_ID",                                                                     \
          .fallback = EDS_DRILL_DEVICE,                                                             \

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/client_arg.h"
 #include "cli/commands.h"
 #include "cli/file.h"
 #include "cli/json_out.h"
@@ -50,9 +51,7 @@ static const struct eds_option options[] = {
      .check = eds_check_u64,
      .help = "Payloads of more bytes are brought to the server before their records: by default "
              "what does not fit into a request"},
-    {.name = "ca-file",
-     .value = "FILE",
-     .help = "PEM file of who vouches for an https server, instead of the system's"},
+    EDS_OPTIONS_CLIENT_TLS,
     {.name = "json", .help = "Print one JSON object a record, and one at the end"},
     EDS_OPTIONS_END,
 };
@@ -186,7 +185,6 @@ static int run(const struct eds_args *args)
     struct eds_send_lanes lanes = {
         .client = {.url = eds_args_text(args, "url"),
                    .attempt_max = (unsigned)eds_args_u64(args, "attempts"),
-                   .ca_file = eds_args_text(args, "ca-file"),
                    .to_batch = eds_args_u64(args, "batch") > 1},
         .batch_max = (size_t)eds_args_u64(args, "batch"),
         .lane_count = (size_t)eds_args_u64(args, "connections"),
@@ -199,6 +197,9 @@ static int run(const struct eds_args *args)
 
     if (contradiction(args) != NULL)
         return eds_args_usage(args, "%s", contradiction(args));
+    rc = eds_client_arg_take(&lanes.client, args, &err);
+    if (rc != EDS_OK)
+        return eds_say_error(args, "", &err);
     rc = eds_send_input_open(&input, args, &err);
     if (rc == EDS_OK)
         rc = eds_send_lanes_run(&lanes, &input, &err);

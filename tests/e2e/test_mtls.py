@@ -120,8 +120,12 @@ def bad_fifty(folder):
             f"cert_identity={name} device_id=lift-01"), (san, answer)
         refused += 1
     assert refused == 50 and unheard <= 5, (refused, unheard)
-    got = outcome(folder, server.port, None, body)
-    assert isinstance(got, str) and re.search("required", got, re.I), got
+    for _ in range(6):  # as above: an alert can be overtaken by the end of the connection
+        got = outcome(folder, server.port, None, body)
+        assert isinstance(got, str), got
+        if re.search("required", got, re.I):
+            break
+    assert re.search("required", got, re.I), got
     assert "a client certificate is required" in log_of(folder)
     got = outcome(folder, server.port, None, body, ssl.TLSVersion.TLSv1_2)
     assert isinstance(got, str), got
@@ -169,6 +173,37 @@ def names(folder, lifts):
     bad = outcome(folder, server.port, lifts.issue("/CN=lift-01", end=-0.5), one.next())
     assert isinstance(bad, str), bad  # optional means without one, not with a bad one
     server.end(signal.SIGTERM)
+
+
+def our_sender(folder, lifts):
+    """eds audit send and agent show a certificate where they are told to."""
+    lift = Device("lift-01", 1)
+    server = start(folder, [lift], lifts.ca)
+    cert, key = lifts.issue("/CN=lift-01")
+    other_key = lifts.issue("/CN=lift-02")[1]
+    both, seed, last = folder / "both.pem", folder / "seed", folder / "last.json"
+    both.write_text(cert.read_text() + key.read_text())
+    seed.write_text(lift.seed.hex())
+    both.chmod(0o600)
+    seed.chmod(0o600)
+    url = ["--url", f"https://localhost:{server.port}", "--ca-file", str(folder / "server.pem")]
+    first, second, third = lift.next(), lift.next(), lift.next()
+    for words, body, code, says in (
+            (["--client-cert", cert, "--client-key", key], first, 0, b"ACCEPTED: device=lift-01"),
+            (["--client-cert", both], second, 0, b"ACCEPTED: device=lift-01"),
+            ([], third, 1, b"no verdict from"),
+            (["--client-cert", cert, "--client-key", other_key], third, 1, b"error: "),
+            (["--client-cert", cert, "--client-key", folder / "none"], third, 1, b"No such file"),
+            (["--client-key", key], third, 64, b"--client-key needs --client-cert")):
+        done = eds("send", *url, "--attempts", "1", *map(str, words), stdin=body)
+        assert done.returncode == code and says in done.stdout + done.stderr, (words, done)
+    last.write_text(json.dumps(json.loads(second)["record"]))
+    done = eds("agent", "--device-id", "lift-01", "--key-file", str(seed), "--buffer",
+               str(folder / "agent.db"), "--after-record", str(last), *url, "--client-cert",
+               str(both), stdin=b"door closed\n")
+    assert done.returncode == 0, done
+    code, out = server.end(signal.SIGTERM)
+    assert code == 0 and out.startswith("SERVE_COMPLETE: accepted=3 "), out
 
 
 def revocation(folder, lifts):
@@ -243,11 +278,12 @@ def main():
         skip("this build has no TLS")
     with tempfile.TemporaryDirectory(prefix="eds-mtls-") as name:
         top = pathlib.Path(name)
-        for part in ("bad", "names", "revocation", "files"):
+        for part in ("bad", "names", "sender", "revocation", "files"):
             (top / part).mkdir()
             server_certificate(top / part)
         lifts = bad_fifty(top / "bad")
         names(top / "names", lifts)
+        our_sender(top / "sender", lifts)
         revocation(top / "revocation", lifts)
         files(top / "files", lifts)
     print("50 bad client certificates refused with the right words; names, gateways, revocation")
