@@ -11,15 +11,23 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/features.h"
 #include "bench.h"
 #include "codec/batch_reader.h"
 #include "edgesentry/json.h"
+
+#if EDS_TRANSPORT_TLS
+#include <gnutls/gnutls.h>
+#endif
 
 #define ANSWER_SIZE 65536 /* holds that to a batch of 1000 */
 #define SILENCE_MS  10000
 
 struct connection {
     int fd;
+#if EDS_TRANSPORT_TLS
+    gnutls_session_t tls; /* NULL: plain */
+#endif
     const struct http_requests *requests;
     size_t next;      /* request to be sent, or being answered */
     size_t sent;      /* bytes of it */
@@ -34,6 +42,67 @@ struct connection {
 static uint64_t pace_ns, due_ns;
 static struct connection *first_idle, *last_idle;
 
+static bool speaks_tls;
+
+void http_load_tls(bool speak_tls)
+{
+    speaks_tls = speak_tls;
+}
+
+#if EDS_TRANSPORT_TLS
+static int shake_hands(struct connection *it)
+{
+    static gnutls_certificate_credentials_t credentials;
+    int rc = GNUTLS_E_AGAIN;
+
+    if (credentials == NULL)
+        gnutls_certificate_allocate_credentials(&credentials);
+    gnutls_init(&it->tls, GNUTLS_CLIENT);
+    gnutls_set_default_priority(it->tls);
+    gnutls_credentials_set(it->tls, GNUTLS_CRD_CERTIFICATE, credentials);
+    gnutls_transport_set_int(it->tls, it->fd);
+    while (rc != 0 && gnutls_error_is_fatal(rc) == 0)
+        rc = gnutls_handshake(it->tls);
+    if (rc != 0)
+        fprintf(stderr, "TLS handshake: %s\n", gnutls_strerror(rc));
+    return rc == 0 ? 0 : -1;
+}
+#endif
+
+static ssize_t send_some(struct connection *it, const char *bytes, size_t size)
+{
+#if EDS_TRANSPORT_TLS
+    if (it->tls != NULL)
+        return gnutls_record_send(it->tls, bytes, size);
+#endif
+    return send(it->fd, bytes, size, MSG_NOSIGNAL);
+}
+
+static ssize_t receive_some(struct connection *it, char *bytes, size_t size)
+{
+#if EDS_TRANSPORT_TLS
+    if (it->tls != NULL) {
+        ssize_t got;
+
+        do /* a session ticket is no data */
+            got = gnutls_record_recv(it->tls, bytes, size);
+        while (got == GNUTLS_E_AGAIN || got == GNUTLS_E_INTERRUPTED);
+        return got;
+    }
+#endif
+    return recv(it->fd, bytes, size, 0);
+}
+
+static void close_connection(struct connection *it)
+{
+#if EDS_TRANSPORT_TLS
+    if (it->tls != NULL)
+        gnutls_deinit(it->tls);
+#endif
+    if (it->fd > 0)
+        close(it->fd);
+}
+
 static int open_connection(struct connection *it, unsigned port)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
@@ -46,6 +115,10 @@ static int open_connection(struct connection *it, unsigned port)
         return -1;
     }
     setsockopt(it->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+#if EDS_TRANSPORT_TLS
+    if (speaks_tls)
+        return shake_hands(it);
+#endif
     return 0;
 }
 
@@ -57,8 +130,7 @@ static int send_next(struct connection *it)
 
     it->sent_ns = bench_now_ns();
     while (it->sent < size) {
-        ssize_t got =
-            send(it->fd, it->requests->text + start + it->sent, size - it->sent, MSG_NOSIGNAL);
+        ssize_t got = send_some(it, it->requests->text + start + it->sent, size - it->sent);
 
         if (got < 0) {
             perror("send");
@@ -89,7 +161,7 @@ static unsigned complete_status(const struct connection *it)
 /* Takes what came; 1 if this connection has finished, 0 if not, -1 broken. */
 static int take_answer(struct connection *it, struct http_load_result *result, unsigned wanted)
 {
-    ssize_t got = recv(it->fd, it->answer + it->answer_size, ANSWER_SIZE - 1 - it->answer_size, 0);
+    ssize_t got = receive_some(it, it->answer + it->answer_size, ANSWER_SIZE - 1 - it->answer_size);
     unsigned status;
 
     if (got <= 0) {
@@ -209,8 +281,7 @@ int http_load_run(struct http_load_result *result, unsigned port, unsigned wante
           compare_u64);
 out:
     for (size_t i = 0; all != NULL && i < connection_count; i++)
-        if (all[i].fd > 0)
-            close(all[i].fd);
+        close_connection(&all[i]);
     close(poller);
     free(all);
     return rc;

@@ -33,6 +33,10 @@ int http_load_run(struct http_load_result *result, unsigned port, unsigned wante
  * next run on; 0: as fast as they are answered. */
 void http_load_pace(double per_second);
 
+/* http_load_tls says whether connections speak TLS, from the next run on; whoever the
+ * server is, it is believed.  Only in a build with TLS. */
+void http_load_tls(bool speak_tls);
+
 /* http_requests_make signs `count` records of a device and wraps each into a
  * complete POST /api/v1/ingest.  http_requests_free frees them. */
 void http_requests_make(struct http_requests *out, const char *device_id, const uint8_t seed[32],

@@ -25,19 +25,28 @@ void served_device(char device_id[SERVED_ID_SIZE], uint8_t seed[32], size_t devi
     seed[31] = 7;
 }
 
-static void exec_server(const struct served *server, size_t device_count, const char *store)
+/* What distinguishes one server from another. */
+struct how {
+    const char *command;
+    const char *store;             /* URL; NULL: a new SQLite file */
+    const char *certificate, *key; /* NULL: none */
+};
+
+static void exec_server(const struct served *server, size_t device_count, const struct how *how)
 {
-    char **arguments = calloc(2 * device_count + 16, sizeof *arguments), *data, *port_file;
+    char **arguments = calloc(2 * device_count + 20, sizeof *arguments), *data, *port_file;
     size_t used = 0;
 
     if (asprintf(&data, "%s/data", server->directory) < 0 ||
         asprintf(&port_file, "%s/port", server->directory) < 0)
         die("asprintf");
     for (const char *const *word =
-             (const char *const[]){getenv("EDS"), "audit", "serve", "--addr", "127.0.0.1:0",
-                                   store != NULL ? "--store" : "--data-dir",
-                                   store != NULL ? store : data, "--port-file", port_file,
-                                   "--admin-addr", "off", "--log-level", "error", NULL};
+             (const char *const[]){getenv("EDS"), "audit", how->command, "--addr", "127.0.0.1:0",
+                                   how->store != NULL ? "--store" : "--data-dir",
+                                   how->store != NULL ? how->store : data, "--port-file", port_file,
+                                   "--admin-addr", "off", "--log-level", "error",
+                                   how->key != NULL ? "--tls-key" : NULL, how->key, "--tls-cert",
+                                   how->certificate, NULL};
          *word != NULL; word++)
         arguments[used++] = strdup(*word);
     for (size_t i = 0; i < device_count; i++) {
@@ -68,14 +77,14 @@ static bool read_line(const char *path, char *line, size_t size)
     return read;
 }
 
-void served_start(struct served *server, size_t device_count, const char *store)
+static void start(struct served *server, size_t device_count, const struct how *how)
 {
     char path[BENCH_PATH_SIZE + 16], line[32];
 
     bench_temporary(server->directory);
     server->pid = fork();
     if (server->pid == 0)
-        exec_server(server, device_count, store);
+        exec_server(server, device_count, how);
     snprintf(path, sizeof path, "%s/port", server->directory);
     server->port = 0;
     for (unsigned i = 0; i < 500 && server->port == 0; i++) {
@@ -87,6 +96,18 @@ void served_start(struct served *server, size_t device_count, const char *store)
         fprintf(stderr, "the server did not start\n");
         exit(1);
     }
+}
+
+void served_start(struct served *server, size_t device_count, const char *store)
+{
+    start(server, device_count, &(struct how){.command = "serve", .store = store});
+}
+
+void served_start_tls(struct served *server, size_t device_count, const char *certificate,
+                      const char *key)
+{
+    start(server, device_count,
+          &(struct how){.command = "serve-tls", .certificate = certificate, .key = key});
 }
 
 double served_memory(const struct served *server, const char *field)

@@ -20,6 +20,9 @@ void served_device(char device_id[SERVED_ID_SIZE], uint8_t seed[32], size_t devi
  *
  *   store  URL; NULL: a new SQLite file */
 void served_start(struct served *server, size_t device_count, const char *store);
+/* served_start_tls does the same with serve-tls, and a certificate of its own. */
+void served_start_tls(struct served *server, size_t device_count, const char *certificate,
+                      const char *key);
 void served_stop(const struct served *server);
 
 /* served_memory gives a field of /proc/PID/status ("VmRSS:") in bytes. */

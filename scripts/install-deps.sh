@@ -26,7 +26,7 @@ packages_of() {
     front) echo "$(packages_of test) haproxy nginx sslscan testssl.sh bsdextrautils bind9-host" ;;
     browser) echo "$(packages_of test) chromium-headless-shell|chromium" ;;
     fuzz) echo "$(packages_of test) clang libclang-rt-14-dev|libclang-rt-dev llvm" ;;
-    bench) echo "$(packages_of build) libjansson-dev python3 postgresql mosquitto b3sum" ;;
+    bench) echo "$(packages_of build) libjansson-dev python3 postgresql mosquitto b3sum openssl" ;;
     profile) echo "$(packages_of bench) linux-perf" ;;
     mcu) echo "python3 gcc-arm-none-eabi libnewlib-arm-none-eabi qemu-system-arm ca-certificates" ;;
     coverage) echo "$(packages_of test) lcov" ;;
