@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import pathlib
+import resource
 import shutil
 import signal
 import sqlite3
@@ -181,6 +182,13 @@ def refused(folder):
     assert not (folder / "x.db").exists() and not list(folder.glob(".eds-*"))
     assert json.loads(eds(*words, "--json").stdout)["valid"] is False
     assert eds(*words, "--skip-verify").returncode == 0 and (folder / "x.db").exists()
+    # A disk that gets full (here: a limit for files, whose signal Python has us ignore).
+    done = subprocess.run(
+        [EDS, "db", "backup", *data, "--to", str(folder / "y.db")], capture_output=True,
+        check=False, restore_signals=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (65536, 65536)))
+    assert done.returncode == 1 and b"cannot copy the ledger to" in done.stderr, done
+    assert not (folder / "y.db").exists() and not list(folder.glob(".eds-*"))
     done = eds("drill", "restore", "--rpo", "5", *data)
     assert done.returncode == 64 and b"--rpo needs --against" in done.stderr, done
     done = eds("drill", "restore", "--data-dir", str(folder / "nothing"))
