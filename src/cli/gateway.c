@@ -237,6 +237,8 @@ static int32_t prepare(struct gateway *gateway, struct eds_error *err)
 
     if (rc == EDS_OK)
         rc = open_devices(gateway, err);
+    if (rc == EDS_OK)
+        rc = eds_upstream_open(&gateway->upstream, args, err);
 #if EDS_TRANSPORT_TLS
     if (rc == EDS_OK && eds_args_text(args, "tls-cert") != NULL)
         rc = eds_tls_front_open(&gateway->tls, args, err);

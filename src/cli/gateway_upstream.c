@@ -103,22 +103,30 @@ static int32_t open_senders(struct eds_upstream *upstream, const struct eds_args
     return rc;
 }
 
+int32_t eds_upstream_open(struct eds_upstream *upstream, const struct eds_args *args,
+                          struct eds_error *err)
+{
+    int32_t rc = read_route(&upstream->route, args, err);
+
+    return rc == EDS_OK ? open_senders(upstream, args, err) : rc;
+}
+
 int32_t eds_upstream_start(struct eds_upstream *upstream, struct eds_buffer *buffer,
                            const struct eds_args *args, struct eds_error *err)
 {
-    struct eds_forwarder_config config = {
-        .buffer = buffer, .senders = upstream->senders, .replied = replied, .context = upstream};
-    int32_t rc = read_route(&upstream->route, args, err);
+    struct eds_forwarder_config config = {.buffer = buffer,
+                                          .senders = upstream->senders,
+                                          .sender_count = upstream->sender_count,
+                                          .replied = replied,
+                                          .context = upstream};
+    int32_t rc = EDS_OK;
 
     upstream->buffer = buffer;
     eds_log_throttle_init(&upstream->refused, LINES_PER_SECOND);
     eds_log_throttle_init(&upstream->held, LINES_PER_SECOND);
     upstream->has_throttles = true;
-    if (rc == EDS_OK)
-        rc = open_senders(upstream, args, err);
-    if (rc == EDS_OK && eds_args_flag(args, "retry-dead"))
+    if (eds_args_flag(args, "retry-dead"))
         rc = eds_buffer_arg_revive(buffer, err);
-    config.sender_count = upstream->sender_count;
     return rc == EDS_OK ? eds_forwarder_start(&upstream->forwarder, &config, err) : rc;
 }
 

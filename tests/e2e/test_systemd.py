@@ -176,7 +176,7 @@ def credentials(folder):
 def units():
     """Each unit starts a command that there is, and is sandboxed."""
     files = sorted(UNITS.glob("*.service"))
-    assert len(files) == 3, files
+    assert len(files) == 4, files
     for file in files:
         words = re.search(r"^ExecStart=/usr/bin/eds (.*)$", file.read_text(), re.M).group(1).split()
         assert eds(*words, "--help").returncode == 0, words
