@@ -12,6 +12,7 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 
 sys.path.insert(0, os.path.join(os.environ["EDS_SOURCE"], "tests/support"))
 from eds_lab import EDS, Connection, Device, Sender, Server, eds, skip  # noqa: E402
@@ -49,6 +50,8 @@ def beside_a_server(folder):
     senders = [Sender(device, server.port) for device in devices]
     for sender in senders:
         sender.start()
+    while any(sender.acknowledged < 3 and sender.is_alive() for sender in senders):
+        time.sleep(0.01)
     for number in range(3):
         acknowledged = {sender.device.name: sender.acknowledged for sender in senders}
         copy = folder / f"copy-{number}.db"
