@@ -3,7 +3,9 @@
  * The server is the real command, SQLite with synchronous=FULL or PostgreSQL
  * with fsync behind it.  In the same run the same client drives a bare
  * libmicrohttpd that answers 202 to the same bodies, and bare loops store like
- * rows: one by one, and by prepared inserts, 1000 in a transaction. */
+ * rows: one by one, and by prepared inserts, 1000 in a transaction.
+ *
+ * EDS_BENCH_HTTP=N sends N records at each number of connections (60,000). */
 #include <microhttpd.h>
 #include <sodium.h>
 #include <sqlite3.h>
@@ -17,6 +19,8 @@
 #include "http_load.h"
 #include "postgres_server.h"
 #include "served.h"
+
+#define RECORD_COUNT 60000u
 
 /* What the server keeps its records in, and what a bare loop does with it. */
 struct target {
@@ -246,10 +250,15 @@ static void bench_target(const struct target *target, int argc, char **argv)
 
 int main(int argc, char **argv)
 {
-    struct target sqlite = {.name = "sqlite", .record_count = 60000};
-    struct target postgresql = {.name = "postgresql", .record_count = 16000};
+    struct target sqlite = {.name = "sqlite", .record_count = RECORD_COUNT};
+    struct target postgresql = {.name = "postgresql", .record_count = RECORD_COUNT / 4};
+    const char *wanted = getenv("EDS_BENCH_HTTP");
     struct bench_postgres server;
 
+    if (wanted != NULL) {
+        sqlite.record_count = strtoul(wanted, NULL, 10);
+        postgresql.record_count = sqlite.record_count / 4;
+    }
     if (getenv("EDS") == NULL) {
         fprintf(stderr, "EDS must name the eds command\n");
         return 64;

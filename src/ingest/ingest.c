@@ -388,14 +388,14 @@ enum eds_verdict eds_ingest_admit_object(struct eds_ingest *ingest, struct eds_r
     return eds_verdict_is_kept(submission.verdict) ? EDS_VERDICT_ACCEPTED : submission.verdict;
 }
 
-void eds_ingest_submit(struct eds_ingest *ingest, struct eds_submission *submission)
+/* Fills in what is ours of a submission, behind so many that are still to be pushed;
+ * false if there is no room. */
+static bool prepare(struct eds_ingest *ingest, struct eds_submission *submission, size_t before)
 {
     submission->begun_ns = eds_queue_now_ns();
     /* First, so that a server that can't keep up does not hash in vain. */
-    if (waiting_count(ingest) >= ingest->queue.max) {
-        refuse(ingest, submission);
-        return;
-    }
+    if (waiting_count(ingest) + before >= ingest->queue.max)
+        return false;
     submission->request.now_ms = eds_port_time_ms();
     submission->payload_place = EDS_PAYLOAD_IN_COMMIT;
     submission->is_checked = ingest->uploads != NULL || /* only good payloads are stored */
@@ -404,8 +404,30 @@ void eds_ingest_submit(struct eds_ingest *ingest, struct eds_submission *submiss
         check_alone(ingest, submission);
     else if (ingest->checks.registry != NULL)
         eds_check_begin(submission);
-    if (!push(ingest, submission))
+    return true;
+}
+
+void eds_ingest_submit(struct eds_ingest *ingest, struct eds_submission *submission)
+{
+    if (!prepare(ingest, submission, 0) || !push(ingest, submission))
         refuse(ingest, submission);
+}
+
+void eds_ingest_submit_all(struct eds_ingest *ingest, struct eds_submission **submissions,
+                           size_t count)
+{
+    size_t ready = 0, pushed;
+
+    for (size_t i = 0; i < count; i++)
+        if (ingest->uploads != NULL)
+            eds_ingest_submit(ingest, submissions[i]);
+        else if (prepare(ingest, submissions[i], ready))
+            submissions[ready++] = submissions[i];
+        else
+            refuse(ingest, submissions[i]);
+    pushed = eds_queue_push_all(&ingest->queue, submissions, ready);
+    for (; pushed < ready; pushed++)
+        refuse(ingest, submissions[pushed]);
 }
 
 bool eds_ingest_submit_here(struct eds_ingest *ingest, struct eds_submission *submission)

@@ -107,6 +107,13 @@ int32_t eds_ingest_start(struct eds_ingest **out, const struct eds_ingest_config
  * thread that was on. */
 void eds_ingest_submit(struct eds_ingest *ingest, struct eds_submission *submission);
 
+/* eds_ingest_submit_all does the same with several, in their order, and wakes no more
+ * threads than for one.
+ *
+ *   submissions  the list is used meanwhile: it is another one afterwards */
+void eds_ingest_submit_all(struct eds_ingest *ingest, struct eds_submission **submissions,
+                           size_t count);
+
 /* eds_ingest_submit_here decides a request on the caller's thread, commit
  * included, if nothing else is on its way, nobody was beside the one before, and
  * the store was quick then: no thread has to be woken for a lone one.  True: it

@@ -84,20 +84,25 @@ static void append(struct eds_queue *queue, struct eds_submission *submission)
     set_count(queue, eds_queue_count(queue) + 1);
 }
 
-bool eds_queue_push(struct eds_queue *queue, struct eds_submission *submission)
+size_t eds_queue_push_all(struct eds_queue *queue, struct eds_submission **submissions,
+                          size_t count)
 {
-    bool room, overdue = false;
+    size_t pushed = 0;
+    bool overdue;
 
     pthread_mutex_lock(&queue->lock);
-    room = !queue->closed && eds_queue_count(queue) < queue->max;
-    if (room) {
-        append(queue, submission);
-        overdue = call_helper(queue);
-    }
-    unlock_and_wake(queue, room);
+    while (pushed < count && !queue->closed && eds_queue_count(queue) < queue->max)
+        append(queue, submissions[pushed++]);
+    overdue = pushed > 0 && call_helper(queue);
+    unlock_and_wake(queue, pushed > 0);
     if (overdue)
         pthread_cond_signal(&queue->overdue);
-    return room;
+    return pushed;
+}
+
+bool eds_queue_push(struct eds_queue *queue, struct eds_submission *submission)
+{
+    return eds_queue_push_all(queue, &submission, 1) == 1;
 }
 
 /* Past the one that was first; what came checked is nobody's to claim, and may be

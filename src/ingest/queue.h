@@ -51,6 +51,11 @@ size_t eds_queue_count(struct eds_queue *queue);
  * After true the submission may be answered at any moment: hands off. */
 bool eds_queue_push(struct eds_queue *queue, struct eds_submission *submission);
 
+/* eds_queue_push_all does the same with several at once, and wakes the taker once; as
+ * many as there is room for: returns how many that are. */
+size_t eds_queue_push_all(struct eds_queue *queue, struct eds_submission **submissions,
+                          size_t count);
+
 /* eds_queue_claim gives up to max submissions to be checked, oldest first, and
  * does not wait; they stay in the queue until they are taken.
  * eds_queue_claim_overdue, for helpers, waits until it is worth it, and returns 0

@@ -1,5 +1,5 @@
 /* http_connection.c - a connection's state, its time limits, its body. */
-#include "transport/http_connection.h"
+#include "transport/http_loop.h"
 
 #include <poll.h>
 #include <stdlib.h>
@@ -74,9 +74,9 @@ static bool take_source(void *context, const struct eds_address *source)
            deny(connection);
 }
 
-static struct http_connection *open_connection(struct eds_http_server *server,
-                                               struct MHD_Connection *mhd)
+static struct http_connection *open_connection(struct http_loop *loop, struct MHD_Connection *mhd)
 {
+    struct eds_http_server *server = loop->server;
     struct http_connection *connection = calloc(1, sizeof *connection);
     const union MHD_ConnectionInfo *peer =
         MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
@@ -86,6 +86,8 @@ static struct http_connection *open_connection(struct eds_http_server *server,
     if (connection == NULL)
         return NULL;
     connection->server = server;
+    connection->loop = loop;
+    atomic_store(&connection->holder_count, 1);
     connection->mhd = mhd;
     if (server->config.tls != NULL) {
         connection->tls_peer = tls_peer_create(server->config.tls);
@@ -118,6 +120,16 @@ static struct http_connection *open_connection(struct eds_http_server *server,
     return connection;
 }
 
+void http_connection_let_go(struct http_connection *connection)
+{
+    if (atomic_fetch_sub(&connection->holder_count, 1) > 1)
+        return;
+    atomic_fetch_sub(&connection->server->body_memory, connection->body_room);
+    free(connection->body);
+    tls_peer_destroy(connection->tls_peer);
+    free(connection);
+}
+
 static void close_connection(struct http_connection *connection)
 {
     struct eds_http_server *server = connection->server;
@@ -130,20 +142,18 @@ static void close_connection(struct http_connection *connection)
     http_wire_detach(&connection->wire);
     if (connection->denied)
         atomic_fetch_sub(&server->denied_count, 1);
-    atomic_fetch_sub(&server->body_memory, connection->body_room);
-    free(connection->body);
-    tls_peer_destroy(connection->tls_peer);
-    free(connection);
+    http_connection_let_go(connection);
 }
 
 void http_connection_notify(void *context, struct MHD_Connection *mhd, void **socket_context,
                             enum MHD_ConnectionNotificationCode code)
 {
-    struct eds_http_server *server = context;
+    struct http_loop *loop = context;
+    struct eds_http_server *server = loop->server;
 
     if (code == MHD_CONNECTION_NOTIFY_STARTED) {
         atomic_fetch_add(&server->connection_count, 1);
-        *socket_context = open_connection(server, mhd); /* NULL: http_handle closes it */
+        *socket_context = open_connection(loop, mhd); /* NULL: http_handle closes it */
         atomic_fetch_add(&server->started_count, 1);
     } else {
         atomic_fetch_sub(&server->connection_count, 1);

@@ -5,11 +5,11 @@
  * decoded envelope and the submission are parts of it, so that a record on a
  * kept connection costs no allocation of ours.
  *
- * Threads: a connection belongs to one of libmicrohttpd's threads for life.
- * While its request is being decided (state DECIDING) it is suspended there,
- * and the committer owns the submission until it resumes the connection.  The
- * door's thread looks at nothing but fd, deadline_ms and hung_up_ms, under the
- * list's mutex. */
+ * Threads: a connection belongs to one of the loops (http_loop.h) for life.  While
+ * ingest has its record (state DECIDING), the submission and all that it points to
+ * are ingest's until is_decided, and the connection is kept even if its peer goes;
+ * a batch or a payload suspends it instead.  The door's thread looks at nothing but
+ * fd, deadline_ms and hung_up_ms, under the list's mutex. */
 #ifndef EDS_TRANSPORT_HTTP_CONNECTION_H
 #define EDS_TRANSPORT_HTTP_CONNECTION_H
 
@@ -50,15 +50,19 @@
 enum http_state {
     HTTP_READING,  /* the body comes in */
     HTTP_REFUSED,  /* the answer stands; the rest of the body is dropped */
-    HTTP_DECIDING, /* ingest has it */
+    HTTP_GATHERED, /* its one record is about to go to ingest */
+    HTTP_DECIDING, /* ingest has it, or has had it, and the answer is asked for next */
 };
 
 struct http_batch;
+struct http_loop;
 struct http_object;
 
 struct http_connection {
     struct eds_http_server *server;
+    struct http_loop *loop;
     struct http_connection *next, *previous; /* in the server's list */
+    atomic_uint holder_count;                /* the library, and ingest */
     struct MHD_Connection *mhd;
     int fd;
     struct http_wire wire;        /* what comes from fd comes through it */
@@ -100,6 +104,7 @@ struct http_connection {
     const char *allowed_method;  /* of an answer 405 */
     struct eds_envelope envelope;
     struct eds_submission submission;
+    atomic_bool is_decided; /* the submission */
 };
 
 struct eds_http_server {
@@ -108,7 +113,9 @@ struct eds_http_server {
     struct eds_netpolicy allowed, proxies;
     _Atomic uint64_t object_size_max;
     struct eds_socket_address address;
-    struct MHD_Daemon *daemon;
+    struct http_loop *loops;
+    unsigned loop_count;
+    unsigned next_loop;            /* the door's: who gets the next connection */
     struct MHD_Response *accepted; /* the answer most asked for, made once */
 
     int listen_fd, wake_fd;
@@ -140,7 +147,7 @@ struct eds_http_server {
 uint64_t http_now_ms(void);
 
 /* http_connection_notify makes and frees the state of a connection; for
- * MHD_OPTION_NOTIFY_CONNECTION. */
+ * MHD_OPTION_NOTIFY_CONNECTION, context is its loop. */
 void http_connection_notify(void *context, struct MHD_Connection *mhd, void **socket_context,
                             enum MHD_ConnectionNotificationCode code);
 
@@ -154,6 +161,9 @@ int32_t http_check_source(struct eds_http_server *server, const struct eds_addre
  * the server trusts. */
 int32_t http_follow_proxies(struct eds_http_server *server, const struct eds_http_head *head,
                             struct eds_address *source, struct eds_error *err);
+
+/* http_connection_let_go is called by whoever held a connection; the last one frees it. */
+void http_connection_let_go(struct http_connection *connection);
 
 /* http_connection_rest gives the connection time for its next request (or for
  * taking its answer). */

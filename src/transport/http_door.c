@@ -6,7 +6,7 @@
  * file descriptors could not be waited out.  Twice a second the same thread
  * looks for connections that have had their time; it is the clock of those that
  * wait for their source's rate, and sees off those that were refused early. */
-#include "transport/http_connection.h"
+#include "transport/http_loop.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -106,9 +106,8 @@ static bool is_welcome(struct eds_http_server *server, const struct sockaddr *pe
     return false;
 }
 
-/* Waits until libmicrohttpd's threads have counted as many connections as were
- * handed to them, so that limits hold; not for ever, for one that could not be
- * started is never counted. */
+/* Waits until the loops have counted as many connections as were handed to them, so
+ * that limits hold; not for ever, for one that could not be started is never counted. */
 static void await_started(const struct eds_http_server *server, unsigned target)
 {
     struct timespec moment = {.tv_nsec = 100000};
@@ -138,8 +137,7 @@ static bool accept_some(struct eds_http_server *server)
             continue;
         if (!is_welcome(server, (struct sockaddr *)&peer))
             close(fd);
-        else if (MHD_add_connection(server->daemon, fd, (struct sockaddr *)&peer, peer_size) ==
-                 MHD_YES)
+        else if (http_loops_add(server, fd, (struct sockaddr *)&peer, peer_size))
             target++;
     }
     await_started(server, target);

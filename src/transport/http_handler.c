@@ -2,9 +2,9 @@
  *
  * libmicrohttpd calls http_handle when the head is there, then for pieces of
  * the body, then for the answer.  begin decides what the head can decide, so
- * that a refused body is never kept; submit hands the record to ingest and
- * suspends the connection; decided, on the committer's thread, resumes it. */
-#include "transport/http_connection.h"
+ * that a refused body is never kept; submit leaves a record to the connection's loop,
+ * which hands it to ingest, and the answer is asked for until it is decided. */
+#include "transport/http_loop.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -240,17 +240,6 @@ static enum MHD_Result take_body(struct http_connection *connection, const char 
     return http_body_discard(connection, size) ? MHD_YES : MHD_NO;
 }
 
-/* Called by ingest, on its thread or on this one.  The connection may be gone
- * as soon as it is resumed, and the server as soon as it is counted off. */
-static void decided(struct eds_submission *submission)
-{
-    struct http_connection *connection = submission->context;
-    struct eds_http_server *server = connection->server;
-
-    MHD_resume_connection(connection->mhd);
-    atomic_fetch_sub(&server->submission_count, 1);
-}
-
 static unsigned status_of(enum eds_verdict verdict)
 {
     if (verdict == EDS_VERDICT_RATE_LIMITED)
@@ -309,11 +298,13 @@ static enum MHD_Result submit_object(struct http_connection *connection)
 static enum MHD_Result submit_record(struct http_connection *connection)
 {
     struct eds_http_server *server = connection->server;
-    struct eds_submission *submission = &connection->submission;
-    struct eds_error err;
     const char *device_id = (const char *)connection->envelope.entry.record.device_id;
-    int32_t rc = decode(connection, &err);
+    struct eds_error err;
+    int32_t rc;
 
+    if (!http_loop_has_room(connection->loop))
+        return MHD_YES; /* and asked again, when there is */
+    rc = decode(connection, &err);
     if (rc != EDS_OK) {
         http_log_refusal(connection, MHD_HTTP_BAD_REQUEST, err.text);
         return http_answer(connection, MHD_HTTP_BAD_REQUEST, err.text);
@@ -323,27 +314,17 @@ static enum MHD_Result submit_record(struct http_connection *connection)
         atomic_fetch_sub(&server->submission_count, 1);
         return http_answer(connection, MHD_HTTP_SERVICE_UNAVAILABLE, STOPPING);
     }
-    submission->request = (struct eds_request){
+    connection->submission.request = (struct eds_request){
         .entry = &connection->envelope.entry,
         .payload = connection->envelope.payload,
         .payload_size = connection->envelope.payload_size,
         .payload_absent = connection->envelope.payload_absent,
         .route_identity = tls_peer_route_identity(connection->tls_peer, device_id),
         .source = connection->source};
-    submission->done = decided;
-    submission->context = connection;
-    connection->state = HTTP_DECIDING;
+    atomic_store(&connection->is_decided, false);
     atomic_fetch_add(&server->taken_count, 1);
     atomic_store(&connection->deadline_ms, 0); /* now it waits for us */
-    /* Alone there is nobody to keep waiting: suspending, the committer's waking
-     * and resuming would take as long as the commit's work. */
-    if (atomic_load(&server->request_count) == 1 &&
-        eds_ingest_submit_here(server->config.ingest, submission)) {
-        atomic_fetch_sub(&server->submission_count, 1);
-        return answer_verdict(connection);
-    }
-    MHD_suspend_connection(connection->mhd);
-    eds_ingest_submit(server->config.ingest, submission);
+    http_loop_gather(connection->loop, connection);
     return MHD_YES;
 }
 
@@ -359,6 +340,14 @@ static enum MHD_Result submit(struct http_connection *connection)
     if (connection->batch != NULL)
         return submit_batch(connection);
     return connection->object != NULL ? submit_object(connection) : submit_record(connection);
+}
+
+/* Whether the loop or ingest still has the connection's record. */
+static bool is_undecided(const struct http_connection *connection)
+{
+    return connection->state == HTTP_GATHERED ||
+           (connection->state == HTTP_DECIDING && connection->batch == NULL &&
+            connection->object == NULL && !atomic_load(&connection->is_decided));
 }
 
 static enum MHD_Result answer_decided(struct http_connection *connection)
@@ -380,6 +369,9 @@ enum MHD_Result http_handle(void *context, struct MHD_Connection *mhd, const cha
 
     if (connection == NULL)
         return MHD_NO;
+    if (*request != NULL && is_undecided(connection))
+        return MHD_YES;
+    connection->loop->is_active = true;
     if (*request == NULL) {
         *request = connection;
         atomic_fetch_add(&server->request_count, 1);
@@ -399,6 +391,8 @@ enum MHD_Result http_handle(void *context, struct MHD_Connection *mhd, const cha
     case HTTP_REFUSED:
         connection->must_close |= has_fault(connection);
         return http_answer(connection, connection->status, connection->error);
+    case HTTP_GATHERED:
+        break;
     case HTTP_DECIDING:
         return answer_decided(connection);
     }
@@ -410,19 +404,27 @@ void http_completed(void *context, struct MHD_Connection *mhd, void **request,
 {
     struct eds_http_server *server = context;
     struct http_connection *connection = *request;
+    bool is_taken;
 
     (void)mhd;
     (void)code;
     if (connection == NULL)
         return;
-    if (connection->state == HTTP_DECIDING)
+    is_taken = connection->state >= HTTP_GATHERED;
+    if (connection->state == HTTP_GATHERED) {
+        http_loop_forget(connection->loop, connection);
+        connection->state = HTTP_REFUSED;
+        atomic_fetch_sub(&server->submission_count, 1);
+    }
+    if (is_taken)
         atomic_fetch_sub(&server->taken_count, 1);
     if (connection->batch != NULL)
         http_batch_abandon(connection->batch);
     http_object_free(connection->object);
+    if (!is_undecided(connection)) /* else the peer has gone, and this is ingest's */
+        http_body_clear(connection);
     connection->batch = NULL;
     connection->object = NULL;
-    http_body_clear(connection);
     http_connection_rest(connection);
     *request = NULL;
     atomic_fetch_sub(&server->request_count, 1);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/utf8.h"
 #include "store/spool.h"
+#include "transport/http_loop.h"
 
 #define PREFIX    "ingest verification failed: "
 #define NO_STORE  "this server takes no payloads before their records"
@@ -166,7 +167,7 @@ static void stored(struct eds_object_put *put)
         atomic_fetch_add(&server->objects_stored, 1);
         atomic_fetch_add(&server->objects_stored_bytes, put->payload_size);
     }
-    MHD_resume_connection(connection->mhd);
+    http_loop_resume(connection);
     atomic_fetch_sub(&server->submission_count, 1);
 }
 

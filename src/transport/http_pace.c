@@ -1,7 +1,7 @@
 /* http_pace.c - see http_pace.h. */
 #include "transport/http_pace.h"
 
-#include "transport/http_connection.h"
+#include "transport/http_loop.h"
 
 void http_pace_init(struct http_pace *pace)
 {
@@ -64,7 +64,7 @@ static void release(struct http_connection *connection, unsigned reason)
         return;
     connection->begun_ms += http_now_ms() - connection->held_ms; /* not its fault */
     http_connection_rest(connection);
-    MHD_resume_connection(connection->mhd);
+    http_loop_resume(connection);
 }
 
 /* Holds it until then; wakes the door's thread if nobody's time was running so far.

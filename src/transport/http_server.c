@@ -1,6 +1,6 @@
 /* http_server.c - see http_server.h.  Start, stop, and what holds the parts of
  * the server together. */
-#include "transport/http_connection.h"
+#include "transport/http_server.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -8,14 +8,9 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "base/features.h"
 #include "base/log.h"
-#include "transport/tls_options.h"
+#include "transport/http_loop.h"
 
-#define HEAD_MEMORY_SIZE                                                                           \
-    (24u * 1024u)             /* bytes a connection: more than HTTP_HEAD_SIZE_MAX takes            \
-                               */
-#define CONNECTION_SLACK 64u  /* above connection_max, which the door keeps */
 #define LINES_PER_SECOND 20u  /* of log, for what clients cause */
 #define ANSWER_MS        500u /* at stop, for the last answers to leave */
 
@@ -37,73 +32,11 @@ static void set_defaults(struct eds_http_config *config)
         config->drain_timeout_s = 5;
 }
 
-/* Paths are compared as they came: "%2f" is not "/", and "%00" ends nothing. */
-static size_t keep_escapes(void *context, struct MHD_Connection *mhd, char *text)
-{
-    (void)context;
-    (void)mhd;
-    return strlen(text);
-}
-
-/* Fills options with what only some servers have. */
-static int32_t choose_options(const struct eds_http_config *config, unsigned *flags,
-                              struct MHD_OptionItem options[TLS_OPTION_COUNT + 2],
-                              struct eds_error *err)
-{
-    unsigned count = 0;
-    int32_t rc = EDS_OK;
-
-    (void)flags;
-    (void)err;
-    if (config->thread_count > 1)
-        options[count++] = (struct MHD_OptionItem){MHD_OPTION_THREAD_POOL_SIZE,
-                                                   (intptr_t)config->thread_count, NULL};
-    if (config->tls != NULL) {
-#if EDS_TRANSPORT_TLS
-        tls_options(options + count);
-        count += TLS_OPTION_COUNT;
-        *flags |= MHD_USE_TLS;
-#else
-        rc = eds_error_set(err, EDS_ERR_UNSUPPORTED,
-                           "TLS server error: this build has no TLS (EDS_TRANSPORT_TLS)");
-#endif
-    }
-    options[count] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
-    return rc;
-}
-
-static int32_t start_daemon(struct eds_http_server *server, struct eds_error *err)
-{
-    struct MHD_OptionItem options[TLS_OPTION_COUNT + 2];
-    unsigned flags =
-        MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET;
-    int32_t rc = choose_options(&server->config, &flags, options, err);
-
-    if (rc != EDS_OK)
-        return rc;
-    /* Its own strictness is off: it sends the head of its answer to a missing Host
-     * twice (0.9.75), and http_filter.h has looked at more. */
-    server->daemon = MHD_start_daemon(
-        flags, 0, NULL, NULL, http_handle, server, MHD_OPTION_ARRAY, options,
-        MHD_OPTION_STRICT_FOR_CLIENT, 0, MHD_OPTION_NOTIFY_COMPLETED, http_completed, server,
-        MHD_OPTION_NOTIFY_CONNECTION, http_connection_notify, server, MHD_OPTION_UNESCAPE_CALLBACK,
-        keep_escapes, NULL, MHD_OPTION_CONNECTION_LIMIT,
-        server->config.connection_max + CONNECTION_SLACK, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)HEAD_MEMORY_SIZE, MHD_OPTION_END);
-    if (server->daemon == NULL)
-        return eds_error_set(err, EDS_ERR_IO, "%s",
-                             server->config.tls != NULL
-                                 ? "TLS server error: cannot start the HTTPS daemon"
-                                 : "server error: cannot start the HTTP daemon");
-    return EDS_OK;
-}
-
 static void destroy(struct eds_http_server *server)
 {
     http_door_stop(server);
-    if (server->daemon != NULL)
-        MHD_stop_daemon(server->daemon);
-    if (server->wake_fd >= 0) /* its threads wrote to it until now */
+    http_loops_stop(server);
+    if (server->wake_fd >= 0) /* their threads wrote to it until now */
         close(server->wake_fd);
     http_answer_destroy(server);
     eds_verdict_log_destroy(&server->verdict_log);
@@ -149,7 +82,7 @@ int32_t eds_http_server_start(struct eds_http_server **out, const struct eds_htt
     if (rc == EDS_OK)
         rc = http_answer_init(server, err);
     if (rc == EDS_OK)
-        rc = start_daemon(server, err);
+        rc = http_loops_start(server, err);
     if (rc == EDS_OK)
         rc = http_door_start(server, err);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
@@ -206,8 +139,7 @@ void eds_http_server_stop(struct eds_http_server *server)
     atomic_store(&server->stopping, true);
     http_pace_end(&server->pace);
     drain(server);
-    MHD_stop_daemon(server->daemon);
-    server->daemon = NULL;
+    http_loops_stop(server);
     answered = atomic_load(&server->answered_count);
     destroy(server);
     EDS_LOG(EDS_LOG_INFO, "stopped", EDS_LOG_NUMBER("answered", answered));

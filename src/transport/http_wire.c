@@ -63,57 +63,77 @@ static ssize_t again(void)
     return -1;
 }
 
-/* Gives on what is held, and what comes, until out is full or nothing comes; then, and
- * after a fault, which nothing follows, the answer is later. */
-static ssize_t read_filtered(struct http_wire *wire, read_some *read, void *source, char *out,
-                             size_t size, ssize_t later)
+/* Lets size bytes that came, behind what is held, through the filter, and holds what it
+ * does not give on.  False without memory. */
+static bool let_through(struct http_wire *wire, const char *bytes, size_t size, char *out,
+                        size_t out_size, size_t *written)
 {
-    size_t written = 0, used;
-    uint64_t unseen;
-    ssize_t got;
+    size_t used;
+
+    if (wire->held != NULL) {
+        memcpy(wire->held + wire->held_size, bytes, size);
+        wire->held_size += size;
+        *written =
+            http_filter_run(&wire->filter, wire->held, wire->held_size, &used, out, out_size);
+        wire->held_size -= used;
+        memmove(wire->held, wire->held + used, wire->held_size);
+    } else {
+        *written = http_filter_run(&wire->filter, bytes, size, &used, out, out_size);
+        if (used < size) {
+            wire->held = malloc(HTTP_FILTER_ROOM);
+            if (wire->held == NULL)
+                return false;
+            wire->held_size = size - used;
+            memcpy(wire->held, bytes + used, wire->held_size);
+        }
+    }
+    if (wire->held_size == 0) { /* a silent connection holds no memory */
+        free(wire->held);
+        wire->held = NULL;
+    }
+    return true;
+}
+
+/* Gives on what is held, and what comes, until out is full or nothing comes; then, and
+ * after a fault, which nothing follows, the answer is later.
+ *
+ *   is_stream  a read that gets less than it asked for has got all there is */
+static ssize_t read_filtered(struct http_wire *wire, read_some *read, void *source, char *out,
+                             size_t size, bool is_stream, ssize_t later)
+{
+    char bytes[HTTP_FILTER_ROOM];
+    size_t written = 0, count = 0, more, room; /* count: of bytes that came */
+    bool is_drained = false;
 
     for (;;) {
-        written += http_filter_run(&wire->filter, wire->held != NULL ? wire->held : "",
-                                   wire->held_size, &used, out + written, size - written);
-        wire->held_size -= used;
-        if (wire->held_size > 0)
-            memmove(wire->held, wire->held + used, wire->held_size);
+        uint64_t unseen;
+        ssize_t got;
+
+        if (!let_through(wire, bytes, count, out + written, size - written, &more)) {
+            errno = ENOMEM;
+            return -1;
+        }
+        written += more;
         if (written == size)
-            break;
-        if (wire->filter.state == HTTP_FILTER_FAULTY) {
+            return (ssize_t)written;
+        if (is_drained || wire->filter.state == HTTP_FILTER_FAULTY) {
             errno = EAGAIN;
             return written > 0 ? (ssize_t)written : later;
         }
         unseen = wire->held_size == 0 ? http_filter_unseen(&wire->filter) : 0;
-        if (unseen > size - written)
-            unseen = size - written;
-        if (wire->held == NULL && unseen == 0)
-            wire->held = malloc(HTTP_FILTER_ROOM);
-        if (wire->held == NULL && unseen == 0) {
-            errno = ENOMEM;
-            return -1;
-        }
-        got = unseen > 0
-                  ? read(source, out + written, (size_t)unseen)
-                  : read(source, wire->held + wire->held_size, HTTP_FILTER_ROOM - wire->held_size);
-        if (got <= 0) {
-            int error = errno;
-
-            if (wire->held_size == 0) { /* a silent connection holds no memory */
-                free(wire->held);
-                wire->held = NULL;
-            }
-            errno = error;
+        room = unseen > 0 ? size - written : sizeof bytes - wire->held_size;
+        if (unseen > 0 && unseen < room)
+            room = (size_t)unseen;
+        got = read(source, unseen > 0 ? out + written : bytes, room);
+        if (got <= 0)
             return written > 0 ? (ssize_t)written : got;
-        }
+        is_drained = is_stream && (size_t)got < room;
+        count = unseen > 0 ? 0 : (size_t)got;
         if (unseen > 0) { /* a body goes straight where it is wanted */
             http_filter_passed(&wire->filter, (size_t)got);
             written += (size_t)got;
-        } else {
-            wire->held_size += (size_t)got;
         }
     }
-    return (ssize_t)written;
 }
 
 /* Reads the header of a proxy if there is one.  1: what follows is the peer's;
@@ -166,7 +186,7 @@ EXPORTED ssize_t http_wire_recv(int fd, void *out, size_t size, int flags)
             return rc;
     }
     return wire->is_tls ? read_socket(wire, out, size)
-                        : read_filtered(wire, read_socket, wire, out, size, -1);
+                        : read_filtered(wire, read_socket, wire, out, size, true, -1);
 }
 
 #if EDS_TRANSPORT_TLS
@@ -208,7 +228,7 @@ EXPORTED ssize_t http_wire_record_recv(gnutls_session_t session, void *out, size
     pthread_once(&found_once, find_record_recv);
     if (wire == NULL || !wire->is_tls)
         return real_record_recv(session, out, size);
-    return read_filtered(wire, read_tls, session, out, size, GNUTLS_E_AGAIN);
+    return read_filtered(wire, read_tls, session, out, size, false, GNUTLS_E_AGAIN);
 }
 
 #endif

@@ -221,6 +221,34 @@ static void test_queue_full(void **state)
     assert_int_equal(counts.rejected, 0);
 }
 
+/* Handed over at once, they are one batch; what there is no room for is answered as
+ * when it comes alone. */
+static void test_submit_all(void **state)
+{
+    struct scene *s = *state;
+    struct parcel *p = s->parcels;
+    struct eds_submission *all[6];
+    struct eds_ingest_counts counts;
+
+    s->config.queue_max = 5;
+    scene_restart(s);
+    batch_begin(s);
+    for (unsigned i = 0; i < 6; i++) {
+        device_next(&s->a, &p[i]);
+        tally_add(&s->tally, &p[i]);
+        all[i] = &p[i].submission;
+    }
+    eds_ingest_submit_all(s->ingest, all, 6);
+    answered(&p[5], EDS_VERDICT_OVERLOADED);
+    eds_ingest_counts(s->ingest, &counts);
+    assert_int_equal(counts.queued, 5);
+    batch_end(s);
+    for (unsigned i = 0; i < 5; i++)
+        answered(&p[i], EDS_VERDICT_ACCEPTED);
+    eds_ingest_counts(s->ingest, &counts);
+    assert_int_equal(counts.commits, 2); /* and the one that held them up */
+}
+
 static void test_batches_are_bounded(void **state)
 {
     struct scene *s = *state;
@@ -428,6 +456,7 @@ int main(void)
         SCENE_TEST(test_registry_requires_attestation),
         SCENE_TEST(test_state_changes),
         SCENE_TEST(test_queue_full),
+        SCENE_TEST(test_submit_all),
         SCENE_TEST(test_batches_are_bounded),
         SCENE_TEST(test_stop_finishes_what_was_taken),
         SCENE_TEST(test_submit_from_done),

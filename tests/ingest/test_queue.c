@@ -66,6 +66,29 @@ static void test_order_and_bound(void **state)
     eds_queue_free(&queue);
 }
 
+static void test_several_at_once(void **state)
+{
+    struct eds_submission *all[MAX], *out[MAX];
+    struct eds_queue queue;
+
+    (void)state;
+    for (unsigned i = 0; i < MAX; i++) {
+        submissions[i].is_checked = i % 3 == 0; /* some come checked */
+        all[i] = &submissions[i];
+    }
+    assert_true(eds_queue_init(&queue, MAX - 1));
+    assert_int_equal(eds_queue_push_all(&queue, all, 0), 0);
+    assert_int_equal(eds_queue_push_all(&queue, all, 3), 3);
+    assert_int_equal(eds_queue_push_all(&queue, all + 3, MAX - 3), MAX - 4);
+    assert_int_equal(eds_queue_push_all(&queue, all + MAX - 1, 1), 0);
+    assert_int_equal(take(&queue, out, MAX, SIZE_MAX), MAX - 1);
+    for (unsigned i = 0; i < MAX - 1; i++)
+        assert_ptr_equal(out[i], &submissions[i]);
+    eds_queue_close(&queue);
+    assert_int_equal(eds_queue_push_all(&queue, all, 3), 0);
+    eds_queue_free(&queue);
+}
+
 static void test_payload_bytes(void **state)
 {
     static const size_t sizes[] = {10, 10, 10, 100, 5, SIZE_MAX, SIZE_MAX, 0};
@@ -277,10 +300,10 @@ static void test_no_wake_up_is_lost(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order_and_bound),    cmocka_unit_test(test_payload_bytes),
-        cmocka_unit_test(test_deadline_and_close), cmocka_unit_test(test_order_of_checks),
-        cmocka_unit_test(test_comes_checked),      cmocka_unit_test(test_one_has_the_turn),
-        cmocka_unit_test(test_no_wake_up_is_lost),
+        cmocka_unit_test(test_order_and_bound),  cmocka_unit_test(test_several_at_once),
+        cmocka_unit_test(test_payload_bytes),    cmocka_unit_test(test_deadline_and_close),
+        cmocka_unit_test(test_order_of_checks),  cmocka_unit_test(test_comes_checked),
+        cmocka_unit_test(test_one_has_the_turn), cmocka_unit_test(test_no_wake_up_is_lost),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

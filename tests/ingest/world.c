@@ -113,11 +113,16 @@ static void count_answer(struct eds_submission *submission)
     pthread_mutex_unlock(&tally->lock);
 }
 
-void tally_submit(struct tally *tally, struct eds_ingest *ingest, struct parcel *parcel)
+void tally_add(struct tally *tally, struct parcel *parcel)
 {
     parcel->submission.done = count_answer;
     parcel->submission.context = tally;
     tally->sent++;
+}
+
+void tally_submit(struct tally *tally, struct eds_ingest *ingest, struct parcel *parcel)
+{
+    tally_add(tally, parcel);
     eds_ingest_submit(ingest, &parcel->submission);
 }
 

@@ -64,6 +64,9 @@ struct tally {
 void tally_make(struct tally *tally);
 void tally_free(struct tally *tally);
 
+/* tally_add prepares a parcel that is about to be submitted. */
+void tally_add(struct tally *tally, struct parcel *parcel);
+
 /* tally_submit submits without waiting, tally_wait waits for all answers. */
 void tally_submit(struct tally *tally, struct eds_ingest *ingest, struct parcel *parcel);
 void tally_wait(struct tally *tally);

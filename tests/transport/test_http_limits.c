@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -141,6 +142,64 @@ static void aborted_uploads(void **state)
     assert_in_range(now_ms() - begun_ms, 0, 3000); /* it does not wait for the dead */
 }
 
+/* Peers that reset their connections while ingest has their records: these are taken,
+ * and nothing is freed before. */
+static void gone_meanwhile(void **state)
+{
+    enum { COUNT = 10 };
+    const struct linger reset = {.l_onoff = 1};
+    struct eds_ingest_counts ingest = {.queued = 0};
+    struct eds_http_counts counts = {.connections = 1};
+    struct lab_device devices[COUNT];
+    struct lab_peer peers[COUNT];
+    char body[8192];
+    struct http_lab lab;
+
+    (void)state;
+    lab_start(&lab, &(struct eds_http_config){.body_size_max = 0}, NULL);
+    lab_hold(&lab);
+    for (unsigned i = 0; i < COUNT; i++) {
+        size_t size;
+
+        lab_device_make(&devices[i], &lab, i + 1);
+        size = lab_envelope(&devices[i], body, sizeof body, 1000);
+        lab_connect(&peers[i], &lab);
+        assert_true(lab_post(&peers[i], body, size));
+    }
+    for (unsigned tries = 0; tries < 10000 && ingest.queued < COUNT; tries++) {
+        lab_rest(1);
+        eds_ingest_counts(lab.ingest, &ingest);
+    }
+    assert_int_equal(ingest.queued, COUNT);
+    for (unsigned i = 0; i < COUNT; i++) {
+        setsockopt(peers[i].fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+        lab_close(&peers[i]);
+    }
+    for (unsigned tries = 0; tries < 10000 && counts.connections > 0; tries++) {
+        lab_rest(1);
+        eds_http_server_counts(lab.server, &counts);
+    }
+    assert_int_equal(counts.connections, 0);
+    lab_release(&lab);
+    for (unsigned tries = 0; tries < 10000 && ingest.accepted < COUNT; tries++) {
+        lab_rest(1);
+        eds_ingest_counts(lab.ingest, &ingest);
+    }
+    assert_int_equal(ingest.accepted, COUNT);
+    lab_stop(&lab);
+}
+
+static void await_body_memory(struct http_lab *lab, uint64_t size)
+{
+    struct eds_http_counts counts = {.body_memory = size + 1};
+
+    for (unsigned i = 0; i < 10000 && counts.body_memory > size; i++) {
+        lab_rest(1);
+        eds_http_server_counts(lab->server, &counts);
+    }
+    assert_true(counts.body_memory <= size);
+}
+
 static void body_memory(void **state)
 {
     struct http_lab lab;
@@ -169,6 +228,7 @@ static void body_memory(void **state)
     lab_send(&first, body + size - 1, 1);
     lab_read(&first, &reply, true);
     assert_int_equal(reply.status, 202);
+    await_body_memory(&lab, 0); /* the answer comes a moment before it is given back */
 
     size = lab_envelope(&device, body, 100000, 30000);
     assert_true(lab_post(&second, body, size)); /* the same connection, now that there is room */
@@ -472,12 +532,13 @@ static void log_lines(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(slow_clients),   cmocka_unit_test(aborted_uploads),
-        cmocka_unit_test(body_memory),    cmocka_unit_test(announcements),
-        cmocka_unit_test(body_sizes),     cmocka_unit_test(endless_chunks),
-        cmocka_unit_test(early_answers),  cmocka_unit_test(many_connections),
-        cmocka_unit_test(full_house),     cmocka_unit_test(many_strangers),
-        cmocka_unit_test(no_descriptors), cmocka_unit_test(log_lines),
+        cmocka_unit_test(slow_clients),     cmocka_unit_test(aborted_uploads),
+        cmocka_unit_test(gone_meanwhile),   cmocka_unit_test(body_memory),
+        cmocka_unit_test(announcements),    cmocka_unit_test(body_sizes),
+        cmocka_unit_test(endless_chunks),   cmocka_unit_test(early_answers),
+        cmocka_unit_test(many_connections), cmocka_unit_test(full_house),
+        cmocka_unit_test(many_strangers),   cmocka_unit_test(no_descriptors),
+        cmocka_unit_test(log_lines),
     };
 
     return cmocka_run_group_tests_name("http_limits", tests, NULL, NULL);
