@@ -70,12 +70,19 @@ static const char *answer(const char *status, const char *body)
     return text;
 }
 
-#define OK_RESULT    "{\"status\":\"accepted\"}"
-#define APART_RESULT "{\"status\":\"quarantined\"}"
-#define NO_RESULT(words)                                                                           \
-    "{\"status\":\"rejected\",\"error\":\"ingest verification failed: " words "\"}"
-#define AGAIN_RESULT  "{\"status\":\"rejected\",\"error\":\"database is locked\",\"retry\":true}"
-#define RESULTS(list) "{\"accepted\":0,\"rejected\":0,\"results\":[" list "]}"
+#define R(list)     "{\"accepted\":0,\"rejected\":0,\"results\":[" list "]}"
+#define TAKEN       "{\"status\":\"accepted\"}"
+#define APART       "{\"status\":\"quarantined\"}"
+#define REFUSED     "{\"status\":\"rejected\",\"error\":\"ingest verification failed: "
+#define UNDECIDED   "{\"status\":\"rejected\",\"error\":\"database is locked\",\"retry\":true}"
+#define DUPLICATE   REFUSED "duplicate record for device=lift-01 sequence=1\"}"
+#define CONFLICTING REFUSED "conflicting record for device=lift-01 sequence=2\"}"
+#define WRONG       REFUSED "payload hash mismatch for device=lift-01 sequence=4\"}"
+#define UNKNOWN     REFUSED "unknown device: lift-01\"}"
+#define REVOKED     REFUSED "device is revoked: lift-01\"}"
+#define EXPIRED     REFUSED "key expired for device=lift-01\"}"
+#define FORBIDDEN   "{\"status\":\"rejected\",\"error\":\"not allowed\"}"
+#define STOPPING    "{\"status\":\"rejected\",\"error\":\"stopping\"}"
 
 /* What the four items come to: A accepted, D duplicate, C conflict, R rejected, H held,
  * W away, - not sent; and how many requests there were. */
@@ -83,33 +90,19 @@ static const struct {
     const char *name, *status, *body, *replies;
     unsigned requests;
 } answers[] = {
-    {"all accepted", "202 X", RESULTS(OK_RESULT "," OK_RESULT "," OK_RESULT "," APART_RESULT),
-     "AAAA", 1},
-    {"each its own", "207 X",
-     RESULTS(NO_RESULT("duplicate record for device=lift-01 sequence=1") "," NO_RESULT(
-         "conflicting record for device=lift-01 sequence=2") "," AGAIN_RESULT
-                                                             "," NO_RESULT("payload "
-                                                                           "hash "
-                                                                           "misma"
-                                                                           "tch")),
-     "DCWR", 1},
-    {"of the device", "207 X",
-     RESULTS(NO_RESULT("unknown device: lift-01") "," NO_RESULT(
-         "device is revoked: "
-         "lift-01") "," NO_RESULT("key expired for device=lift-01") "," OK_RESULT),
-     "HHHA", 1},
-    {"fewer results than records", "207 X", RESULTS(OK_RESULT "," OK_RESULT), "AA--", 1},
-    {"more results than records", "202 X",
-     RESULTS(OK_RESULT "," OK_RESULT "," OK_RESULT "," OK_RESULT "," OK_RESULT), "AAAA", 1},
-    {"no results", "202 X", RESULTS(""), "WWWW", 1},
-    {"one verdict for all", "202 X", "{\"status\":\"accepted\"}", "WWWW", 1},
-    {"results that break off", "202 X", "{\"results\":[" OK_RESULT ",", "WWWW", 1},
-    {"accepted, under another status", "200 X",
-     RESULTS(OK_RESULT "," OK_RESULT "," OK_RESULT "," OK_RESULT), "WWWW", 1},
+    {"all accepted", "202 X", R(TAKEN "," TAKEN "," TAKEN "," APART), "AAAA", 1},
+    {"each its own", "207 X", R(DUPLICATE "," CONFLICTING "," UNDECIDED "," WRONG), "DCWR", 1},
+    {"of the device", "207 X", R(UNKNOWN "," REVOKED "," EXPIRED "," TAKEN), "HHHA", 1},
+    {"fewer results than records", "207 X", R(TAKEN "," TAKEN), "AA--", 1},
+    {"more results", "202 X", R(TAKEN "," TAKEN "," TAKEN "," TAKEN "," TAKEN), "AAAA", 1},
+    {"no results", "202 X", R(""), "WWWW", 1},
+    {"one verdict for all", "202 X", TAKEN, "WWWW", 1},
+    {"results that break off", "202 X", "{\"results\":[" TAKEN ",", "WWWW", 1},
+    {"under another status", "200 X", R(TAKEN "," TAKEN "," TAKEN "," TAKEN), "WWWW", 1},
     {"a page", "200 X", "<html>Welcome to our Wi-Fi</html>", "WWWW", 1},
-    {"busy", "503 X", "{\"status\":\"rejected\",\"error\":\"stopping\"}", "WWWW", 1},
-    {"not from here", "403 X", "{\"status\":\"rejected\",\"error\":\"not allowed\"}", "HHHH", 1},
-    {"another answer to a single one", "404 X", "", "H---", 2},
+    {"busy", "503 X", STOPPING, "WWWW", 1},
+    {"not from here", "403 X", FORBIDDEN, "HHHH", 1},
+    {"nothing is there", "404 X", "", "H---", 2},
 };
 
 static void assert_replies(const char *name, const struct eds_reply *replies, size_t count,
