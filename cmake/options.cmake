@@ -42,6 +42,7 @@ eds_feature(EDS_PKCS11 "device keys in PKCS#11 tokens (p11-kit)" device/signer_p
 eds_feature(EDS_TRANSPORT_HTTP "HTTP ingest server and sender (libmicrohttpd, libcurl)"
             transport/http USERS cli/admin.c cli/agent.c cli/agent_door.c cli/agent_spool.c
                   cli/gateway.c cli/gateway_upstream.c cli/http_front.c cli/http_sender.c
+                  cli/sender.c
                   cli/client_arg.c cli/drill_alert.c cli/drill_device.c cli/drill_outage.c
                   cli/drill_outage_after.c cli/drill_shell.c cli/drill_watch.c
                   cli/serve.c cli/send.c cli/send_input.c cli/send_lanes.c)
@@ -54,7 +55,7 @@ endif()
 eds_feature(EDS_TRANSPORT_TLS "TLS on the ingest server (GnuTLS)" transport/tls
             USERS cli/serve_tls.c cli/tls_front.c)
 eds_feature(EDS_TRANSPORT_MQTT "ingest by MQTT (libmosquitto)" transport/mqtt
-            USERS cli/serve_mqtt.c cli/mqtt_front.c)
+            USERS cli/serve_mqtt.c cli/mqtt_front.c cli/mqtt_password.c cli/mqtt_sender.c)
 
 option(EDS_VERIFY_LIBSODIUM_ONLY "verify every signature with libsodium, no tables" OFF)
 option(EDS_BUILD_TESTS "build the tests (CMocka, jansson)" ON)

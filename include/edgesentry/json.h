@@ -111,6 +111,13 @@ size_t eds_json_answer_encode_for(char *out, size_t out_size, const char *device
 int32_t eds_json_answer_decode(struct eds_answer *out, const char *text, size_t size,
                                struct eds_error *err);
 
+/* eds_json_answer_decode_for reads one that says which record it is about, as
+ * eds_json_answer_encode_for writes it; device_id and sequence may be written even if
+ * it fails.  As above. */
+int32_t eds_json_answer_decode_for(char device_id[EDS_DEVICE_ID_SIZE], uint64_t *sequence,
+                                   struct eds_answer *out, const char *text, size_t size,
+                                   struct eds_error *err);
+
 /* What a batch endpoint says of one record. */
 struct eds_result {
     struct eds_answer answer;

@@ -17,11 +17,12 @@ enum eds_outcome {
     EDS_OUTCOME_REJECTED,  /* never to be taken */
     EDS_OUTCOME_HELD,      /* nothing is taken of this device now: unknown, quarantined, revoked */
     EDS_OUTCOME_AWAY,      /* no verdict: not reachable, busy, an answer that is none */
+    EDS_OUTCOME_LATER,     /* no verdict on this one, but the server is there: soon again */
 };
 
 struct eds_reply {
     enum eds_outcome outcome;
-    uint32_t retry_after_ms;        /* held, away: not before; 0: the server did not say */
+    uint32_t retry_after_ms;        /* held, away, later: not before; 0: the server did not say */
     char text[EDS_ERROR_TEXT_SIZE]; /* why; "" if delivered.  From outside: may hold anything */
 };
 

@@ -11,16 +11,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/hex.h"
 #include "base/log.h"
 #include "base/wipe.h"
 #include "cli/agent_job.h"
 #include "cli/client_arg.h"
 #include "cli/commands.h"
-#include "cli/http_sender.h"
 #include "cli/json_out.h"
 #include "cli/key_arg.h"
 #include "cli/record_file.h"
 #include "cli/say.h"
+#include "cli/sender.h"
 #include "cli/service.h"
 #include "edgesentry/forwarder.h"
 #include "registry/lifecycle.h"
@@ -48,11 +49,16 @@ static const struct eds_option options[] = {
      .help = "Take no more records while one waits that is so much older; 0 for no limit"},
     {.name = "url",
      .value = "URL",
-     .help = "The server, http://HOST:PORT; without it records only wait"},
+     .help = "The server, https://HOST:PORT, or a broker that it listens to, "
+             "mqtts://BROKER:PORT/TOPIC; without it records only wait"},
     EDS_OPTIONS_CLIENT_TLS,
     {.name = "firmware",
      .value = "VERSION",
      .help = "The device's firmware, told in a note before its first record"},
+    {.name = "user", .value = "USER", .help = "User name for a broker"},
+    {.name = "password-file",
+     .value = "FILE",
+     .help = "File with the user's password on its first line"},
     {.name = "spool",
      .value = "DIR",
      .help = "Record each file that is put into this directory, and remove it"},
@@ -86,6 +92,10 @@ static const struct eds_example examples[] = {
     {"Record files that others put into a directory, and deliver",
      "eds audit agent --device-id lift-01 --key-file key.json --buffer log:/var/lib/lift.log "
      "--url https://ingest.example.org --spool /var/spool/lift"},
+    {"Through a broker, as a user that it knows",
+     "eds audit agent --device-id lift-01 --key-file key.json --buffer lift-01.db "
+     "--url mqtts://broker.example.org/sites/7 --user lift-01 --password-file mqtt-password "
+     "< readings.txt"},
     {NULL, NULL},
 };
 
@@ -96,13 +106,17 @@ static const struct eds_exit_line exits[] = {
     {0, NULL},
 };
 
+#define CLIENT_DEVICE_MAX 80u /* bytes of a device id that stands for itself there */
+#define CLIENT_ID_SIZE    (CLIENT_DEVICE_MAX + 16u)
+
 /* Everything that an agent stands on, in the order of starting. */
 struct agent_run {
     struct eds_agent_job job;
     struct eds_signer *signer;
-    struct eds_sender *http;
+    struct eds_sender *sender;
+    char client_id[CLIENT_ID_SIZE];
     struct gated_sender {
-        struct eds_sender sender; /* first: waits at the gate, then sends over HTTP */
+        struct eds_sender sender; /* first: waits at the gate, then sends */
         struct agent_run *run;
     } gated;
     struct eds_forwarder *forwarder;
@@ -183,8 +197,8 @@ static void send_gated(struct eds_sender *sender, const struct eds_buffer_item *
 
     pthread_mutex_lock(&run->job.gate);
     pthread_mutex_unlock(&run->job.gate);
-    run->http->send(run->http, item, out);
-    run->gated.sender.batch_max = run->http->batch_max;
+    run->sender->send(run->sender, item, out);
+    run->gated.sender.batch_max = run->sender->batch_max;
 }
 
 static size_t send_many_gated(struct eds_sender *sender, const struct eds_buffer_item *const *items,
@@ -195,8 +209,8 @@ static size_t send_many_gated(struct eds_sender *sender, const struct eds_buffer
 
     pthread_mutex_lock(&run->job.gate);
     pthread_mutex_unlock(&run->job.gate);
-    sent = run->http->send_many(run->http, items, count, out);
-    run->gated.sender.batch_max = run->http->batch_max;
+    sent = run->sender->send_many(run->sender, items, count, out);
+    run->gated.sender.batch_max = run->sender->batch_max;
     return sent;
 }
 
@@ -212,7 +226,7 @@ static void replied(void *context, const struct eds_buffer_item *item,
                 EDS_LOG_STRING("device_id", (const char *)item->entry.record.device_id),
                 EDS_LOG_NUMBER("sequence", item->entry.record.sequence),
                 EDS_LOG_STRING("reason", reply->text));
-    if (reply->outcome == EDS_OUTCOME_AWAY)
+    if (reply->outcome == EDS_OUTCOME_AWAY || reply->outcome == EDS_OUTCOME_LATER)
         return;
     pthread_mutex_lock(&job->held_mutex);
     if (is_held != (job->held[0] != '\0')) {
@@ -311,6 +325,21 @@ static int32_t revive(struct eds_buffer *buffer, struct eds_error *err)
     return rc == EDS_ERR_NOT_FOUND ? EDS_OK : rc;
 }
 
+/* The agent's name at a broker, where no other client may have it. */
+static void name_client(char out[CLIENT_ID_SIZE], const char *device_id)
+{
+    char hex[17];
+    uint8_t hash[EDS_HASH_SIZE];
+
+    if (strlen(device_id) <= CLIENT_DEVICE_MAX && strpbrk(device_id, "/+#") == NULL) {
+        snprintf(out, CLIENT_ID_SIZE, "eds-agent-%s", device_id);
+        return;
+    }
+    eds_blake3(hash, device_id, strlen(device_id));
+    (void)eds_hex_encode(hex, hash, 8);
+    snprintf(out, CLIENT_ID_SIZE, "eds-agent-%s", hex);
+}
+
 static int32_t start_forwarder(struct agent_run *run, const struct eds_args *args,
                                struct eds_error *err)
 {
@@ -321,7 +350,7 @@ static int32_t start_forwarder(struct agent_run *run, const struct eds_args *arg
                                           .replied = replied,
                                           .context = run};
     struct eds_http_client_config client = {.url = eds_args_text(args, "url")};
-    struct eds_http_sender_config http;
+    struct eds_sender_config sender;
     int32_t rc = EDS_OK;
 
     if (eds_args_flag(args, "retry-dead"))
@@ -331,15 +360,19 @@ static int32_t start_forwarder(struct agent_run *run, const struct eds_args *arg
     rc = eds_client_arg_take(&client, args, err);
     if (rc != EDS_OK)
         return rc;
-    http = (struct eds_http_sender_config){.url = client.url,
-                                           .ca_file = client.ca_file,
-                                           .cert_file = client.cert_file,
-                                           .key_file = client.key_file};
-    rc = eds_http_sender_open(&run->http, &http, err);
+    name_client(run->client_id, eds_args_text(args, "device-id"));
+    sender = (struct eds_sender_config){.url = client.url,
+                                        .ca_file = client.ca_file,
+                                        .cert_file = client.cert_file,
+                                        .key_file = client.key_file,
+                                        .client_id = run->client_id,
+                                        .user = eds_args_text(args, "user"),
+                                        .password_file = eds_args_text(args, "password-file")};
+    rc = eds_sender_open(&run->sender, &sender, err);
     if (rc != EDS_OK)
         return rc;
     run->gated.sender = (struct eds_sender){
-        .send = send_gated, .send_many = send_many_gated, .batch_max = run->http->batch_max};
+        .send = send_gated, .send_many = send_many_gated, .batch_max = run->sender->batch_max};
     run->gated.run = run;
     return eds_forwarder_start(&run->forwarder, &config, err);
 }
@@ -425,6 +458,8 @@ static int run_agent(const struct eds_args *args)
         eds_lifecycle_check_text(run.job.firmware, EDS_ENROLMENT_LABEL_SIZE, "--firmware", &err) !=
             EDS_OK)
         return eds_args_usage(args, "%s", err.text);
+    if (eds_args_given(args, "password-file") && !eds_args_given(args, "user"))
+        return eds_args_usage(args, "--password-file needs --user");
     eds_service_begin(args, &ending); /* before any thread, so that all of them block signals */
     pthread_mutex_init(&run.job.gate, NULL);
     pthread_mutex_init(&run.job.held_mutex, NULL);
@@ -439,7 +474,7 @@ static int run_agent(const struct eds_args *args)
         code = eds_args_usage(args, "%s", err.text);
     else if (rc != EDS_OK)
         code = eds_say_error(args, "", &err);
-    eds_http_sender_close(run.http);
+    eds_sender_close(run.sender);
     eds_agent_close(run.job.agent);
     eds_buffer_close(run.job.buffer);
     eds_signer_close(run.signer);

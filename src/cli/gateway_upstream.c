@@ -8,8 +8,8 @@
 
 #include "base/log.h"
 #include "cli/buffer_arg.h"
-#include "cli/http_sender.h"
 #include "cli/say.h"
+#include "cli/sender.h"
 
 #define LINES_PER_SECOND 20u /* of refused records, and of devices that have to wait */
 #define FIELD_SIZE       (EDS_ROUTE_TAGS_SIZE + sizeof EDS_ROUTE_GATEWAY_FIELD + 2u)
@@ -49,7 +49,7 @@ static void replied(void *context, const struct eds_buffer_item *item,
         !eds_log_throttle_pass(is_refused ? &upstream->refused : &upstream->held, now_ms(),
                                &suppressed))
         return;
-    if (!is_refused && !is_held && reply->outcome == EDS_OUTCOME_AWAY)
+    if (reply->outcome == EDS_OUTCOME_AWAY || reply->outcome == EDS_OUTCOME_LATER)
         return; /* the forwarder says so, once */
     EDS_LOG(is_refused ? EDS_LOG_ERROR
             : is_held  ? EDS_LOG_WARN
@@ -81,11 +81,11 @@ static int32_t open_senders(struct eds_upstream *upstream, const struct eds_args
     size_t wanted = (size_t)strtoull(eds_args_text(args, "senders"), NULL, 10);
     char gateway[FIELD_SIZE], tags[FIELD_SIZE];
     const char *fields[3] = {NULL}, **next = fields;
-    struct eds_http_sender_config config = {.url = eds_args_text(args, "url"),
-                                            .ca_file = eds_args_text(args, "ca-file"),
-                                            .cert_file = eds_args_text(args, "client-cert"),
-                                            .key_file = eds_args_text(args, "client-key"),
-                                            .fields = fields};
+    struct eds_sender_config config = {.url = eds_args_text(args, "url"),
+                                       .ca_file = eds_args_text(args, "ca-file"),
+                                       .cert_file = eds_args_text(args, "client-cert"),
+                                       .key_file = eds_args_text(args, "client-key"),
+                                       .fields = fields};
     int32_t rc = EDS_OK;
 
     if (config.key_file != NULL)
@@ -97,7 +97,7 @@ static int32_t open_senders(struct eds_upstream *upstream, const struct eds_args
     if (upstream->route.tags[0] != '\0')
         *next++ = tags;
     while (rc == EDS_OK && upstream->sender_count < wanted) {
-        rc = eds_http_sender_open(&upstream->senders[upstream->sender_count], &config, err);
+        rc = eds_sender_open(&upstream->senders[upstream->sender_count], &config, err);
         upstream->sender_count += rc == EDS_OK;
     }
     return rc;
@@ -173,7 +173,7 @@ void eds_upstream_stop(struct eds_upstream *upstream)
     eds_forwarder_stop(upstream->forwarder);
     upstream->forwarder = NULL;
     for (size_t i = 0; i < upstream->sender_count; i++)
-        eds_http_sender_close(upstream->senders[i]);
+        eds_sender_close(upstream->senders[i]);
     upstream->sender_count = 0;
     if (upstream->has_throttles) {
         eds_log_throttle_destroy(&upstream->refused);

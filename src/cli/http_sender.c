@@ -1,5 +1,7 @@
-/* http_sender.c - see http_sender.h. */
-#include "cli/http_sender.h"
+/* http_sender.c - a buffer's way to an ingest server over HTTP: one attempt a call, as
+ * pauses are the forwarder's.  Records that wait together go together, to
+ * .../ingest/batch, where the server can that; else one by one, and it is asked again
+ * after ten minutes. */
 
 #include <assert.h>
 #include <stdlib.h>
@@ -7,12 +9,17 @@
 #include <time.h>
 
 #include "base/varint.h"
+#include "cli/http_sender.h"
+#include "cli/sender_impl.h"
 #include "codec/batch_reader.h"
+#include "transport/http_client.h"
 
 #define ASK_AGAIN_MS (10u * 60u * 1000u) /* whether the server takes many at once by now */
 
+#define BATCH 500u
+
 struct http_sender {
-    struct eds_sender sender; /* first */
+    struct eds_own_sender own; /* first */
     struct eds_http_client *client;
     size_t batch_max;
     uint64_t ask_again_ms; /* monotonic; when batch_max holds again; 0: it does */
@@ -26,31 +33,6 @@ static uint64_t now_ms(void)
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
-enum eds_outcome eds_sender_judge(const char *error)
-{
-    static const char prefix[] = "ingest verification failed: ";
-    static const struct {
-        const char *beginning;
-        enum eds_outcome outcome;
-    } words[] = {
-        {"duplicate record for device=", EDS_OUTCOME_DUPLICATE},
-        {"conflicting record for device=", EDS_OUTCOME_CONFLICT},
-        /* Of the device and not of the record: it may be put right there, and then the
-         * same record is taken. */
-        {"unknown device: ", EDS_OUTCOME_HELD},
-        {"device is ", EDS_OUTCOME_HELD},
-        {"key ", EDS_OUTCOME_HELD},
-        {"rate limit exceeded for device=", EDS_OUTCOME_HELD}, /* others may go on meanwhile */
-    };
-
-    if (strncmp(error, prefix, strlen(prefix)) == 0)
-        error += strlen(prefix);
-    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
-        if (strncmp(error, words[i].beginning, strlen(words[i].beginning)) == 0)
-            return words[i].outcome;
-    return EDS_OUTCOME_REJECTED;
 }
 
 enum eds_outcome eds_http_sender_judge(const struct eds_delivery *delivery)
@@ -71,7 +53,7 @@ static void recover(struct http_sender *http)
     if (http->ask_again_ms == 0 || now_ms() < http->ask_again_ms)
         return;
     http->ask_again_ms = 0;
-    http->sender.batch_max = http->batch_max;
+    http->own.sender.batch_max = http->batch_max;
 }
 
 static void send_item(struct eds_sender *sender, const struct eds_buffer_item *item,
@@ -149,9 +131,7 @@ static void take_result(void *context, size_t index, const struct eds_result *re
     *reply = (struct eds_reply){.outcome = EDS_OUTCOME_ACCEPTED};
     if (result->answer.accepted)
         return;
-    reply->outcome = eds_sender_judge(result->answer.error);
-    if (result->retry && reply->outcome != EDS_OUTCOME_HELD)
-        reply->outcome = EDS_OUTCOME_AWAY;
+    reply->outcome = result->retry ? EDS_OUTCOME_LATER : eds_sender_judge(result->answer.error);
     memcpy(reply->text, result->answer.error, sizeof reply->text);
 }
 
@@ -173,8 +153,8 @@ static size_t send_fewer(struct http_sender *http, const struct eds_buffer_item 
                          size_t fewer, struct eds_reply *out)
 {
     http->ask_again_ms = now_ms() + ASK_AGAIN_MS;
-    http->sender.batch_max = fewer;
-    send_item(&http->sender, items[0], out);
+    http->own.sender.batch_max = fewer;
+    send_item(&http->own.sender, items[0], out);
     return 1;
 }
 
@@ -214,10 +194,19 @@ static size_t send_many(struct eds_sender *sender, const struct eds_buffer_item 
     }
 }
 
-int32_t eds_http_sender_open(struct eds_sender **out, const struct eds_http_sender_config *config,
+static void close_sender(struct eds_sender *sender)
+{
+    struct http_sender *http = (struct http_sender *)sender;
+
+    eds_http_client_close(http->client);
+    free(http->body);
+    free(http);
+}
+
+int32_t eds_http_sender_open(struct eds_sender **out, const struct eds_sender_config *config,
                              struct eds_error *err)
 {
-    size_t batch_max = config->batch_max > 0 ? config->batch_max : EDS_HTTP_SENDER_BATCH;
+    size_t batch_max = config->batch_max > 0 ? config->batch_max : BATCH;
     struct eds_http_client_config client = {.url = config->url,
                                             .attempt_max = 1,
                                             .ca_file = config->ca_file,
@@ -230,24 +219,14 @@ int32_t eds_http_sender_open(struct eds_sender **out, const struct eds_http_send
 
     if (http == NULL)
         return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for a sender");
-    http->sender =
+    http->own.sender =
         (struct eds_sender){.send = send_item, .send_many = send_many, .batch_max = batch_max};
+    http->own.close = close_sender;
     http->batch_max = batch_max;
     rc = eds_http_client_open(&http->client, &client, err);
     if (rc != EDS_OK)
-        free(http);
+        close_sender(&http->own.sender);
     else
-        *out = &http->sender;
+        *out = &http->own.sender;
     return rc;
-}
-
-void eds_http_sender_close(struct eds_sender *sender)
-{
-    struct http_sender *http = (struct http_sender *)sender;
-
-    if (http == NULL)
-        return;
-    eds_http_client_close(http->client);
-    free(http->body);
-    free(http);
 }

@@ -8,13 +8,12 @@
 #include <string.h>
 
 #include "base/wipe.h"
-#include "cli/file.h"
+#include "cli/mqtt_password.h"
 #include "cli/say.h"
 #include "transport/mqtt_metrics.h"
 
-#define PASSWORD_SIZE 4096u /* bytes, line end and NUL included */
-#define NAME_SIZE     32u   /* of an option, prefix and NUL included */
-#define AWAY_MS       3000u /* from the broker, before this server is not ready */
+#define NAME_SIZE 32u   /* of an option, prefix and NUL included */
+#define AWAY_MS   3000u /* from the broker, before this server is not ready */
 
 const char *const eds_mqtt_front_versions[] = {"5", "3.1.1", NULL}; /* as enum eds_mqtt_version */
 
@@ -103,26 +102,12 @@ const char *eds_mqtt_front_fault(const struct eds_args *args, const char *prefix
     return text[0] != '\0' ? text : NULL;
 }
 
-/* Reads the first line of the file; the caller wipes it. */
-static int32_t read_password(char password[PASSWORD_SIZE], const char *path, struct eds_error *err)
-{
-    size_t size;
-    int32_t rc = eds_file_read_fixed(path, password, PASSWORD_SIZE - 1, &size, err);
-
-    if (rc != EDS_OK)
-        return rc;
-    eds_warn_if_readable(path);
-    password[size] = '\0';
-    password[strcspn(password, "\r\n")] = '\0';
-    return EDS_OK;
-}
-
 int32_t eds_mqtt_front_start(struct eds_mqtt_subscriber **out, const struct eds_args *args,
                              const char *prefix, struct eds_ingest *ingest, struct eds_error *err)
 {
     const char *version = eds_args_text(args, "mqtt-version");
     const char *path = text_of(args, prefix, "password-file");
-    char password[PASSWORD_SIZE];
+    char password[EDS_MQTT_PASSWORD_SIZE];
     struct eds_mqtt_config mqtt = {
         .ingest = ingest,
         .broker = text_of(args, prefix, "broker"),
@@ -145,7 +130,7 @@ int32_t eds_mqtt_front_start(struct eds_mqtt_subscriber **out, const struct eds_
     int32_t rc = EDS_OK;
 
     if (path != NULL)
-        rc = read_password(password, path, err);
+        rc = eds_mqtt_password_read(password, path, err);
     if (rc == EDS_OK) {
         if (mqtt.key_file != NULL)
             eds_warn_if_readable(mqtt.key_file);

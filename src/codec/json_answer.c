@@ -50,6 +50,47 @@ int32_t eds_json_answer_decode(struct eds_answer *out, const char *text, size_t 
     return c.rc;
 }
 
+/* An answer that says what it is about; the answer is the first member. */
+struct answer_for {
+    struct eds_answer answer;
+    char *device_id;
+    uint64_t *sequence;
+};
+
+static void take_device_id(struct eds_json_cursor *c, void *object)
+{
+    (void)eds_json_string(c, ((struct answer_for *)object)->device_id, EDS_DEVICE_ID_SIZE);
+}
+
+static void take_sequence(struct eds_json_cursor *c, void *object)
+{
+    *((struct answer_for *)object)->sequence = eds_json_u64(c);
+}
+
+static const struct eds_json_field answer_for_fields[] = {
+    EDS_JSON_FIELD("device_id", take_device_id),
+    EDS_JSON_FIELD("sequence", take_sequence),
+    EDS_JSON_FIELD("status", take_status),
+    EDS_JSON_FIELD("error", take_error),
+};
+
+static const struct eds_json_shape answer_for_shape = {answer_for_fields, 4, 0x7, true};
+
+int32_t eds_json_answer_decode_for(char device_id[EDS_DEVICE_ID_SIZE], uint64_t *sequence,
+                                   struct eds_answer *out, const char *text, size_t size,
+                                   struct eds_error *err)
+{
+    struct eds_json_cursor c;
+    struct answer_for answer = {.device_id = device_id, .sequence = sequence};
+
+    eds_json_begin(&c, text, size, "answer", true, err);
+    eds_json_object(&c, &answer_for_shape, &answer);
+    eds_json_finish(&c);
+    if (c.rc == EDS_OK)
+        memcpy(out, &answer.answer, sizeof *out);
+    return c.rc;
+}
+
 /* true, or anything else. */
 static void take_retry(struct eds_json_cursor *c, void *object)
 {

@@ -17,6 +17,7 @@ struct buffer_device {
     /* The forwarder's: */
     bool in_flight;         /* a lane sends this device's items */
     uint64_t not_before_ms; /* monotonic: held back until then */
+    unsigned retry_ms;      /* its last pause, while things of it are not decided; 0: they are */
     uint64_t served;        /* when it last had its turn */
 };
 

@@ -97,6 +97,15 @@ static uint64_t resume_ms(uint64_t now_ms, unsigned pause_ms, const struct eds_r
     return now_ms + pause_ms + eds_random_between(0, pause_ms / 4);
 }
 
+/* In flight a device is its lane's alone. */
+static unsigned next_pause(struct buffer_device *device, const struct delivery_pauses *pauses)
+{
+    device->retry_ms =
+        eds_backoff_next_ms(pauses->retry_first, pauses->retry_max,
+                            device->retry_ms > 0 ? device->retry_ms : pauses->retry_first);
+    return device->retry_ms;
+}
+
 /* How far the items of one device have got. */
 struct progress {
     struct delivery *delivery;
@@ -115,11 +124,12 @@ static size_t settle_device(struct progress *progress, size_t first)
     struct delivery *delivery = progress->delivery;
     const struct buffer_claim *claim = &delivery->claim;
     const struct delivery_pauses *pauses = progress->pauses;
+    struct buffer_device *device = claim->devices[first];
     uint64_t not_before_ms = 0;
     bool is_left = false; /* something of it waits on */
     size_t i = first;
 
-    for (; i < claim->count && claim->devices[i] == claim->devices[first]; i++) {
+    for (; i < claim->count && claim->devices[i] == device; i++) {
         struct eds_reply *reply = &delivery->replies[i];
 
         if (i >= delivery->reply_count)
@@ -131,6 +141,7 @@ static size_t settle_device(struct progress *progress, size_t first)
         case EDS_OUTCOME_ACCEPTED:
         case EDS_OUTCOME_DUPLICATE:
             delivery->delivered[progress->delivered_count++] = claim->items[i];
+            device->retry_ms = 0;
             break;
         case EDS_OUTCOME_CONFLICT:
         case EDS_OUTCOME_REJECTED:
@@ -143,8 +154,9 @@ static size_t settle_device(struct progress *progress, size_t first)
             not_before_ms = resume_ms(progress->now_ms, pauses->hold, reply);
             break;
         case EDS_OUTCOME_AWAY:
+        case EDS_OUTCOME_LATER:
             if (!is_left && progress->is_decided) /* else it is the server that all wait for */
-                not_before_ms = resume_ms(progress->now_ms, pauses->retry, reply);
+                not_before_ms = resume_ms(progress->now_ms, next_pause(device, pauses), reply);
             is_left = true;
             break;
         }

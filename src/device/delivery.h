@@ -15,9 +15,10 @@ struct delivery {
 
 /* How long a device waits, in ms. */
 struct delivery_pauses {
-    unsigned hold;  /* whom the server takes nothing from */
-    unsigned retry; /* of whom something was not decided, but of others */
-    unsigned store; /* after a failure of the store */
+    unsigned hold;                   /* whom the server takes nothing from */
+    unsigned retry_first, retry_max; /* of whom something was not decided, by a server that is
+                                        there: longer each time */
+    unsigned store;                  /* after a failure of the store */
 };
 
 /* eds_delivery_open makes room for one item.  EDS_OK, EDS_ERR_NO_MEMORY; closed with

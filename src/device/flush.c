@@ -26,6 +26,7 @@ static int32_t settle(struct eds_buffer *buffer, const struct eds_buffer_item *i
         return rc;
     case EDS_OUTCOME_HELD:
     case EDS_OUTCOME_AWAY:
+    case EDS_OUTCOME_LATER:
         break;
     }
     return eds_error_set(err, EDS_ERR_BUSY, "%s", reply->text);

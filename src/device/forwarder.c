@@ -139,6 +139,7 @@ static void count(struct eds_forwarder *forwarder, const struct eds_reply *reply
         counts->held++;
         break;
     case EDS_OUTCOME_AWAY:
+    case EDS_OUTCOME_LATER:
         counts->away++;
         break;
     }
@@ -170,8 +171,10 @@ static void deliver(struct lane *lane)
     struct eds_forwarder *forwarder = lane->forwarder;
     const struct eds_forwarder_config *config = &forwarder->config;
     struct delivery *delivery = &lane->delivery;
-    struct delivery_pauses pauses = {
-        .hold = config->hold_ms, .retry = config->backoff_ms_first, .store = STORE_PAUSE_MS};
+    struct delivery_pauses pauses = {.hold = config->hold_ms,
+                                     .retry_first = config->backoff_ms_first,
+                                     .retry_max = config->backoff_ms_max,
+                                     .store = STORE_PAUSE_MS};
     struct eds_error err;
     int32_t rc;
 

@@ -1,6 +1,7 @@
 /* mqtt_guard.c - see mqtt_guard.h. */
 #include "transport/mqtt_guard.h"
 
+#include <pthread.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -10,6 +11,9 @@
 static _Thread_local sigjmp_buf way_out;
 static _Thread_local volatile sig_atomic_t is_guarded, is_reading;
 
+/* Several clients of one process may want it at once. */
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static unsigned holder_count;
 static struct sigaction before;
 
 static void aborted(int number)
@@ -27,12 +31,18 @@ void mqtt_guard_begin(void)
     /* The mask is not restored by the jump, so it must not be changed. */
     struct sigaction action = {.sa_handler = aborted, .sa_flags = SA_NODEFER};
 
-    sigaction(SIGABRT, &action, &before);
+    pthread_mutex_lock(&mutex);
+    if (holder_count++ == 0)
+        sigaction(SIGABRT, &action, &before);
+    pthread_mutex_unlock(&mutex);
 }
 
 void mqtt_guard_end(void)
 {
-    sigaction(SIGABRT, &before, NULL);
+    pthread_mutex_lock(&mutex);
+    if (--holder_count == 0)
+        sigaction(SIGABRT, &before, NULL);
+    pthread_mutex_unlock(&mutex);
 }
 
 int mqtt_guard_read(struct mosquitto *mosquitto)

@@ -1,52 +1,11 @@
 /* mqtt_options.c - libmosquitto's handle, set up as the configuration says. */
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "transport/mqtt_guard.h"
 #include "transport/mqtt_link.h"
+#include "transport/mqtt_tls.h"
 
-#define SYSTEM_CA_PATH "/etc/ssl/certs"
 #define TOPIC_OVERHEAD (2u * EDS_MQTT_TOPIC_SIZE) /* bytes around a message: topics, properties */
-
-/* A key with a passphrase would make OpenSSL ask for it on the terminal. */
-static int no_passphrase(char *text, int size, int writing, void *context)
-{
-    (void)writing;
-    (void)context;
-    if (size > 0)
-        text[0] = '\0';
-    return 0;
-}
-
-static int32_t check_readable(const char *path, struct eds_error *err)
-{
-    if (path == NULL || access(path, R_OK) == 0)
-        return EDS_OK;
-    return eds_error_set(err, EDS_ERR_IO, "cannot read %s: %s", path, strerror(errno));
-}
-
-static int32_t set_tls(struct eds_mqtt_subscriber *subscriber, struct eds_error *err)
-{
-    const struct eds_mqtt_config *config = &subscriber->config;
-    int32_t rc = check_readable(config->ca_file, err);
-    int code;
-
-    if (rc == EDS_OK)
-        rc = check_readable(config->cert_file, err);
-    if (rc == EDS_OK)
-        rc = check_readable(config->key_file, err);
-    if (rc != EDS_OK)
-        return rc;
-    code = mosquitto_tls_set(subscriber->mosquitto, config->ca_file,
-                             config->ca_file == NULL ? SYSTEM_CA_PATH : NULL, config->cert_file,
-                             config->key_file, no_passphrase);
-    if (code == MOSQ_ERR_SUCCESS) /* 1: the broker must show a certificate that is vouched for */
-        code = mosquitto_tls_opts_set(subscriber->mosquitto, 1, "tlsv1.2", NULL);
-    if (code != MOSQ_ERR_SUCCESS)
-        return eds_error_set(err, EDS_ERR_IO, "TLS cannot be set up: %s", mosquitto_strerror(code));
-    return EDS_OK;
-}
 
 /* Returns one of libmosquitto's codes. */
 static int set_options(struct eds_mqtt_subscriber *subscriber)
@@ -166,7 +125,9 @@ int32_t mqtt_link_open(struct eds_mqtt_subscriber *subscriber, struct eds_error 
     mosquitto_subscribe_v5_callback_set(mosquitto, on_subscribe);
     mosquitto_message_v5_callback_set(mosquitto, on_message);
     mosquitto_publish_v5_callback_set(mosquitto, on_publish);
-    return config->has_tls ? set_tls(subscriber, err) : EDS_OK;
+    return config->has_tls
+               ? mqtt_tls_set(mosquitto, config->ca_file, config->cert_file, config->key_file, err)
+               : EDS_OK;
 }
 
 void mqtt_link_close(struct eds_mqtt_subscriber *subscriber)

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/http_sender.h"
+#include "cli/sender.h"
 #include "support/http_script.h"
 
 #define ITEMS 4u
@@ -28,7 +28,7 @@ struct bench {
 
 static void begin(struct bench *bench, const char *const *steps, const char *path)
 {
-    struct eds_http_sender_config config = {.batch_max = 100};
+    struct eds_sender_config config = {.batch_max = 100};
     struct eds_error err;
     char url[128];
 
@@ -48,13 +48,13 @@ static void begin(struct bench *bench, const char *const *steps, const char *pat
     http_script_start(&bench->script);
     snprintf(url, sizeof url, "http://127.0.0.1:%u%s", bench->script.port, path);
     config.url = url;
-    if (eds_http_sender_open(&bench->sender, &config, &err) != EDS_OK)
+    if (eds_sender_open(&bench->sender, &config, &err) != EDS_OK)
         fail_msg("%s", err.text);
 }
 
 static void end(struct bench *bench)
 {
-    eds_http_sender_close(bench->sender);
+    eds_sender_close(bench->sender);
     http_script_stop(&bench->script);
 }
 
@@ -85,13 +85,13 @@ static const char *answer(const char *status, const char *body)
 #define STOPPING    "{\"status\":\"rejected\",\"error\":\"stopping\"}"
 
 /* What the four items come to: A accepted, D duplicate, C conflict, R rejected, H held,
- * W away, - not sent; and how many requests there were. */
+ * W away, L later, - not sent; and how many requests there were. */
 static const struct {
     const char *name, *status, *body, *replies;
     unsigned requests;
 } answers[] = {
     {"all accepted", "202 X", R(TAKEN "," TAKEN "," TAKEN "," APART), "AAAA", 1},
-    {"each its own", "207 X", R(DUPLICATE "," CONFLICTING "," UNDECIDED "," WRONG), "DCWR", 1},
+    {"each its own", "207 X", R(DUPLICATE "," CONFLICTING "," UNDECIDED "," WRONG), "DCLR", 1},
     {"of the device", "207 X", R(UNKNOWN "," REVOKED "," EXPIRED "," TAKEN), "HHHA", 1},
     {"fewer results than records", "207 X", R(TAKEN "," TAKEN), "AA--", 1},
     {"more results", "202 X", R(TAKEN "," TAKEN "," TAKEN "," TAKEN "," TAKEN), "AAAA", 1},
@@ -108,7 +108,7 @@ static const struct {
 static void assert_replies(const char *name, const struct eds_reply *replies, size_t count,
                            const char *expected)
 {
-    static const char letters[] = "ADCRHW";
+    static const char letters[] = "ADCRHWL";
     char got[ITEMS + 1];
 
     for (size_t i = 0; i < ITEMS; i++)
@@ -220,14 +220,14 @@ static void test_single(void **state)
 
 static void test_files(void **state)
 {
-    struct eds_http_sender_config config = {.url = "https://127.0.0.1:1",
-                                            .cert_file = "/nowhere/client.crt",
-                                            .key_file = "/nowhere/client.key"};
+    struct eds_sender_config config = {.url = "https://127.0.0.1:1",
+                                       .cert_file = "/nowhere/client.crt",
+                                       .key_file = "/nowhere/client.key"};
     struct eds_sender *sender;
     struct eds_error err;
 
     (void)state;
-    assert_int_equal(eds_http_sender_open(&sender, &config, &err), EDS_ERR_IO);
+    assert_int_equal(eds_sender_open(&sender, &config, &err), EDS_ERR_IO);
     assert_string_equal(err.text, "cannot read /nowhere/client.crt: No such file or directory");
 }
 

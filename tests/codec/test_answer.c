@@ -222,12 +222,63 @@ static void test_results(void **state)
     }
 }
 
+/* With the record that it is about, which must be there. */
+static void test_about(void **state)
+{
+    static const struct {
+        const char *text;
+        int32_t rc;
+    } rows[] = {
+        {"{\"device_id\":\"lift-01\",\"sequence\":7,\"status\":\"accepted\"}", EDS_OK},
+        {"{\"status\":\"accepted\",\"at\":[1],\"sequence\":7,\"device_id\":\"lift-01\"}", EDS_OK},
+        {"{\"device_id\":\"lift-01\",\"sequence\":\"7\",\"status\":\"accepted\"}",
+         EDS_ERR_MALFORMED},
+        {"{\"device_id\":7,\"sequence\":7,\"status\":\"accepted\"}", EDS_ERR_MALFORMED},
+        {"{\"device_id\":\"lift-01\",\"status\":\"accepted\"}", EDS_ERR_MALFORMED},
+        {"{\"sequence\":7,\"status\":\"accepted\"}", EDS_ERR_MALFORMED},
+        {"{\"device_id\":\"lift-01\",\"sequence\":7}", EDS_ERR_MALFORMED},
+        {"{\"device_id\":\"lift-01\",\"sequence\":7,\"status\":\"accept\"}", EDS_ERR_MALFORMED},
+        {"{\"device_id\":\"lift-01\",\"sequence\":7,\"status\":\"accepted\"} ]", EDS_ERR_MALFORMED},
+        {"{\"device_id\":\"lift-01\",\"sequence\":7,\"status\":\"accepted\"", EDS_ERR_TRUNCATED},
+    };
+    char long_id[EDS_DEVICE_ID_SIZE + 128] =
+        "{\"status\":\"accepted\",\"sequence\":7,\"device_id\":\"";
+    size_t used = strlen(long_id);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char *copy = sample_exact(rows[i].text, strlen(rows[i].text));
+        char device_id[EDS_DEVICE_ID_SIZE] = "";
+        struct eds_answer answer = {.accepted = false};
+        uint64_t sequence = 0;
+        int32_t rc = eds_json_answer_decode_for(device_id, &sequence, &answer, copy,
+                                                strlen(rows[i].text), NULL);
+
+        if (rc != rows[i].rc || answer.accepted != (rc == EDS_OK) ||
+            (rc == EDS_OK && (strcmp(device_id, "lift-01") != 0 || sequence != 7)))
+            fail_msg("%s: %d", rows[i].text, (int)rc);
+        free(copy);
+    }
+    memset(long_id + used, 'x', EDS_DEVICE_ID_SIZE);
+    strcpy(long_id + used + EDS_DEVICE_ID_SIZE, "\"}");
+    {
+        char device_id[EDS_DEVICE_ID_SIZE];
+        struct eds_answer answer;
+        uint64_t sequence;
+
+        assert_int_equal(eds_json_answer_decode_for(device_id, &sequence, &answer, long_id,
+                                                    strlen(long_id), NULL),
+                         EDS_ERR_MALFORMED);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_spelling),     cmocka_unit_test(test_decode),
         cmocka_unit_test(test_depth),        cmocka_unit_test(test_long_error),
         cmocka_unit_test(test_cut_is_final), cmocka_unit_test(test_results),
+        cmocka_unit_test(test_about),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

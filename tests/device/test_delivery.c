@@ -19,7 +19,8 @@
 #define BATCH_MAX 8u
 #define NOW_MS    1000000u
 
-static const struct delivery_pauses pauses = {.hold = 60000, .retry = 500, .store = 1000};
+static const struct delivery_pauses pauses = {
+    .hold = 60000, .retry_first = 500, .retry_max = 500, .store = 1000};
 
 /* Takes many at once: as a script says, or as a server. */
 struct many_sender {
@@ -43,7 +44,8 @@ static struct eds_reply scripted(char letter)
         enum eds_outcome outcome;
     } outcomes[] = {{'A', EDS_OUTCOME_ACCEPTED}, {'D', EDS_OUTCOME_DUPLICATE},
                     {'C', EDS_OUTCOME_CONFLICT}, {'R', EDS_OUTCOME_REJECTED},
-                    {'H', EDS_OUTCOME_HELD},     {'W', EDS_OUTCOME_AWAY}};
+                    {'H', EDS_OUTCOME_HELD},     {'W', EDS_OUTCOME_AWAY},
+                    {'L', EDS_OUTCOME_LATER}};
     struct eds_reply reply = {.text = "as the script says"};
     size_t i = 0;
 
@@ -282,6 +284,8 @@ static const struct {
     {"another device is refused for itself", "WAAARA", 1, 0, 1, 500, 0},
     {"another device is not decided", "AAAAWW", 0, 2, 0, 0, 500},
     {"nothing decided: nobody is held back", "WWWWWW", 4, 2, 0, 0, 0},
+    {"not decided, by a server that is there", "LLLLLL", 4, 2, 0, 500, 500},
+    {"later, and refused behind", "ALRCAA", 3, 0, 0, 500, 0},
     {"only the first was sent", "A-", 3, 2, 0, 0, 0},
     {"only the first was sent, and refused", "R-", 3, 2, 1, 0, 0},
     {"only the first was sent, and held", "H-", 4, 2, 0, 60000, 0},

@@ -1,0 +1,202 @@
+/* mqtt_sender.c - a buffer's way to an ingest server through a broker. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/wipe.h"
+#include "cli/mqtt_password.h"
+#include "cli/sender_impl.h"
+#include "transport/mqtt_publisher.h"
+
+#define BATCH         50u /* on their way at once */
+#define PORT          1883u
+#define PORT_TLS      8883u
+#define TOPIC         "edgesentry/ingest"
+#define HOST_SIZE     256u
+#define TOPIC_SIZE    1024u
+#define FROM_URL_ONLY "expected mqtt://BROKER[:PORT][/TOPIC] or mqtts://..."
+
+struct mqtt_sender {
+    struct eds_own_sender own; /* first */
+    struct eds_mqtt_publisher *publisher;
+    char host[HOST_SIZE], topic[TOPIC_SIZE];
+    char password[EDS_MQTT_PASSWORD_SIZE];
+    struct eds_mqtt_post posts[BATCH];
+    char *bodies[BATCH];
+};
+
+/* Takes an address apart: a name, an IPv4 or a bracketed IPv6 address, and a port. */
+static bool take_host(struct mqtt_sender *mqtt, const char *at, size_t size, unsigned *port)
+{
+    const char *host = at, *end = at + size, *behind;
+    unsigned long number;
+    size_t host_size;
+    char *rest;
+
+    if (size > 0 && *at == '[') {
+        host = at + 1;
+        behind = memchr(at, ']', size);
+        if (behind == NULL)
+            return false;
+        host_size = (size_t)(behind++ - host);
+    } else {
+        host_size = strcspn(at, ":/");
+        behind = at + (host_size < size ? host_size : size);
+        host_size = (size_t)(behind - host);
+    }
+    if (host_size == 0 || host_size >= sizeof mqtt->host || memchr(host, '@', host_size) != NULL)
+        return false;
+    memcpy(mqtt->host, host, host_size);
+    if (behind == end)
+        return true;
+    if (*behind != ':' || behind[1] < '0' || behind[1] > '9')
+        return false;
+    number = strtoul(behind + 1, &rest, 10);
+    *port = (unsigned)number;
+    return rest == end && number >= 1 && number <= UINT16_MAX;
+}
+
+static int32_t take_url(struct mqtt_sender *mqtt, const char *url, unsigned *port,
+                        struct eds_error *err)
+{
+    const char *at = strstr(url, "://") + 3;
+    size_t size = strcspn(at, "/");
+    const char *topic = at[size] == '/' && at[size + 1] != '\0' ? at + size + 1 : TOPIC;
+
+    if (!take_host(mqtt, at, size, port))
+        return eds_error_set(err, EDS_ERR_USAGE, "bad URL: " FROM_URL_ONLY "%s",
+                             memchr(at, '@', size) != NULL ? "; a user has options of its own"
+                                                           : "");
+    if (strlen(topic) >= sizeof mqtt->topic)
+        return eds_error_set(err, EDS_ERR_USAGE, "bad URL: the topic has more than %u bytes",
+                             TOPIC_SIZE - 1);
+    strcpy(mqtt->topic, topic);
+    return EDS_OK;
+}
+
+static void set_reply(struct eds_reply *out, enum eds_outcome outcome, const char *text)
+{
+    out->outcome = outcome;
+    out->retry_after_ms = 0;
+    snprintf(out->text, sizeof out->text, "%s", text);
+}
+
+/* What an answer means.  Servers that share a subscription may decide a device's second
+ * record before its first one: then only the first one's verdict stands. */
+static enum eds_outcome judge(const struct eds_mqtt_post *post, bool is_first)
+{
+    enum eds_outcome outcome;
+
+    if (post->is_too_large)
+        return EDS_OUTCOME_REJECTED;
+    if (!post->is_answered)
+        return EDS_OUTCOME_AWAY;
+    if (post->answer.accepted)
+        return EDS_OUTCOME_ACCEPTED;
+    outcome = eds_sender_judge(post->answer.error);
+    return outcome == EDS_OUTCOME_REJECTED && !is_first ? EDS_OUTCOME_LATER : outcome;
+}
+
+/* Makes the messages; how many there is memory for. */
+static size_t fill_posts(struct mqtt_sender *mqtt, const struct eds_buffer_item *const *items,
+                         size_t count)
+{
+    size_t i;
+
+    for (i = 0; i < count; i++) {
+        const struct eds_buffer_item *item = items[i];
+        size_t size = eds_json_envelope_size(item->payload_size);
+        char *body = malloc(size);
+
+        if (body == NULL)
+            break;
+        mqtt->bodies[i] = body;
+        mqtt->posts[i].device_id = (const char *)item->entry.record.device_id;
+        mqtt->posts[i].sequence = item->entry.record.sequence;
+        mqtt->posts[i].body = body;
+        mqtt->posts[i].body_size =
+            eds_json_envelope_encode(body, size, &item->entry, item->payload, item->payload_size);
+    }
+    return i;
+}
+
+static size_t send_many(struct eds_sender *sender, const struct eds_buffer_item *const *items,
+                        size_t count, struct eds_reply *out)
+{
+    struct mqtt_sender *mqtt = (struct mqtt_sender *)sender;
+    size_t filled = fill_posts(mqtt, items, count < BATCH ? count : BATCH);
+    struct eds_error err;
+    int32_t rc = EDS_OK;
+
+    if (filled > 0)
+        rc = eds_mqtt_publisher_post(mqtt->publisher, mqtt->posts, filled, &err);
+    else
+        set_reply(&out[0], EDS_OUTCOME_AWAY, "out of memory for a message");
+    for (size_t i = 0; i < filled; i++) {
+        const struct eds_mqtt_post *post = &mqtt->posts[i];
+        bool is_first = i == 0 || strcmp(post->device_id, mqtt->posts[i - 1].device_id) != 0;
+
+        if (rc != EDS_OK)
+            set_reply(&out[i], EDS_OUTCOME_AWAY, err.text);
+        else
+            set_reply(&out[i], judge(post, is_first), post->answer.error);
+        free(mqtt->bodies[i]);
+    }
+    return filled > 0 ? filled : 1;
+}
+
+static void send_item(struct eds_sender *sender, const struct eds_buffer_item *item,
+                      struct eds_reply *out)
+{
+    (void)send_many(sender, &item, 1, out);
+}
+
+static void close_sender(struct eds_sender *sender)
+{
+    struct mqtt_sender *mqtt = (struct mqtt_sender *)sender;
+
+    eds_mqtt_publisher_close(mqtt->publisher);
+    eds_wipe(mqtt->password, sizeof mqtt->password);
+    free(mqtt);
+}
+
+int32_t eds_mqtt_sender_open(struct eds_sender **out, const struct eds_sender_config *config,
+                             struct eds_error *err)
+{
+    bool has_tls = strncmp(config->url, "mqtts://", 8) == 0;
+    struct eds_mqtt_publisher_config publisher = {
+        .port = has_tls ? PORT_TLS : PORT,
+        .client_id = config->client_id,
+        .user = config->user,
+        .has_tls = has_tls,
+        .ca_file = config->ca_file,
+        .cert_file = config->cert_file,
+        .key_file = config->key_file != NULL ? config->key_file : config->cert_file};
+    struct mqtt_sender *mqtt;
+    int32_t rc;
+
+    if (!has_tls && (config->ca_file != NULL || config->cert_file != NULL))
+        return eds_error_set(err, EDS_ERR_USAGE, "certificates are for mqtts://");
+    mqtt = calloc(1, sizeof *mqtt);
+    if (mqtt == NULL)
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for a sender");
+    mqtt->own.sender = (struct eds_sender){
+        .send = send_item,
+        .send_many = send_many,
+        .batch_max =
+            config->batch_max > 0 && config->batch_max < BATCH ? config->batch_max : BATCH};
+    mqtt->own.close = close_sender;
+    rc = take_url(mqtt, config->url, &publisher.port, err);
+    if (rc == EDS_OK && config->password_file != NULL)
+        rc = eds_mqtt_password_read(mqtt->password, config->password_file, err);
+    publisher.broker = mqtt->host;
+    publisher.topic = mqtt->topic;
+    publisher.password = config->password_file != NULL ? mqtt->password : NULL;
+    if (rc == EDS_OK)
+        rc = eds_mqtt_publisher_open(&mqtt->publisher, &publisher, err);
+    if (rc != EDS_OK)
+        close_sender(&mqtt->own.sender);
+    else
+        *out = &mqtt->own.sender;
+    return rc;
+}
