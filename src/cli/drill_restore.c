@@ -8,6 +8,7 @@
 #include "cli/chain_input.h"
 #include "cli/drill.h"
 #include "cli/drill_compare.h"
+#include "cli/drill_registry.h"
 #include "cli/drill_steps.h"
 #include "cli/ledger_walk.h"
 #include "cli/objects_arg.h"
@@ -25,6 +26,7 @@ struct restore {
     char point_device[EDS_DEVICE_ID_SIZE];
     uint64_t point_sequence;
     struct eds_drill_comparison comparison;
+    struct eds_drill_registry registry;
 };
 
 static void judge_walk(struct restore *restore)
@@ -116,6 +118,8 @@ static int32_t compare(struct restore *restore, struct eds_error *err)
     if (rc == EDS_OK)
         rc = eds_drill_compare(&restore->comparison, restore->ledger, restore->against, border_ms,
                                err);
+    if (rc == EDS_OK)
+        rc = eds_drill_registry_compare(&restore->registry, restore->ledger, restore->against, err);
     if (rc != EDS_OK)
         return rc;
     eds_drill_check(&restore->drill, found->altered_count + found->added_count == 0, "nothing-else",
@@ -199,7 +203,7 @@ static int32_t drill(struct restore *restore, struct eds_error *err)
     return rc;
 }
 
-static void print_ranges(const struct restore *restore)
+static void print_differences(const struct restore *restore)
 {
     const struct eds_drill_comparison *found = &restore->comparison;
 
@@ -209,6 +213,7 @@ static void print_ranges(const struct restore *restore)
                found->ranges[i].last_sequence);
     if (found->range_left_count > 0)
         printf("MISSING and %" PRIu64 " more\n", found->range_left_count);
+    eds_drill_registry_print(&restore->registry);
 }
 
 static void add_json(struct eds_json_out *json, void *context)
@@ -232,6 +237,8 @@ static void add_json(struct eds_json_out *json, void *context)
         eds_out_object_end(json);
     }
     eds_out_array_end(json);
+    eds_out_u64(json, "missing_not_listed_count", found->range_left_count);
+    eds_drill_registry_json(json, &restore->registry);
 }
 
 static int run(const struct eds_args *args)
@@ -255,7 +262,7 @@ static int run(const struct eds_args *args)
     restore->drill.context = restore;
     rc = drill(restore, &err);
     if (rc == EDS_OK && !eds_args_flag(args, "json"))
-        print_ranges(restore);
+        print_differences(restore);
     code = rc == EDS_OK ? eds_drill_end(&restore->drill) : eds_say_error(args, "", &err);
     if (restore->ledger != NULL)
         restore->ledger->ops->close(restore->ledger);
@@ -307,8 +314,10 @@ const struct eds_command eds_command_drill_restore = {
         "Verifies all of a restored ledger and its payloads, and tells its recovery point: the "
         "moment when its last record came in. With --against it is compared, record by record, "
         "with the ledger that it was restored from: all that came in before the recovery point "
-        "has to be there, and nothing else; what is missing behind it is listed in lines that "
-        "begin with MISSING, for the devices or their gateways to send again. With --chain the "
+        "has to be there, and nothing else. What is missing behind that is listed: records in "
+        "lines that begin with MISSING, for the devices or their gateways to send again, and "
+        "registrations, revocations and keys in lines that begin with UNDONE, for operators to "
+        "repeat before a server takes records. With --chain the "
         "records of an exported file have to be there. Changes nothing in either.",
     .options = options,
     .examples = examples,

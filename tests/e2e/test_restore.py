@@ -137,6 +137,38 @@ def faulty_copies(folder):
     assert code == 2 and failed(report) == {"recovery-point"}, (report, log)
 
 
+def undone(folder):
+    """What was registered, revoked or rotated behind the recovery point is told."""
+    data = ["--data-dir", str(folder / "data")]
+    names = ["quiet", "stolen", "rotated", "labelled"]
+    keys = {name: Device(name, number).public_key for number, name in
+            enumerate([*names, "new", "operator", "next"], 1)}
+
+    def do(*words):
+        done = eds(*words, *data)
+        assert done.returncode == 0, (words, done)
+
+    for name in names:
+        do("device", "add", name, "--public-key-hex", keys[name])
+    do("db", "backup", "--to", str(folder / "copy.db"))
+    live = ["--against", f"sqlite:{folder}/data/edgesentry.db"]
+    assert restore(folder / "copy.db", *live)[1]["undone"] == []
+    do("device", "revoke", "stolen", "--reason", "test")
+    do("device", "rotate", "rotated", "--public-key-hex", keys["next"], "--reason", "test")
+    do("device", "set", "labelled", "--site", "harbour")
+    do("device", "add", "new", "--public-key-hex", keys["new"])
+    do("operator", "add", "alice", "--public-key-hex", keys["operator"])
+    report = restore(folder / "copy.db", *live)[1]
+    assert report["undone_count"] == 4, report
+    assert {(row["role"], row["id"]): row["what"] for row in report["undone"]} == {
+        ("device", "stolen"): "revoked, in the copy active",
+        ("device", "rotated"): "in the copy with its keys of before",
+        ("device", "new"): "active, in the copy not registered",
+        ("operator", "alice"): "active, in the copy not registered"}, report
+    text = eds("drill", "restore", "--store", f"sqlite:{folder}/copy.db", *live).stdout.decode()
+    assert "UNDONE device=stolen: revoked, in the copy active\n" in text, text
+
+
 def elsewhere(folder):
     """Payloads in a store of their own: without it they are not checked, and one that
     is gone is missed."""
@@ -202,7 +234,7 @@ def main():
     if eds("serve", "--help").returncode != 0:
         skip("this build has no server (EDS_TRANSPORT_HTTP)")
     with tempfile.TemporaryDirectory() as name:
-        for part in ("busy", "known", "elsewhere"):
+        for part in ("busy", "known", "elsewhere", "undone"):
             (pathlib.Path(name) / part).mkdir()
         beside_a_server(pathlib.Path(name) / "busy")
         folder = pathlib.Path(name) / "known"
@@ -210,6 +242,7 @@ def main():
         good_copy(folder)
         faulty_copies(folder)
         refused(folder)
+        undone(pathlib.Path(name) / "undone")
         elsewhere(pathlib.Path(name) / "elsewhere")
     print("copies of a ledger in use are whole, and what a copy lacks is found")
 

@@ -13,12 +13,14 @@ RECORDS = 3  # of each phase
 
 
 class Installation:
-    """A server with a registered drill device; the payloads in a directory."""
+    """A server with a registered drill device; the payloads in a directory, or where a
+    URL says; objects False: in the ledger."""
 
     def __init__(self, folder, store=None, objects=True):
         self.folder = folder
         self.store = ["--store", store] if store else ["--data-dir", str(folder / "data")]
-        self.objects = ["--objects", f"file:{folder}/payloads"] if objects else []
+        place = f"file:{folder}/payloads" if objects is True else objects
+        self.objects = ["--objects", place] if place else []
         self.key = folder / "drill.key"
         eds("keygen", "--out", str(self.key))
         public = json.loads(eds("inspect-key", "--key-file", str(self.key)).stdout)
