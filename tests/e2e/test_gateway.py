@@ -14,7 +14,7 @@ import urllib.request
 
 sys.path.insert(0, os.path.join(os.environ["EDS_SOURCE"], "tests/support"))
 from eds_lab import EDS, Connection, Server, bridge, eds, skip  # noqa: E402
-from gateway_lab import Gateway, Lift, await_that, check_delivered  # noqa: E402
+from gateway_lab import Gateway, Lift, await_that, check_delivered, free_port  # noqa: E402
 
 NOWHERE = "http://127.0.0.1:9"
 
@@ -23,13 +23,6 @@ def spoil(envelope, field):
     spoiled = json.loads(envelope)
     spoiled["record"][field][0] ^= 1
     return json.dumps(spoiled).encode()
-
-
-def free_port():
-    import socket
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def server_away(folder, buffer):
@@ -61,6 +54,36 @@ def server_away(folder, buffer):
                 if "event=record_accepted" in line]
     assert len(accepted) == 40
     assert all(' gateway=harbour-3 tags="site=harbour,line=A/3" ' in line for line in accepted)
+
+
+def labels(folder):
+    """What a server makes of the fields of somebody who is no gateway of ours."""
+    lift = Lift("lift-01", 1)
+    server = Server(folder, [lift.argument()], "--log-level", "debug", "--log-format", "json")
+    connection = Connection(server.port)
+    rows = (("EdgeSentry-Gateway: harbour-3\r\nEdgeSentry-Tags: a=1,b=2", "harbour-3", "a=1,b=2"),
+            ("edgesentry-gateway: harbour 3\r\nedgesentry-tags: a=1", None, "a=1"),
+            ("EdgeSentry-Gateway: one\r\nEdgeSentry-Gateway: two", None, None),
+            ("EdgeSentry-Tags: a=1\r\nEdgeSentry-Tags: b=1", None, None),
+            ("EdgeSentry-Tags: a=1,a=2", None, None),
+            ("X-Other: 1", None, None))
+    for fields, *_ in rows:
+        body = lift.next()
+        connection.socket.sendall(f"POST /api/v1/ingest HTTP/1.1\r\nHost: lab\r\n{fields}\r\n"
+                                  "Content-Type: application/json\r\nContent-Length: "
+                                  f"{len(body)}\r\n\r\n".encode() + body)
+        line = connection.file.readline()
+        while connection.file.readline() != b"\r\n":
+            pass
+        connection.file.read(len('{"status":"accepted"}'))
+        assert b" 202 " in line, (fields, line)
+    connection.close()
+    server.end(signal.SIGTERM)
+    lines = [json.loads(line) for line in (folder / "server.log").read_text().splitlines()]
+    lines = [line for line in lines if line["event"] == "record_accepted"]
+    assert len({line["request_id"] for line in lines}) == len(rows)
+    for (fields, gateway, tags), line in zip(rows, lines, strict=True):
+        assert (line.get("gateway"), line.get("tags")) == (gateway, tags), (fields, line)
 
 
 def batches(folder):
@@ -197,15 +220,63 @@ def early_verification(folder):
     gateway.end()
 
 
+def a_fleet(folder):
+    """As many devices as EDS_GATEWAY_DEVICES says, all of them offline for a while."""
+    import ctypes
+    import time
+    count = int(os.environ.get("EDS_GATEWAY_DEVICES", "300"))
+    rows, lifts = ["device_id,public_key,attest"], []
+    for number in range(count):
+        lift = Lift.__new__(Lift)
+        seed, public = (ctypes.c_uint8 * 32)(), (ctypes.c_uint8 * 32)()
+        assert bridge().eds_keygen(seed, public) == 0
+        lift.name, lift.seed, lift.sequence = f"lift-{number}", bytes(seed), 0
+        lift.hashes, lift.made = [bytes(32)], []
+        rows.append(f"{lift.name},{bytes(public).hex()},optional")
+        lifts.append(lift)
+    (folder / "fleet.csv").write_text("\n".join(rows) + "\n")
+    assert eds("audit", "device", "import", str(folder / "fleet.csv"), "--data-dir",
+               str(folder / "data")).returncode == 0
+    port = free_port()
+    gateway = Gateway(folder / "gateway", f"http://127.0.0.1:{port}", "--verify-early",
+                      "--devices-file", str(folder / "fleet.csv"))
+    bodies = [[lift.next() for lift in lifts] for _ in range(3)]
+    begun = time.monotonic()
+    for envelopes in bodies:
+        for start in range(0, count, 1000):
+            request = urllib.request.Request(
+                f"http://127.0.0.1:{gateway.port}/api/v1/ingest/batch",
+                b"\n".join(envelopes[start:start + 1000]),
+                {"Content-Type": "application/x-ndjson"})
+            with urllib.request.urlopen(request) as answer:
+                assert answer.status == 202, answer.read()
+    taken = time.monotonic() - begun
+    assert gateway.metrics()["edgesentry_buffer_devices"] == count
+    gateway.end(signal.SIGKILL)
+    gateway = Gateway(folder / "gateway", f"http://127.0.0.1:{port}")
+    server = Server(folder, [], port=port)
+    begun = time.monotonic()
+    gateway.await_drained()
+    sent = time.monotonic() - begun
+    memory = gateway.metrics()["process_resident_memory_bytes"]
+    gateway.end()
+    server.end(signal.SIGTERM)
+    done = eds("audit", "ledger", "verify", "--data-dir", str(folder / "data"))
+    assert f"{3 * count} records of {count} devices".encode() in done.stderr, done
+    print(f"   {count} devices, {3 * count} records: taken in {taken:.1f} s, sent on in "
+          f"{sent:.1f} s with {memory / 2**20:.0f} MiB")
+
+
 def by_mqtt(folder):
     """Devices on a broker, and others by HTTP, in one buffer."""
-    from mqtt_lab import Broker, Client, need_mosquitto
+    from mqtt_lab import Broker, Client, need_mosquitto, text
     need_mosquitto()
     broker = Broker(folder / "broker")
     lift, crane = Lift("lift-01", 1), Lift("crane-01", 2)
     server = Server(folder, [lift.argument(), crane.argument()])
     gateway = Gateway(folder / "gateway", server.url, "--mqtt-broker", "127.0.0.1", "--mqtt-port",
-                      str(broker.port), "--mqtt-topic", "sites/+/ingest")
+                      str(broker.port), "--mqtt-topic", "sites/+/ingest",
+                      "--log-level", "debug")
     await_that(lambda: gateway.lines("mqtt_subscribed"), "the gateway to be there")
     client = Client(broker.port, "device")
     client.subscribe("sites/harbour/ingest/response")
@@ -215,6 +286,16 @@ def by_mqtt(folder):
         assert json.loads(client.messages.get(timeout=30).payload) == {
             "device_id": "lift-01", "sequence": sequence, "status": "accepted"}
         assert connection.post(crane.next())[0] == 202
+    # Another gateway on that broker says of itself what it is.
+    other = Client(broker.port, "other", version=5)
+    other.subscribe("sites/dock/ingest/response")
+    other.publish("sites/dock/ingest", lift.next(), properties=b"".join(
+        b"\x26" + text(name) + text(value) for name, value in (
+            ("EdgeSentry-Gateway", "dock-1"), ("unknown", "x"), ("EdgeSentry-Tags", "floor=2"))))
+    assert json.loads(other.messages.get(timeout=30).payload)["status"] == "accepted"
+    (line,) = [line for line in gateway.lines("record_accepted") if " sequence=21 " in line]
+    assert ' gateway=dock-1 tags="floor=2" ' in line, line
+    other.close()
     gateway.await_drained()
     client.close()
     gateway.end()
@@ -287,9 +368,9 @@ def main():
     if eds("audit", "gateway", "--help").returncode != 0:
         skip("this build has no HTTP server")
     bridge()
-    scenes = [(server_away, "sqlite:"), (server_away, "log:"), (batches,), (payloads_apart,),
+    scenes = [(server_away, "sqlite:"), (server_away, "log:"), (labels,), (batches,), (payloads_apart,),
               (refused_upstream,), (full_buffer,), (early_verification,), (with_certificates,),
-              (command_line,), (by_mqtt,)]
+              (command_line,), (a_fleet,), (by_mqtt,)]
     only = sys.argv[1:]
     for scene, *more in scenes:
         if only and scene.__name__ not in only:

@@ -17,16 +17,9 @@ import time
 
 sys.path.insert(0, os.path.join(os.environ["EDS_SOURCE"], "tests/support"))
 from eds_lab import EDS, Server, bridge, eds, skip  # noqa: E402
-from gateway_lab import Gateway, Lift, Visitor, await_that, check_delivered, kills  # noqa: E402
+from gateway_lab import Gateway, Lift, Visitor, await_that, check_delivered, free_port, kills  # noqa: E402
 
 DEVICES = 6
-
-
-def free_port():
-    import socket
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def on_one_machine(folder, buffer):

@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import subprocess
 import threading
 import time
@@ -42,16 +43,16 @@ class Gateway:
     """One gateway; its buffer is kept from one to the next in a folder."""
 
     def __init__(self, folder, url, *more, port=0, address="127.0.0.1", buffer="sqlite:",
-                 prefix=(), admin=None):
+                 log=None):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(exist_ok=True)
-        self.log_path = self.folder / "gateway.log"
+        self.log_path = log or self.folder / "gateway.log"
         self.log = open(self.log_path, "ab")
         files = [self.folder / "port", self.folder / "admin"]
         for file in files:
             file.unlink(missing_ok=True)
-        words = [*prefix, EDS, "audit", "gateway", "--buffer", f"{buffer}{self.folder}/buffer",
-                 "--url", url, "--admin-addr", admin or "127.0.0.1:0", "--admin-port-file",
+        words = [EDS, "audit", "gateway", "--buffer", f"{buffer}{self.folder}/buffer",
+                 "--url", url, "--admin-addr", "127.0.0.1:0", "--admin-port-file",
                  str(files[1])]
         if "--addr" not in more:
             words += ["--addr", f"{address}:{port}", "--port-file", str(files[0])]
@@ -86,6 +87,8 @@ class Gateway:
         self.process.send_signal(number)
         out = self.process.communicate(timeout=60)[0].decode()
         self.log.close()
+        if number == signal.SIGTERM:
+            assert self.process.returncode == 0, self.log_path.read_text()[-3000:]
         return self.process.returncode, out
 
 
@@ -150,6 +153,12 @@ def check_delivered(folder, device, store=None):
     for made, record, payload in zip(device.made, records, json.loads(payloads.read_text())):
         assert record == made["record"], (device.name, record["sequence"])
         assert payload == made["raw_payload_hex"], (device.name, record["sequence"])
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def kills():

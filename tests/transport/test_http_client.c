@@ -130,6 +130,7 @@ static void scripts(void **state)
 
 static void request_head(void **state)
 {
+    static const char *const fields[] = {"X-One: 1", "X-Two: 2", NULL};
     struct http_script script = {.steps = {ACCEPTED}};
     struct eds_http_client *client;
     struct eds_delivery out;
@@ -137,7 +138,7 @@ static void request_head(void **state)
 
     (void)state;
     http_script_start(&script);
-    client = open_client(script.port, &(struct eds_http_client_config){.url = NULL});
+    client = open_client(script.port, &(struct eds_http_client_config){.fields = fields});
     for (int i = 0; i < 10; i++)
         assert_int_equal(eds_http_client_send(client, "{\"a\":1}", 7, &out, &err), EDS_OK);
     assert_int_equal(atomic_load(&script.requests), 10);
@@ -148,6 +149,8 @@ static void request_head(void **state)
     assert_non_null(strstr(script.head, "\r\nContent-Type: application/json\r\n"));
     assert_non_null(strstr(script.head, "\r\nContent-Length: 7\r\n"));
     assert_null(strstr(script.head, "Expect"));
+    assert_non_null(strstr(script.head, "\r\nX-One: 1\r\n"));
+    assert_non_null(strstr(script.head, "\r\nX-Two: 2\r\n"));
 }
 
 static uint64_t now_ms(void)
