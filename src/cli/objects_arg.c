@@ -5,7 +5,8 @@
 
 #include "cli/store_arg.h"
 
-/* The directory beside the ledger that args name; *out is NULL if there is none. */
+/* The place beside the ledger that args name, a directory or tables; *out is NULL if there
+ * is none. */
 static int32_t open_beside(struct eds_objects **out, const struct eds_args *args, bool read_only,
                            struct eds_error *err)
 {
@@ -13,9 +14,12 @@ static int32_t open_beside(struct eds_objects **out, const struct eds_args *args
     int32_t rc;
 
     *out = NULL;
-    if (!eds_store_sqlite_path(path, sizeof path, args))
+    if (eds_store_postgres_url(args) != NULL)
+        rc = eds_objects_open_postgres(out, eds_store_postgres_url(args), read_only, err);
+    else if (eds_store_sqlite_path(path, sizeof path, args))
+        rc = eds_objects_open_beside(out, path, read_only, err);
+    else
         return EDS_OK;
-    rc = eds_objects_open_beside(out, path, read_only, err);
     return rc == EDS_ERR_NOT_FOUND ? EDS_OK : rc;
 }
 

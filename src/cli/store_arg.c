@@ -103,11 +103,15 @@ bool eds_store_sqlite_path(char *out, size_t out_size, const struct eds_args *ar
     return size > 0 && (size_t)size < out_size;
 }
 
+const char *eds_store_postgres_url(const struct eds_args *args)
+{
+    const char *store = eds_args_given(args, "data-dir") ? NULL : eds_args_text(args, "store");
+
+    return store != NULL && strncmp(store, "postgres", strlen("postgres")) == 0 ? store : NULL;
+}
+
 int32_t eds_store_migrate(struct eds_ledger **out, const struct eds_args *args,
                           struct eds_error *err)
 {
-    const char *store = eds_args_given(args, "data-dir") ? NULL : eds_args_text(args, "store");
-    bool is_postgres = store != NULL && strncmp(store, "postgres", strlen("postgres")) == 0;
-
-    return open_with(out, args, is_postgres ? "mode=adopt" : "", err);
+    return open_with(out, args, eds_store_postgres_url(args) != NULL ? "mode=adopt" : "", err);
 }

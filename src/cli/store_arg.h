@@ -34,6 +34,10 @@ int32_t eds_store_open_url(struct eds_ledger **out, const char *url, bool read_o
  * they name another kind of ledger, or the path is too long. */
 bool eds_store_sqlite_path(char *out, size_t out_size, const struct eds_args *args);
 
+/* eds_store_postgres_url gives the URL of the PostgreSQL ledger that args name; NULL if
+ * they name another kind of ledger. */
+const char *eds_store_postgres_url(const struct eds_args *args);
+
 /* eds_store_migrate opens it for writing, and takes tables of edgesentry-rs over
  * where they stand in the way. */
 int32_t eds_store_migrate(struct eds_ledger **out, const struct eds_args *args,

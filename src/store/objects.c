@@ -8,6 +8,9 @@
 
 #include "base/features.h"
 #include "store/objects_directory.h"
+#if EDS_POSTGRES
+#include "store/ledger_postgres_objects.h"
+#endif
 #if EDS_S3
 #include "store/s3.h"
 #endif
@@ -45,6 +48,19 @@ int32_t eds_objects_open_beside(struct eds_objects **out, const char *ledger_pat
     if (size < 0 || (size_t)size >= sizeof path)
         return eds_error_set(err, EDS_ERR_USAGE, "the path %s is too long", ledger_path);
     return eds_directory_open(out, path, read_only ? EDS_DIRECTORY_READ : EDS_DIRECTORY_LATER, err);
+}
+
+int32_t eds_objects_open_postgres(struct eds_objects **out, const char *ledger_url, bool read_only,
+                                  struct eds_error *err)
+{
+    *out = NULL;
+#if EDS_POSTGRES
+    return eds_postgres_objects_open(out, ledger_url, read_only, err);
+#else
+    (void)ledger_url;
+    (void)read_only;
+    return eds_error_set(err, EDS_ERR_UNSUPPORTED, "this build has no PostgreSQL (EDS_POSTGRES)");
+#endif
 }
 
 /* Somebody who waits for one put. */

@@ -52,7 +52,7 @@ struct eds_object_put {
 };
 
 struct eds_objects_ops {
-    const char *name; /* "file", "s3" */
+    const char *name; /* "file", "s3", "postgresql" */
 
     /* Takes a payload and returns without waiting; any number of them may be on
      * their way, from any thread.  done is called once, with no lock held, maybe
@@ -113,6 +113,14 @@ int32_t eds_objects_open(struct eds_objects **out, const char *url, bool read_on
  * It is made when the first one comes.  Errors as eds_objects_open. */
 int32_t eds_objects_open_beside(struct eds_objects **out, const char *ledger_path, bool read_only,
                                 struct eds_error *err);
+
+/* eds_objects_open_postgres opens tables for them beside a ledger in PostgreSQL, which
+ * are made when the first one comes.  EDS_OK, EDS_ERR_UNSUPPORTED for a build without
+ * PostgreSQL, EDS_ERR_IO, EDS_ERR_NO_MEMORY; whether the database is there shows later.
+ *
+ *   ledger_url  that eds_ledger_open takes */
+int32_t eds_objects_open_postgres(struct eds_objects **out, const char *ledger_url, bool read_only,
+                                  struct eds_error *err);
 
 /* eds_objects_get reads a payload from a store or, if it is not there, from its
  * fallback: as get, which most callers should not call themselves. */

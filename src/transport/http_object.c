@@ -11,8 +11,10 @@
 #include "store/spool.h"
 #include "transport/http_loop.h"
 
-#define PREFIX    "ingest verification failed: "
-#define NO_STORE  "this server takes no payloads before their records"
+#define PREFIX "ingest verification failed: "
+#define NO_STORE                                                                                   \
+    "this server takes no payloads before their records: it has no place for them "                \
+    "(--objects), or --object-size-max is 0"
 #define NO_ROOM   "the payload could not be stored: send it again"
 #define WRONG     "the payload has another hash than the path says"
 #define STOPPING  "the server is stopping; send the payload again"
