@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Backup and point-in-time restore of docs/OPERATIONS.md, performed: its blocks are run
 as they stand, with a PostgreSQL server, an ingest server that takes records before and
-after the moment that is gone back to, and devices that send again what was lost."""
+after the moment that is gone back to, and devices that send again what was lost;
+then a standby that takes over between two records."""
 import json
 import os
 import pathlib
@@ -16,7 +17,7 @@ import time
 SOURCE = pathlib.Path(os.environ["EDS_SOURCE"])
 sys.path.insert(0, str(SOURCE / "tests/support"))
 from eds_lab import EDS, Connection, Device, Server, eds, skip  # noqa: E402
-from postgres_lab import database, sql, stop  # noqa: E402
+from postgres_lab import POSTGRES, database, sql  # noqa: E402
 
 DEVICES = ("crane-01", "lift-01")
 BLOCKS = dict(re.findall(r"^```sh ([a-z-]+)\n(.*?)^```$",
@@ -34,10 +35,16 @@ class Site:
         self.variables = {
             "PGDATA": f"{place}/data", "PGHOST": str(place), "PGPORT": str(port), "PGUSER": "eds",
             "ARCHIVE": f"{place}/wal", "BACKUP": f"{place}/base", "RESTORED": f"{place}/restored",
-            "RESTORED_PORT": str(free_port()),
+            "RESTORED_PORT": str(free_port()), "STANDBY": f"{place}/standby",
+            "STANDBY_PORT": str(free_port()),
             "LIVE_URL": f"postgresql://edgesentry@127.0.0.1:{port}/edgesentry"}
         self.variables["RESTORED_URL"] = self.variables["LIVE_URL"].replace(
             str(port), self.variables["RESTORED_PORT"])
+        standby = f"127.0.0.1:{self.variables['STANDBY_PORT']}/"
+        self.variables["STANDBY_URL"] = self.variables["LIVE_URL"].replace(
+            f"127.0.0.1:{port}/", standby)
+        self.variables["CLUSTER_URL"] = self.variables["LIVE_URL"].replace(
+            f":{port}/", f":{port},{standby}") + "?target_session_attrs=read-write"
         self.owner = self.place.stat()
         self.folder = folder
         self.names = []
@@ -139,6 +146,42 @@ def go_on(site, lost):
     assert code == 0 and report["record_count"] == 30 and report["missing"] == [], report
 
 
+def take_over(site, devices):
+    """The standby has what is acknowledged, and goes on with it."""
+    site.run("pg-standby")
+    key = site.folder / "drill.key"
+    assert eds("keygen", "--out", str(key)).returncode == 0
+    public = json.loads(eds("inspect-key", "--key-file", str(key)).stdout)["public_key_hex"]
+    assert eds("device", "add", "eds-drill", "--public-key-hex", public, "--store",
+               site.variables["CLUSTER_URL"]).returncode == 0
+    assert "LEDGER_VALID" in site.run("eds-standby")
+    server = Server(site.folder, [], "--store", site.variables["CLUSTER_URL"], "--admin-addr",
+                    "127.0.0.1:0", "--admin-port-file", str(site.folder / "admin"))
+    promote = f"{binaries().split(':')[-1]}/pg_ctl -D {site.variables['STANDBY']} -w promote"
+    if os.geteuid() == 0:
+        promote = (f"setpriv --reuid={site.owner.st_uid} --regid={site.owner.st_gid} "
+                   f"--clear-groups {promote}")
+    text = site.run("eds-failover", STOP=f"{POSTGRES} stop {site.place} immediate",
+                    PROMOTE=f"cd / && {promote}", DRILL_KEY=str(key),
+                    WHERE=f"--url {server.url} --admin-addr "
+                          f"127.0.0.1:{(site.folder / 'admin').read_text().strip()}")
+    assert "DRILL_PASSED: db" in text and "FAIL" not in text, text
+    send(server, devices, 2)  # devices go on where they were
+    assert server.end(signal.SIGTERM)[0] == 0
+    done = eds("ledger", "verify", "--store", site.variables["STANDBY_URL"], "--json")
+    report = json.loads(done.stdout)
+    assert report["valid"] and report["record_count"] == 30 + 30 + 4, report
+
+
+def end_server(data):
+    """One that the document has started: nobody else ends it."""
+    if os.path.exists(f"{data}/postmaster.pid"):
+        pid = int(pathlib.Path(f"{data}/postmaster.pid").read_text().split()[0])
+        os.kill(pid, signal.SIGQUIT)
+        while os.path.exists(f"/proc/{pid}"):
+            time.sleep(0.05)
+
+
 def main():
     if eds("serve", "--help").returncode != 0:
         skip("this build has no server (EDS_TRANSPORT_HTTP)")
@@ -156,14 +199,10 @@ def main():
         try:
             lost, seconds = go_back(site, server, devices)
             go_on(site, lost)
+            take_over(site, devices)
         finally:
-            stopped = site.variables["RESTORED"]
-            if os.path.exists(f"{stopped}/postmaster.pid"):
-                pid = int(pathlib.Path(f"{stopped}/postmaster.pid").read_text().split()[0])
-                os.kill(pid, signal.SIGQUIT)
-                while os.path.exists(f"/proc/{pid}"):
-                    time.sleep(0.05)
-        stop(place, "immediate")
+            end_server(site.variables["RESTORED"])
+            end_server(site.variables["STANDBY"])
     assert set(site.names) == set(BLOCKS), (site.names, list(BLOCKS))
     print(f"set up, backed up, restored in {seconds:.1f} s to the moment that was asked for, "
           "and everything behind it sent again")
