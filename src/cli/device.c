@@ -11,7 +11,8 @@ static const struct eds_command *const device_children[] = {
     &eds_device_rotate,  &eds_device_quarantine,
     &eds_device_release, &eds_device_revoke,
     &eds_device_retire,  &eds_device_close_gap,
-    &eds_device_gaps,    NULL,
+    &eds_device_gaps,    &eds_device_command,
+    &eds_device_commands, NULL,
 };
 
 static const struct eds_command *const operator_children[] = {
@@ -24,7 +25,7 @@ static const struct eds_command *const operator_children[] = {
 
 const struct eds_command eds_command_device = {
     .name = "device",
-    .summary = "Register devices and their keys, rotate, quarantine, revoke, close gaps",
+    .summary = "Register devices and their keys, rotate, quarantine, revoke, command",
     .description = "The registry is in the ledger's database. Servers that run on it follow "
                    "within a second; each change is a line in the operation log that says who "
                    "and why.",

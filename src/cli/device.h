@@ -20,5 +20,6 @@ extern const struct eds_command eds_device_quarantine, eds_device_release, eds_d
 extern const struct eds_command eds_device_rotate;
 extern const struct eds_command eds_device_import, eds_device_export;
 extern const struct eds_command eds_device_close_gap, eds_device_gaps;
+extern const struct eds_command eds_device_command, eds_device_commands;
 
 #endif

@@ -12,6 +12,7 @@
 #include "cli/device_job.h"
 #include "cli/gap_out.h"
 #include "cli/key_arg.h"
+#include "cli/operator_check.h"
 #include "cli/record_file.h"
 #include "cli/say.h"
 #include "registry/lifecycle.h"
@@ -99,31 +100,6 @@ static int32_t read_end(struct closure *c, const struct eds_args *args, struct e
     c->gap.resume_sequence = c->entry.record.sequence;
     memcpy(c->gap.resume_hash, c->entry.record.prev_record_hash, EDS_HASH_SIZE);
     return EDS_OK;
-}
-
-/* The operator is registered and active, and the key is his and valid. */
-static int32_t check_operator(struct closure *c, struct eds_error *err)
-{
-    const char *name = eds_args_text(c->args, "operator");
-    struct eds_ledger *ledger = c->ledger;
-    struct eds_enrolment it;
-    int32_t rc = ledger->roster->find(ledger, EDS_ROLE_OPERATOR, name, &it, err);
-
-    if (rc != EDS_OK)
-        return rc;
-    if (it.state != EDS_DEVICE_ACTIVE)
-        return eds_error_set(err, EDS_ERR_REFUSED, "operator %s is %s", name,
-                             eds_device_state_name(it.state));
-    strcpy(c->gap.operator_name, it.id);
-    c->operator_revision = it.revision;
-    for (uint32_t i = 0; i < it.key_count; i++)
-        if (memcmp(it.keys[i].public_key, c->key.public_key, EDS_PUBLIC_KEY_SIZE) == 0) {
-            if (eds_key_standing(&it.keys[i], c->now_ms, 0) == EDS_KEY_VALID)
-                return EDS_OK;
-            return eds_error_set(err, EDS_ERR_REFUSED, "this key of operator %s is %s", name,
-                                 eds_device_key_word(&it.keys[i], c->now_ms));
-        }
-    return eds_error_set(err, EDS_ERR_REFUSED, "the key is none of operator %s", name);
 }
 
 static bool has_signed(const struct closure *c)
@@ -214,7 +190,8 @@ static int32_t close_gap(struct closure *c, bool dry_run, struct eds_error *err)
     for (int i = 0; rc == EDS_ERR_HEAD_MOVED && i < ATTEMPT_MAX; i++) {
         struct eds_head head;
 
-        rc = check_operator(c, err);
+        rc = eds_operator_check(ledger, c->gap.operator_name, c->key.public_key, c->now_ms,
+                                &c->operator_revision, err);
         if (rc == EDS_OK)
             rc = ledger->ops->head(ledger, c->gap.device_id, &head, err);
         if (rc == EDS_OK)
@@ -281,6 +258,7 @@ static const char *contradiction(const struct eds_args *args)
 static int32_t check_texts(struct closure *c, const struct eds_args *args, struct eds_error *err)
 {
     const char *reason = eds_args_text(args, "reason"), *id = eds_args_text(args, "device-id");
+    const char *name = eds_args_text(args, "operator");
     int32_t rc = EDS_OK;
 
     if (strlen(id) >= EDS_DEVICE_ID_SIZE)
@@ -291,9 +269,13 @@ static int32_t check_texts(struct closure *c, const struct eds_args *args, struc
         rc = eds_error_set(err, EDS_ERR_USAGE, "--reason must not be empty");
     if (rc == EDS_OK)
         rc = eds_lifecycle_check_text(reason, EDS_GAP_REASON_SIZE, "--reason", err);
-    if (rc == EDS_OK)
-        strcpy(c->gap.reason, reason);
-    return rc;
+    if (rc == EDS_OK && strlen(name) >= sizeof c->gap.operator_name)
+        rc = eds_error_set(err, EDS_ERR_NOT_FOUND, "operator %s is not registered", name);
+    if (rc != EDS_OK)
+        return rc;
+    strcpy(c->gap.reason, reason);
+    strcpy(c->gap.operator_name, name);
+    return EDS_OK;
 }
 
 static int run(const struct eds_args *args)

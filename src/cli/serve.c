@@ -29,6 +29,7 @@ static const struct eds_exit_line exits[] = {
 struct http_service {
     struct eds_http_front front;
     struct eds_service common;
+    struct eds_command_desk *desk; /* NULL: no commands are given */
     struct eds_admin admin;
 };
 
@@ -60,8 +61,11 @@ static int32_t start(struct http_service *service, const struct eds_args *args, 
         return rc;
     service->common.rate_per_source = eds_args_text(args, "rate-per-source");
     rc = eds_service_open(&service->common, args, err);
+    if (rc == EDS_OK)
+        rc = eds_command_service_open(&service->desk, args, err);
     if (rc != EDS_OK)
         return rc;
+    http->desk = service->desk;
     http->ingest = service->common.ingest;
     http->uploaded = service->common.uploaded;
     http->object_size_max = object_size_max(args);
@@ -71,7 +75,10 @@ static int32_t start(struct http_service *service, const struct eds_args *args, 
 static int32_t apply(void *context, const struct eds_args *args, struct eds_error *err)
 {
     struct http_service *service = context;
+    int32_t rc = eds_command_service_reload(service->desk, args, err);
 
+    if (rc != EDS_OK)
+        return rc;
     return eds_http_front_apply(&service->front, args, object_size_max(args), err);
 }
 
@@ -96,6 +103,7 @@ int eds_serve(const struct eds_args *args, struct eds_tls *tls,
         eds_service_await(&service.common, &ending);
     eds_admin_close(&service.admin);
     eds_http_front_stop(&service.front);
+    eds_command_desk_close(service.desk);
     eds_service_close(&service.common);
     if (rc != EDS_OK)
         return eds_say_error(args, "", &err);

@@ -3,6 +3,7 @@
 #define EDS_CLI_SERVE_H
 
 #include "cli/admin.h"
+#include "cli/command_service.h"
 #include "cli/http_front.h"
 
 /* eds_serve_check_object_size is the check of --object-size-max. */
@@ -19,8 +20,8 @@ int32_t eds_serve_check_object_size(const char *text, struct eds_error *err);
          .help = "The largest payload that may come before its record, at most 1073741824; 0 for " \
                  "none"},                                                                          \
         EDS_OPTIONS_SERVICE_DEVICES, EDS_OPTION_DATA_DIR, EDS_OPTION_STORE, EDS_OPTION_OBJECTS,    \
-        EDS_OPTIONS_SERVICE_LOG, EDS_OPTION_PORT_FILE, EDS_OPTIONS_ADMIN, EDS_OPTION_SERVICE_JSON, \
-        EDS_OPTIONS_END
+        EDS_OPTION_COMMAND_KEY, EDS_OPTIONS_SERVICE_LOG, EDS_OPTION_PORT_FILE, EDS_OPTIONS_ADMIN,  \
+        EDS_OPTION_SERVICE_JSON, EDS_OPTIONS_END
 
 /* eds_serve listens until a signal ends it, and returns the exit code; with tls
  * (which stays the caller's) over TLS, and reload as in struct eds_service, its

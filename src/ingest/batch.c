@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "base/port.h"
+#include "ingest/answers.h"
 #include "ingest/queue.h"
 #include "ingest/sightings.h"
 #include "store/quarantine.h"
@@ -407,6 +408,7 @@ static int32_t commit(struct eds_batch *batch, struct eds_error *err)
     eds_meter_observe(&meters->commit, batch->keeper.commit_ns);
     if (rc != EDS_OK)
         return rc;
+    eds_answers_settle(batch->ledger, all.appends, all.append_count, all.now_ms);
     eds_books_committed(batch->keeper.books);
     atomic_store_explicit(&meters->committed_ms, all.now_ms, memory_order_relaxed);
     return EDS_OK;

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "edgesentry/attest.h"
+#include "ingest/answers.h"
 #include "ingest/gate.h"
 
 #define GROUP_MAX   256u /* records in one commit */
@@ -86,6 +87,8 @@ static int32_t commit_group(struct releasing *r)
                                    .message = "ingest accepted: released from quarantine"};
     }
     rc = r->ledger->ops->commit(r->ledger, &commit, r->err);
+    if (rc == EDS_OK)
+        eds_answers_settle(r->ledger, r->appends, r->count, commit.now_ms);
     if (rc == EDS_OK)
         rc = take_out(r, r->group, r->count);
     if (rc == EDS_OK)

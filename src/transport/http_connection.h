@@ -97,11 +97,12 @@ struct http_connection {
     uint64_t discarded;                 /* bytes */
     uint64_t handed_over;               /* bytes, to a batch's blocks or a file */
     char *body;
-    size_t body_size, body_room; /* bytes used, bytes there */
-    bool is_compact;             /* the one record is in the compact form */
-    struct http_batch *batch;    /* NULL: it is one record */
-    struct http_object *object;  /* NULL: it is not a payload alone */
-    const char *allowed_method;  /* of an answer 405 */
+    size_t body_size, body_room;    /* bytes used, bytes there */
+    bool is_compact;                /* the one record is in the compact form */
+    struct http_batch *batch;       /* NULL: it is one record */
+    struct http_object *object;     /* NULL: it is not a payload alone */
+    struct http_question *question; /* NULL: it does not ask for a command */
+    const char *allowed_method;     /* of an answer 405 */
     struct eds_envelope envelope;
     struct eds_submission submission;
     atomic_bool is_decided; /* the submission */

@@ -11,6 +11,7 @@
 
 #include "transport/http_batch.h"
 #include "transport/http_object.h"
+#include "transport/http_question.h"
 
 #define INGEST_PATH "/api/v1/ingest"
 #define BATCH_PATH  "/api/v1/ingest/batch"
@@ -113,6 +114,11 @@ static void judge_path(struct http_connection *connection, const struct eds_http
     } else if (strncmp(url, HTTP_OBJECTS_PATH, strlen(HTTP_OBJECTS_PATH)) == 0) {
         connection->allowed_method = MHD_HTTP_METHOD_PUT;
         status = http_object_begin(connection, head, url, method, error);
+        if (status != 0)
+            refuse(connection, status, error);
+    } else if (strcmp(url, HTTP_COMMANDS_PATH) == 0) {
+        connection->allowed_method = MHD_HTTP_METHOD_GET;
+        status = http_question_begin(connection, head, method, error);
         if (status != 0)
             refuse(connection, status, error);
     } else {
@@ -295,6 +301,14 @@ static enum MHD_Result submit_object(struct http_connection *connection)
                                                   : MHD_YES;
 }
 
+static enum MHD_Result submit_question(struct http_connection *connection)
+{
+    connection->state = HTTP_DECIDING;
+    atomic_fetch_add(&connection->server->taken_count, 1);
+    return http_question_ask(connection->question) ? http_question_answer(connection->question)
+                                                   : MHD_YES;
+}
+
 static enum MHD_Result submit_record(struct http_connection *connection)
 {
     struct eds_http_server *server = connection->server;
@@ -339,6 +353,8 @@ static enum MHD_Result submit(struct http_connection *connection)
     }
     if (connection->batch != NULL)
         return submit_batch(connection);
+    if (connection->question != NULL)
+        return submit_question(connection);
     return connection->object != NULL ? submit_object(connection) : submit_record(connection);
 }
 
@@ -347,13 +363,16 @@ static bool is_undecided(const struct http_connection *connection)
 {
     return connection->state == HTTP_GATHERED ||
            (connection->state == HTTP_DECIDING && connection->batch == NULL &&
-            connection->object == NULL && !atomic_load(&connection->is_decided));
+            connection->object == NULL && connection->question == NULL &&
+            !atomic_load(&connection->is_decided));
 }
 
 static enum MHD_Result answer_decided(struct http_connection *connection)
 {
     if (connection->batch != NULL)
         return http_batch_answer(connection->batch);
+    if (connection->question != NULL)
+        return http_question_answer(connection->question);
     return connection->object != NULL ? http_object_answer(connection->object)
                                       : answer_verdict(connection);
 }
@@ -421,9 +440,11 @@ void http_completed(void *context, struct MHD_Connection *mhd, void **request,
     if (connection->batch != NULL)
         http_batch_abandon(connection->batch);
     http_object_free(connection->object);
+    http_question_free(connection->question);
     if (!is_undecided(connection)) /* else the peer has gone, and this is ingest's */
         http_body_clear(connection);
     connection->batch = NULL;
+    connection->question = NULL;
     connection->object = NULL;
     http_connection_rest(connection);
     *request = NULL;

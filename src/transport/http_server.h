@@ -11,7 +11,8 @@
 #include "transport/forwarded.h"
 
 struct eds_http_server;
-struct eds_tls; /* transport/tls.h */
+struct eds_command_desk; /* ingest/command_desk.h */
+struct eds_tls;          /* transport/tls.h */
 
 struct eds_http_config {
     const char *address; /* "0.0.0.0:8080", "[::]:8080"; port 0 picks a free one */
@@ -29,6 +30,8 @@ struct eds_http_config {
     unsigned idle_timeout_s;  /* of a connection that says nothing; 0: 30 */
     unsigned drain_timeout_s; /* at stop, for requests still being sent; 0: 5 */
     struct eds_tls *tls;      /* NULL: plain HTTP */
+
+    struct eds_command_desk *desk; /* for devices that ask for commands; NULL: 501 */
 
     struct eds_objects *uploaded; /* for payloads that come before their records; NULL: 501 */
     const char *no_uploads;       /* what that says then; NULL: that this server takes none */

@@ -1,0 +1,259 @@
+/* command_desk.c - see command_desk.h. */
+#include "ingest/command_desk.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "base/port.h"
+#include "base/wipe.h"
+#include "store/orders.h"
+#include "store/roster.h"
+
+struct eds_command_desk {
+    struct eds_ledger *ledger; /* of the thread alone */
+    pthread_t thread;
+    pthread_mutex_t lock; /* for all below */
+    pthread_cond_t moved;
+    uint8_t seed[EDS_SEED_SIZE];
+    struct eds_command_question *first, **end;
+    size_t count;
+    bool stops;
+};
+
+/* Why an operator's word is not good now; NULL: it is. */
+static const char *fault_of(const struct eds_stored_order *stored,
+                            const struct eds_enrolment *operator_now, uint64_t now_ms)
+{
+    if (operator_now->state != EDS_DEVICE_ACTIVE)
+        return "its operator is not active any more";
+    for (uint32_t i = 0; i < operator_now->key_count; i++) {
+        const struct eds_enrolled_key *key = &operator_now->keys[i];
+
+        if (!eds_order_verify(&stored->word, &stored->order, key->public_key))
+            continue;
+        return eds_key_standing(key, now_ms, 0) == EDS_KEY_VALID
+                   ? NULL
+                   : "its operator's key is not valid any more";
+    }
+    return "its operator has not signed it";
+}
+
+/* Settles an order that no device is given. */
+static int32_t refuse(struct eds_ledger *ledger, const struct eds_order *order, const char *why,
+                      uint64_t now_ms, struct eds_error *err)
+{
+    char message[128];
+    struct eds_order_settling settling = {.device_id = order->device_id,
+                                          .counter = order->counter,
+                                          .result = EDS_ORDER_REFUSED,
+                                          .message = message,
+                                          .now_ms = now_ms};
+
+    snprintf(message, sizeof message, "command %" PRIu64 " is not given to the device: %s",
+             order->counter, why);
+    EDS_LOG(EDS_LOG_WARN, "command_refused", EDS_LOG_STRING("device_id", order->device_id),
+            EDS_LOG_NUMBER("counter", order->counter),
+            EDS_LOG_STRING("operator", order->operator_name), EDS_LOG_STRING("reason", why));
+    return ledger->orders->settle(ledger, &settling, err);
+}
+
+/* EDS_OK if the order is good, EDS_ERR_REFUSED after it was refused. */
+static int32_t check_word(struct eds_ledger *ledger, const struct eds_stored_order *stored,
+                          uint64_t now_ms, struct eds_error *err)
+{
+    struct eds_enrolment operator_now;
+    const char *fault;
+    int32_t rc = ledger->roster->find(ledger, EDS_ROLE_OPERATOR, stored->order.operator_name,
+                                      &operator_now, err);
+
+    if (rc == EDS_ERR_NOT_FOUND)
+        fault = "its operator is not registered";
+    else if (rc == EDS_OK)
+        fault = fault_of(stored, &operator_now, now_ms);
+    else
+        return rc;
+    if (fault == NULL)
+        return EDS_OK;
+    rc = refuse(ledger, &stored->order, fault, now_ms, err);
+    return rc == EDS_OK ? EDS_ERR_REFUSED : rc;
+}
+
+/* Whether the device may have orders at all: EDS_ERR_NOT_FOUND if not. */
+static int32_t check_device(struct eds_ledger *ledger, const char *id, struct eds_error *err)
+{
+    struct eds_enrolment device;
+    int32_t rc = ledger->roster->find(ledger, EDS_ROLE_DEVICE, id, &device, err);
+
+    if (rc == EDS_ERR_NOT_FOUND) /* it may be known by --device alone */
+        return EDS_OK;
+    if (rc == EDS_OK && (device.state == EDS_DEVICE_REVOKED || device.state == EDS_DEVICE_RETIRED))
+        return eds_error_set(err, EDS_ERR_NOT_FOUND, "device %s is %s", id,
+                             eds_device_state_name(device.state));
+    return rc;
+}
+
+/* Finds the device's next good order. */
+static int32_t find(struct eds_ledger *ledger, const char *device_id, uint64_t now_ms,
+                    struct eds_stored_order *out, struct eds_error *err)
+{
+    int32_t rc = ledger->orders->next(ledger, device_id, 0, now_ms, out, err);
+
+    if (rc == EDS_OK)
+        rc = check_device(ledger, device_id, err);
+    while (rc == EDS_OK) {
+        rc = check_word(ledger, out, now_ms, err);
+        if (rc != EDS_ERR_REFUSED)
+            return rc;
+        rc = ledger->orders->next(ledger, device_id, out->order.counter, now_ms, out, err);
+    }
+    return rc;
+}
+
+static int32_t answer(struct eds_ledger *ledger, struct eds_command_question *question,
+                      const uint8_t seed[EDS_SEED_SIZE])
+{
+    struct eds_signed_order *out = &question->signed_order;
+    uint64_t now_ms = eds_port_time_ms();
+    struct eds_stored_order stored;
+    int32_t rc = find(ledger, question->device_id, now_ms, &stored, &question->err);
+
+    if (rc != EDS_OK)
+        return rc;
+    if (stored.taken_ms == 0)
+        rc = ledger->orders->take(ledger, question->device_id, stored.order.counter, now_ms,
+                                  &question->err);
+    if (rc != EDS_OK)
+        return rc;
+    out->order = stored.order;
+    memcpy(out->nonce, question->nonce, sizeof out->nonce);
+    rc = eds_signed_order_sign(out, seed, &question->err);
+    if (rc == EDS_OK)
+        EDS_LOG(EDS_LOG_INFO, "command_given", EDS_LOG_STRING("device_id", question->device_id),
+                EDS_LOG_NUMBER("counter", stored.order.counter));
+    return rc;
+}
+
+static void *run(void *context)
+{
+    struct eds_command_desk *desk = context;
+    uint8_t seed[EDS_SEED_SIZE];
+
+    pthread_mutex_lock(&desk->lock);
+    for (;;) {
+        struct eds_command_question *question = desk->first;
+
+        if (question == NULL) {
+            if (desk->stops)
+                break;
+            pthread_cond_wait(&desk->moved, &desk->lock);
+            continue;
+        }
+        desk->first = question->next;
+        if (desk->first == NULL)
+            desk->end = &desk->first;
+        desk->count--;
+        memcpy(seed, desk->seed, sizeof seed);
+        pthread_mutex_unlock(&desk->lock);
+        question->rc = answer(desk->ledger, question, seed);
+        question->done(question);
+        pthread_mutex_lock(&desk->lock);
+    }
+    pthread_mutex_unlock(&desk->lock);
+    eds_wipe(seed, sizeof seed);
+    return NULL;
+}
+
+/* A key serves one role. */
+static int32_t check_key(struct eds_ledger *ledger, const uint8_t seed[EDS_SEED_SIZE],
+                         struct eds_error *err)
+{
+    uint8_t public_key[EDS_PUBLIC_KEY_SIZE];
+    struct eds_key_owner owner;
+    int32_t rc;
+
+    eds_ed25519_public_key(public_key, seed);
+    rc = ledger->roster->owner(ledger, public_key, &owner, err);
+    if (rc == EDS_OK)
+        return eds_error_set(err, EDS_ERR_USAGE,
+                             "the key for commands is registered for %s %s: give the server one of "
+                             "its own",
+                             eds_role_name(owner.role), owner.id);
+    return rc == EDS_ERR_NOT_FOUND ? EDS_OK : rc;
+}
+
+static void destroy(struct eds_command_desk *desk)
+{
+    desk->ledger->ops->close(desk->ledger);
+    pthread_cond_destroy(&desk->moved);
+    pthread_mutex_destroy(&desk->lock);
+    eds_wipe(desk->seed, sizeof desk->seed);
+    free(desk);
+}
+
+int32_t eds_command_desk_open(struct eds_command_desk **out, struct eds_ledger *ledger,
+                              const uint8_t seed[EDS_SEED_SIZE], struct eds_error *err)
+{
+    struct eds_command_desk *desk = calloc(1, sizeof *desk);
+    int32_t rc;
+
+    if (desk == NULL) {
+        ledger->ops->close(ledger);
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for a desk for commands");
+    }
+    desk->ledger = ledger;
+    desk->end = &desk->first;
+    memcpy(desk->seed, seed, sizeof desk->seed);
+    pthread_mutex_init(&desk->lock, NULL);
+    pthread_cond_init(&desk->moved, NULL);
+    rc = check_key(ledger, seed, err);
+    if (rc == EDS_OK && pthread_create(&desk->thread, NULL, run, desk) != 0)
+        rc = eds_error_set(err, EDS_ERR_IO, "no thread for a desk for commands");
+    if (rc != EDS_OK)
+        destroy(desk);
+    else
+        *out = desk;
+    return rc;
+}
+
+void eds_command_desk_set_key(struct eds_command_desk *desk, const uint8_t seed[EDS_SEED_SIZE])
+{
+    pthread_mutex_lock(&desk->lock);
+    memcpy(desk->seed, seed, sizeof desk->seed);
+    pthread_mutex_unlock(&desk->lock);
+}
+
+void eds_command_desk_ask(struct eds_command_desk *desk, struct eds_command_question *question)
+{
+    bool is_taken;
+
+    pthread_mutex_lock(&desk->lock);
+    is_taken = desk->count < EDS_QUESTIONS_MAX;
+    if (is_taken) {
+        question->next = NULL;
+        *desk->end = question;
+        desk->end = &question->next;
+        desk->count++;
+        pthread_cond_signal(&desk->moved);
+    }
+    pthread_mutex_unlock(&desk->lock);
+    if (is_taken)
+        return;
+    question->rc = eds_error_set(&question->err, EDS_ERR_BUSY, "too many ask for commands at once");
+    question->done(question);
+}
+
+void eds_command_desk_close(struct eds_command_desk *desk)
+{
+    if (desk == NULL)
+        return;
+    pthread_mutex_lock(&desk->lock);
+    desk->stops = true;
+    pthread_cond_signal(&desk->moved);
+    pthread_mutex_unlock(&desk->lock);
+    pthread_join(desk->thread, NULL);
+    destroy(desk);
+}
