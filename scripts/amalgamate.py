@@ -30,6 +30,7 @@ PUBLIC = ["edgesentry_bridge.h", "edgesentry/error.h", "edgesentry/blake3.h",
           "edgesentry/json.h",
           "edgesentry/update.h", "edgesentry/buffer_store.h", "edgesentry/sender.h",
           "edgesentry/buffer.h", "edgesentry/signer.h", "edgesentry/agent.h",
+          "edgesentry/commander.h",
           "edgesentry/flash.h", "edgesentry/forwarder.h"]
 # What a firmware without an OS has to bring, told to it there.
 PORTS = ["base/port.h", "base/log.h"]

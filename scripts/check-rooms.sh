@@ -36,6 +36,7 @@ declare -A public=(
     [edgesentry/json.h]=codec
     [edgesentry/update.h]=update
     [edgesentry/agent.h]=device
+    [edgesentry/commander.h]=device
     [edgesentry/buffer.h]=device
     [edgesentry/buffer_store.h]=device
     [edgesentry/flash.h]=device

@@ -24,6 +24,7 @@
 #define EDGESENTRY_AGENT_H
 
 #include "edgesentry/buffer.h"
+#include "edgesentry/command.h"
 #include "edgesentry/signer.h"
 
 #ifdef __cplusplus
@@ -125,6 +126,18 @@ int32_t eds_agent_record_many(struct eds_agent *agent, const struct eds_event *e
  *   text  UTF-8, at most 1000 bytes */
 int32_t eds_agent_note(struct eds_agent *agent, const char *kind, const char *text,
                        struct eds_error *err);
+
+/* eds_agent_answer records the answer to an order (edgesentry/command.h), as urgent as can
+ * be; from then on the buffer's head has its counter.  Errors as eds_agent_record. */
+int32_t eds_agent_answer(struct eds_agent *agent, const struct eds_order_answer *answer,
+                         const void *payload, size_t payload_size, struct eds_error *err);
+
+/* eds_agent_set_signer has the agent sign with another key from the next record on; the
+ * one before is the caller's again. */
+void eds_agent_set_signer(struct eds_agent *agent, struct eds_signer *signer);
+
+/* eds_agent_now_ms tells the Unix time that a record would get now. */
+uint64_t eds_agent_now_ms(struct eds_agent *agent);
 
 /* eds_agent_get_state fills *out. */
 void eds_agent_get_state(struct eds_agent *agent, struct eds_agent_state *out);

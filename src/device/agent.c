@@ -46,7 +46,8 @@ struct making {
     size_t count;
     struct eds_buffer_head head;
     uint64_t timestamp_ms;
-    size_t dropped; /* payloads that made way for a note */
+    size_t dropped;                        /* payloads that made way for a note */
+    const struct eds_order_answer *answer; /* to an order, the one event; NULL: it is none */
 };
 
 static int32_t check_config(const struct eds_agent_config *config, struct eds_error *err)
@@ -128,7 +129,10 @@ static int32_t set_reference(EdsAuditRecord *record, const struct making *making
 {
     char own[EDS_OBJECT_REF_SIZE];
 
-    if (object_ref == NULL) {
+    if (making->answer != NULL && !is_note) {
+        eds_order_answer_write(own, making->answer, making->agent->device_id, record->sequence);
+        object_ref = own;
+    } else if (object_ref == NULL) {
         eds_format(own, sizeof own, "%s%s/%llu",
                    is_note ? NOTE_REFERENCE : "edge:", making->agent->device_id,
                    (unsigned long long)record->sequence);
@@ -334,9 +338,10 @@ static int32_t record_all(struct making *making, const struct eds_event *events,
 }
 
 static int32_t record(struct eds_agent *agent, const struct eds_event *events, size_t count,
-                      bool are_notes, struct eds_entry *out, struct eds_error *err)
+                      bool are_notes, const struct eds_order_answer *answer, struct eds_entry *out,
+                      struct eds_error *err)
 {
-    struct making making = {.agent = agent};
+    struct making making = {.agent = agent, .answer = answer};
     struct agent_clock before;
     int32_t rc;
 
@@ -363,7 +368,7 @@ int32_t eds_agent_record_many(struct eds_agent *agent, const struct eds_event *e
     if (count == 0 || count > EDS_EVENTS_MAX)
         return eds_error_set(err, EDS_ERR_USAGE, "%zu events at once: 1 to %u are possible", count,
                              EDS_EVENTS_MAX);
-    return record(agent, events, count, false, out, err);
+    return record(agent, events, count, false, NULL, out, err);
 }
 
 int32_t eds_agent_record(struct eds_agent *agent, const void *payload, size_t payload_size,
@@ -375,7 +380,7 @@ int32_t eds_agent_record(struct eds_agent *agent, const void *payload, size_t pa
                               .object_ref = object_ref,
                               .priority = priority};
 
-    return record(agent, &event, 1, false, out, err);
+    return record(agent, &event, 1, false, NULL, out, err);
 }
 
 int32_t eds_agent_note(struct eds_agent *agent, const char *kind, const char *text,
@@ -392,7 +397,36 @@ int32_t eds_agent_note(struct eds_agent *agent, const char *kind, const char *te
     event.payload_size = format_note(json, sizeof json, kind, text);
     if (event.payload_size == 0)
         return eds_error_set(err, EDS_ERR_TOO_LARGE, "the note is too long");
-    return record(agent, &event, 1, true, NULL, err);
+    return record(agent, &event, 1, true, NULL, NULL, err);
+}
+
+int32_t eds_agent_answer(struct eds_agent *agent, const struct eds_order_answer *answer,
+                         const void *payload, size_t payload_size, struct eds_error *err)
+{
+    struct eds_event event = {
+        .payload = payload, .payload_size = payload_size, .priority = EDS_PRIORITY_ALARM};
+
+    return record(agent, &event, 1, false, answer, NULL, err);
+}
+
+void eds_agent_set_signer(struct eds_agent *agent, struct eds_signer *signer)
+{
+    eds_lock_take(&agent->lock);
+    agent->config.signer = signer;
+    eds_key_id(agent->key_id, signer->public_key);
+    eds_lock_give(&agent->lock);
+}
+
+uint64_t eds_agent_now_ms(struct eds_agent *agent)
+{
+    struct eds_buffer_head head;
+    struct agent_clock clock;
+
+    eds_lock_take(&agent->lock);
+    clock = agent->clock; /* a copy: what it finds is for the next record to tell */
+    find_head(agent, &head);
+    eds_lock_give(&agent->lock);
+    return eds_agent_clock_read(&clock, head.timestamp_ms).timestamp_ms;
 }
 
 void eds_agent_get_state(struct eds_agent *agent, struct eds_agent_state *out)
