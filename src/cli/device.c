@@ -5,14 +5,10 @@
 
 /* clang-format off: one a line, in the order of the help */
 static const struct eds_command *const device_children[] = {
-    &eds_device_add,     &eds_device_import,
-    &eds_device_export,  &eds_device_list,
-    &eds_device_show,    &eds_device_set,
-    &eds_device_rotate,  &eds_device_quarantine,
-    &eds_device_release, &eds_device_revoke,
-    &eds_device_retire,  &eds_device_close_gap,
-    &eds_device_gaps,    &eds_device_command,
-    &eds_device_commands, NULL,
+    &eds_device_add,     &eds_device_import,  &eds_device_export,   &eds_device_list,
+    &eds_device_show,    &eds_device_set,     &eds_device_rotate,   &eds_device_quarantine,
+    &eds_device_release, &eds_device_revoke,  &eds_device_retire,   &eds_device_close_gap,
+    &eds_device_gaps,    &eds_device_command, &eds_device_commands, NULL,
 };
 
 static const struct eds_command *const operator_children[] = {
