@@ -36,7 +36,7 @@ struct eds_order_outcome {
     char text[EDS_ORDER_TEXT_MAX]; /* for people: why it was refused, or what was found; UTF-8 */
 };
 
-/* A handler does one kind of order.  It fills *outcome and returns EDS_OK; any other
+/* An eds_order_handler does one kind of order.  It fills *outcome and returns EDS_OK; any other
  * code (with *err) means "not now": nothing is answered, and the order comes again. */
 typedef int32_t eds_order_handler(void *context, const struct eds_order *order,
                                   struct eds_order_outcome *outcome, struct eds_error *err);
