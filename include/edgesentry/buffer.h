@@ -66,6 +66,10 @@ int32_t eds_buffer_open_store(struct eds_buffer **out, struct eds_buffer_store *
  * stays. */
 void eds_buffer_close(struct eds_buffer *buffer);
 
+/* eds_buffer_set_limits puts other limits into effect.  EDS_OK, or EDS_ERR_USAGE. */
+int32_t eds_buffer_set_limits(struct eds_buffer *buffer, const struct eds_buffer_limits *limits,
+                              struct eds_error *err);
+
 /* eds_buffer_push keeps a signed record with its payload.  EDS_OK: it is there,
  * and in a durable store it stays there whatever happens to the power.
  *

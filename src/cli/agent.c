@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/wipe.h"
 #include "cli/agent_job.h"
+#include "cli/agent_orders.h"
 #include "cli/client_arg.h"
 #include "cli/commands.h"
 #include "cli/json_out.h"
@@ -80,6 +81,7 @@ static const struct eds_option options[] = {
      .check = eds_check_u64,
      .help = "At the end, how long to wait until everything is delivered"},
     {.name = "retry-dead", .help = "First send once more what the server refused before"},
+    EDS_OPTIONS_AGENT_ORDERS,
     EDS_OPTIONS_SERVICE_LOG,
     EDS_OPTION_SERVICE_JSON,
     EDS_OPTIONS_END,
@@ -121,6 +123,8 @@ struct agent_run {
     } gated;
     struct eds_forwarder *forwarder;
     struct eds_forwarder_counts counts;
+    struct eds_agent_settings settings;
+    struct eds_agent_orders *orders; /* NULL: nobody may command */
 };
 
 bool eds_agent_job_pause(struct eds_agent_job *job, int timeout_ms)
@@ -266,21 +270,6 @@ static int32_t open_signer(struct agent_run *run, const struct eds_args *args,
     return rc;
 }
 
-static int32_t open_buffer(struct agent_run *run, const struct eds_args *args,
-                           struct eds_error *err)
-{
-    const char *path = eds_args_text(args, "buffer");
-    struct eds_buffer_limits limits = {.size_max = eds_args_u64(args, "buffer-size-max"),
-                                       .age_max_ms = eds_args_u64(args, "buffer-age-max")};
-    char url[4096];
-    bool is_url = strncmp(path, "sqlite:", 7) == 0 || strncmp(path, "log:", 4) == 0;
-
-    limits.age_max_ms = limits.age_max_ms < UINT64_MAX / 1000 ? limits.age_max_ms * 1000 : 0;
-    if ((size_t)snprintf(url, sizeof url, "%s%s", is_url ? "" : "sqlite:", path) >= sizeof url)
-        return eds_error_set(err, EDS_ERR_USAGE, "--buffer is too long");
-    return eds_buffer_open(&run->job.buffer, url, &limits, err);
-}
-
 static int32_t open_agent(struct agent_run *run, const struct eds_args *args, struct eds_error *err)
 {
     struct eds_agent_config config = {
@@ -306,23 +295,6 @@ static int32_t open_agent(struct agent_run *run, const struct eds_args *args, st
         config.start = &start;
     }
     return rc == EDS_OK ? eds_agent_open(&run->job.agent, &config, err) : rc;
-}
-
-/* What the server refused waits again. */
-static int32_t revive(struct eds_buffer *buffer, struct eds_error *err)
-{
-    int32_t rc = EDS_OK;
-
-    while (rc == EDS_OK) {
-        struct eds_buffer_item *item;
-
-        rc = eds_buffer_next(buffer, NULL, 0, true, &item, err);
-        if (rc != EDS_OK)
-            break;
-        rc = eds_buffer_settle(buffer, item, EDS_SETTLE_REVIVE, NULL, err);
-        free(item);
-    }
-    return rc == EDS_ERR_NOT_FOUND ? EDS_OK : rc;
 }
 
 /* The agent's name at a broker, where no other client may have it. */
@@ -354,7 +326,7 @@ static int32_t start_forwarder(struct agent_run *run, const struct eds_args *arg
     int32_t rc = EDS_OK;
 
     if (eds_args_flag(args, "retry-dead"))
-        rc = revive(run->job.buffer, err);
+        rc = eds_agent_job_revive(run->job.buffer, err);
     if (rc != EDS_OK || client.url == NULL)
         return rc;
     rc = eds_client_arg_take(&client, args, err);
@@ -429,16 +401,32 @@ static int32_t work(struct agent_run *run, const struct eds_args *args, struct e
     return eds_agent_lines(&run->job, err);
 }
 
+/* What commands have set must not keep a device from recording. */
+static void load_settings(struct agent_run *run, const struct eds_args *args)
+{
+    struct eds_error err;
+
+    if (eds_agent_settings_load(&run->settings, eds_args_text(args, "buffer"), &err) != EDS_OK)
+        EDS_LOG(EDS_LOG_ERROR, "settings_ignored", EDS_LOG_STRING("reason", err.text));
+}
+
 static int32_t start(struct agent_run *run, const struct eds_args *args, struct eds_error *err)
 {
     int32_t rc = open_signer(run, args, err);
 
     if (rc == EDS_OK)
-        rc = open_buffer(run, args, err);
+        load_settings(run, args);
+    if (rc == EDS_OK)
+        rc = eds_agent_job_open_buffer(&run->job, &run->settings, err);
     if (rc == EDS_OK)
         rc = open_agent(run, args, err);
     if (rc == EDS_OK)
         rc = start_forwarder(run, args, err);
+    if (rc != EDS_OK)
+        return rc;
+    rc = eds_agent_orders_start(&run->orders, &run->job, &run->settings, &run->signer, err);
+    if (rc != EDS_OK)
+        eds_forwarder_stop(run->forwarder);
     return rc;
 }
 
@@ -467,6 +455,7 @@ static int run_agent(const struct eds_args *args)
     rc = start(&run, args, &err);
     if (rc == EDS_OK) {
         rc = work(&run, args, &err);
+        eds_agent_orders_stop(run.orders);
         finish(&run, args);
         code = summarize(&run, args);
     }

@@ -62,6 +62,26 @@ static int32_t load_head(void *context, const char *device_id, const struct eds_
     return EDS_OK;
 }
 
+static int32_t check(const struct eds_buffer_limits *limits, struct eds_error *err)
+{
+    if (limits->reserve_percent > EDS_RESERVE_PERCENT_MAX)
+        return eds_error_set(err, EDS_ERR_USAGE, "%u %% of a buffer for each class: 0 to %u can be",
+                             limits->reserve_percent, EDS_RESERVE_PERCENT_MAX);
+    return EDS_OK;
+}
+
+int32_t eds_buffer_set_limits(struct eds_buffer *buffer, const struct eds_buffer_limits *limits,
+                              struct eds_error *err)
+{
+    int32_t rc = check(limits, err);
+
+    lock(buffer);
+    if (rc == EDS_OK)
+        buffer->limits = *limits;
+    unlock(buffer);
+    return rc;
+}
+
 int32_t eds_buffer_open_store(struct eds_buffer **out, struct eds_buffer_store *store,
                               const struct eds_buffer_limits *limits, struct eds_error *err)
 {
@@ -77,10 +97,7 @@ int32_t eds_buffer_open_store(struct eds_buffer **out, struct eds_buffer_store *
     eds_lock_init(&buffer->lock);
     if (limits != NULL)
         buffer->limits = *limits;
-    rc = EDS_OK;
-    if (buffer->limits.reserve_percent > EDS_RESERVE_PERCENT_MAX)
-        rc = eds_error_set(err, EDS_ERR_USAGE, "%u %% of a buffer for each class: 0 to %u can be",
-                           buffer->limits.reserve_percent, EDS_RESERVE_PERCENT_MAX);
+    rc = check(&buffer->limits, err);
     if (rc == EDS_OK)
         rc = store->ops->heads(store, load_head, buffer, err);
     if (rc == EDS_OK)
