@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/wipe.h"
 #include "cli/agent_key.h"
+#include "cli/client_arg.h"
 #include "cli/device_arg.h"
 #include "edgesentry/commander.h"
 #include "transport/http_asker.h"
@@ -168,7 +169,8 @@ static bool ask(struct eds_agent_orders *orders)
     int32_t rc = eds_commander_ask(orders->commander, nonce, &err);
 
     if (rc == EDS_OK)
-        rc = eds_http_asker_ask(orders->asker, nonce, &signed_order, &err);
+        rc = eds_http_asker_ask(orders->asker, eds_args_text(orders->job->args, "device-id"), nonce,
+                                &signed_order, &err);
     if (rc == EDS_OK) {
         rc = eds_commander_take(orders->commander, &signed_order, &err);
         log_taken(rc, &signed_order.order, &err);
@@ -236,16 +238,19 @@ static int32_t open_commander(struct eds_agent_orders *orders, struct eds_error 
 static int32_t open_asker(struct eds_agent_orders *orders, struct eds_error *err)
 {
     const struct eds_args *args = orders->job->args;
-    struct eds_http_asker_config config = {.url = eds_args_text(args, "url"),
-                                           .ca_file = eds_args_text(args, "ca-file"),
-                                           .cert_file = eds_args_text(args, "client-cert"),
-                                           .key_file = eds_args_text(args, "client-key"),
-                                           .device_id = eds_args_text(args, "device-id"),
-                                           .timeout_ms = ASK_TIMEOUT_MS};
+    struct eds_http_client_config client = {.url = eds_args_text(args, "url")};
+    struct eds_http_asker_config config;
+    int32_t rc;
 
-    if (config.url == NULL)
+    if (client.url == NULL)
         return eds_error_set(err, EDS_ERR_USAGE, "--command-key needs --url: whom to ask");
-    return eds_http_asker_open(&orders->asker, &config, err);
+    rc = eds_client_arg_take(&client, args, err);
+    config = (struct eds_http_asker_config){.url = client.url,
+                                            .ca_file = client.ca_file,
+                                            .cert_file = client.cert_file,
+                                            .key_file = client.key_file,
+                                            .timeout_ms = ASK_TIMEOUT_MS};
+    return rc == EDS_OK ? eds_http_asker_open(&orders->asker, &config, err) : rc;
 }
 
 int32_t eds_agent_orders_start(struct eds_agent_orders **out, struct eds_agent_job *job,

@@ -156,6 +156,8 @@ static int32_t make_order(struct giving *g, struct eds_error *err)
     if (order->not_after_ms <= g->now_ms)
         return eds_error_set(err, EDS_ERR_USAGE, "--expires must be in the future");
     rc = eds_order_check(order, err);
+    if (rc != EDS_OK)
+        err->code = EDS_ERR_USAGE;
     return rc == EDS_OK ? EDS_OK : EDS_ERR_USAGE;
 }
 
@@ -300,11 +302,10 @@ const struct eds_command eds_device_command = {
         "signs it for this one question of the device, if the operator's signature is good still. "
         "The device does it once, and says so in a record of its chain: 'device commands' shows "
         "what came of it.\n\nAt most 16 commands wait for a device at a time. The settings of "
-        "config that 'eds audit agent' takes: command-poll (seconds), buffer-size-max (bytes), "
-        "buffer-age-max (seconds), log-level, and retry-dead=now. What a device does not know it "
-        "refuses.\n\nrotate-key has the device make a new key and report its public half, signed "
-        "with both. Register that ('device rotate'), and then let it use it (--set "
-        "use=PUBLIC_KEY_HEX).",
+        "config that 'eds audit agent' takes: command-poll and buffer-age-max (seconds), "
+        "buffer-size-max (bytes), and retry-dead=now. What a device does not know it "
+        "refuses.\n\nrotate-key has the device make a new key and report its public half. "
+        "Register that ('device rotate'), and then let it use it (--set use=PUBLIC_KEY_HEX).",
     .options = options,
     .positional = "device-id",
     .examples = examples,

@@ -8,13 +8,17 @@
 
 #include "base/hex.h"
 #include "edgesentry/json.h"
+#include "transport/curl_identity.h"
 
 #define PATH "/api/v1/commands"
 
+/* Three characters for each byte of the longest id. */
+#define QUESTION_SIZE (sizeof PATH + sizeof "?device=&nonce=" + 3 * EDS_DEVICE_ID_SIZE + 64)
+
 struct eds_http_asker {
     CURL *easy;
-    char *url; /* with the device, and room for a nonce at its end */
-    size_t nonce_at;
+    char *url;      /* up to the path, and room for that and the question */
+    char *question; /* in url */
     char curl_error[CURL_ERROR_SIZE];
     char answer[EDS_JSON_SIGNED_ORDER_SIZE_MAX];
     size_t answer_size;
@@ -50,20 +54,30 @@ static size_t base_size(const char *url)
 static int32_t make_url(struct eds_http_asker *asker, const struct eds_http_asker_config *config,
                         struct eds_error *err)
 {
-    char *device = curl_easy_escape(asker->easy, config->device_id, 0);
-    size_t size = base_size(config->url), room;
+    size_t size = base_size(config->url);
+
+    asker->url = malloc(size + QUESTION_SIZE);
+    if (asker->url == NULL)
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for an HTTP client");
+    memcpy(asker->url, config->url, size);
+    asker->question = asker->url + size;
+    return EDS_OK;
+}
+
+static int32_t set_question(struct eds_http_asker *asker, const char *device_id,
+                            const uint8_t nonce[EDS_NONCE_SIZE], struct eds_error *err)
+{
+    char *device = curl_easy_escape(asker->easy, device_id, 0);
+    char digits[2 * EDS_NONCE_SIZE + 1];
 
     if (device == NULL)
         return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for an HTTP client");
-    room = size + sizeof PATH + strlen(device) + sizeof "?device=&nonce=" + 2 * EDS_NONCE_SIZE;
-    asker->url = malloc(room);
-    if (asker->url != NULL)
-        asker->nonce_at = (size_t)snprintf(
-            asker->url, room, "%.*s" PATH "?device=%s&nonce=", (int)size, config->url, device);
+    eds_hex_encode(digits, nonce, EDS_NONCE_SIZE);
+    snprintf(asker->question, QUESTION_SIZE, PATH "?device=%s&nonce=%s", device, digits);
     curl_free(device);
-    return asker->url != NULL
-               ? EDS_OK
-               : eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for an HTTP client");
+    if (curl_easy_setopt(asker->easy, CURLOPT_URL, asker->url) != CURLE_OK)
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for an HTTP client");
+    return EDS_OK;
 }
 
 static int32_t set_options(struct eds_http_asker *asker, const struct eds_http_asker_config *config,
@@ -85,13 +99,9 @@ static int32_t set_options(struct eds_http_asker *asker, const struct eds_http_a
     SET(CURLOPT_ERRORBUFFER, asker->curl_error);
     SET(CURLOPT_WRITEFUNCTION, take_answer);
     SET(CURLOPT_WRITEDATA, asker);
-    if (config->ca_file != NULL)
-        SET(CURLOPT_CAINFO, config->ca_file);
-    if (config->cert_file != NULL)
-        SET(CURLOPT_SSLCERT, config->cert_file);
-    if (config->key_file != NULL)
-        SET(CURLOPT_SSLKEY, config->key_file);
 #undef SET
+    if (code == CURLE_OK)
+        code = eds_curl_set_identity(easy, config->ca_file, config->cert_file, config->key_file);
     if (code != CURLE_OK)
         return eds_error_set(err, EDS_ERR_NO_MEMORY, "cannot set up an HTTP client: %s",
                              curl_easy_strerror(code));
@@ -155,18 +165,19 @@ static int32_t judge(struct eds_http_asker *asker, long status, struct eds_signe
     }
 }
 
-int32_t eds_http_asker_ask(struct eds_http_asker *asker, const uint8_t nonce[EDS_NONCE_SIZE],
-                           struct eds_signed_order *out, struct eds_error *err)
+int32_t eds_http_asker_ask(struct eds_http_asker *asker, const char *device_id,
+                           const uint8_t nonce[EDS_NONCE_SIZE], struct eds_signed_order *out,
+                           struct eds_error *err)
 {
+    int32_t rc = set_question(asker, device_id, nonce, err);
     CURLcode code;
     long status = 0;
 
-    eds_hex_encode(asker->url + asker->nonce_at, nonce, EDS_NONCE_SIZE);
+    if (rc != EDS_OK)
+        return rc;
     asker->answer_size = 0;
     asker->curl_error[0] = '\0';
-    code = curl_easy_setopt(asker->easy, CURLOPT_URL, asker->url);
-    if (code == CURLE_OK)
-        code = curl_easy_perform(asker->easy);
+    code = curl_easy_perform(asker->easy);
     if (code != CURLE_OK)
         return eds_error_set(err, EDS_ERR_IO, "no answer to a question for commands: %s",
                              asker->curl_error[0] != '\0' ? asker->curl_error

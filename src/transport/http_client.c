@@ -17,6 +17,7 @@
 
 #include "base/backoff.h"
 #include "base/hex.h"
+#include "transport/curl_identity.h"
 #include "transport/http_client_impl.h"
 
 #define INGEST_PATH        "/api/v1/ingest"
@@ -165,15 +166,6 @@ static int32_t check_files(const struct eds_http_client_config *config, struct e
     return EDS_OK;
 }
 
-/* OpenSSL asks on the terminal for the passphrase of an encrypted key, unless there is
- * one.  With GnuTLS there must be none: it would take a plain key for an encrypted one. */
-static bool asks_for_passphrases(void)
-{
-    const char *library = curl_version_info(CURLVERSION_NOW)->ssl_version;
-
-    return library != NULL && strstr(library, "OpenSSL") != NULL;
-}
-
 static int32_t set_options(struct eds_http_client *client,
                            const struct eds_http_client_config *config, struct eds_error *err)
 {
@@ -195,15 +187,9 @@ static int32_t set_options(struct eds_http_client *client,
     SET(CURLOPT_ERRORBUFFER, client->curl_error);
     SET(CURLOPT_WRITEFUNCTION, take_answer);
     SET(CURLOPT_WRITEDATA, client);
-    if (config->ca_file != NULL)
-        SET(CURLOPT_CAINFO, config->ca_file);
-    if (config->cert_file != NULL) {
-        SET(CURLOPT_SSLCERT, config->cert_file);
-        SET(CURLOPT_SSLKEY, config->key_file != NULL ? config->key_file : config->cert_file);
-        if (asks_for_passphrases())
-            SET(CURLOPT_KEYPASSWD, "");
-    }
 #undef SET
+    if (code == CURLE_OK)
+        code = eds_curl_set_identity(easy, config->ca_file, config->cert_file, config->key_file);
     if (code != CURLE_OK)
         return eds_error_set(err, EDS_ERR_NO_MEMORY, "cannot set up the HTTP client: %s",
                              curl_easy_strerror(code));
