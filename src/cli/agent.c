@@ -16,6 +16,7 @@
 #include "base/wipe.h"
 #include "cli/agent_job.h"
 #include "cli/agent_orders.h"
+#include "cli/buffer_arg.h"
 #include "cli/client_arg.h"
 #include "cli/commands.h"
 #include "cli/json_out.h"
@@ -326,7 +327,7 @@ static int32_t start_forwarder(struct agent_run *run, const struct eds_args *arg
     int32_t rc = EDS_OK;
 
     if (eds_args_flag(args, "retry-dead"))
-        rc = eds_agent_job_revive(run->job.buffer, err);
+        rc = eds_buffer_arg_revive(run->job.buffer, err);
     if (rc != EDS_OK || client.url == NULL)
         return rc;
     rc = eds_client_arg_take(&client, args, err);
@@ -417,7 +418,9 @@ static int32_t start(struct agent_run *run, const struct eds_args *args, struct 
     if (rc == EDS_OK)
         load_settings(run, args);
     if (rc == EDS_OK)
-        rc = eds_agent_job_open_buffer(&run->job, &run->settings, err);
+        rc = eds_buffer_arg_open(&run->job.buffer, args, err);
+    if (rc == EDS_OK)
+        eds_agent_job_set_limits(&run->job, &run->settings);
     if (rc == EDS_OK)
         rc = open_agent(run, args, err);
     if (rc == EDS_OK)

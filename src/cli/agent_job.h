@@ -42,14 +42,10 @@ int32_t eds_agent_spool(struct eds_agent_job *job, const char *directory, struct
 void eds_agent_job_trouble(struct eds_agent_job *job, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-/* eds_agent_job_open_buffer opens the buffer that args name.  eds_agent_job_set_limits has the
- * buffer take what the settings say, or else the command line; eds_agent_job_revive lets what the
- * server refused wait again. */
+/* eds_agent_job_set_limits has the buffer take what the settings say, or else the command
+ * line. */
 struct eds_agent_settings;
-int32_t eds_agent_job_open_buffer(struct eds_agent_job *job,
-                                  const struct eds_agent_settings *settings, struct eds_error *err);
 void eds_agent_job_set_limits(struct eds_agent_job *job, const struct eds_agent_settings *settings);
-int32_t eds_agent_job_revive(struct eds_buffer *buffer, struct eds_error *err);
 
 /* eds_agent_job_pause waits, unless a signal comes: then true. */
 bool eds_agent_job_pause(struct eds_agent_job *job, int timeout_ms);

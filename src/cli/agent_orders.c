@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/wipe.h"
 #include "cli/agent_key.h"
+#include "cli/buffer_arg.h"
 #include "cli/client_arg.h"
 #include "cli/device_arg.h"
 #include "edgesentry/commander.h"
@@ -76,7 +77,7 @@ static int32_t report_status(void *context, const struct eds_order *order,
 static int32_t apply(struct eds_agent_orders *orders, bool retries_dead, struct eds_error *err)
 {
     eds_agent_job_set_limits(orders->job, orders->settings);
-    return retries_dead ? eds_agent_job_revive(orders->job->buffer, err) : EDS_OK;
+    return retries_dead ? eds_buffer_arg_revive(orders->job->buffer, err) : EDS_OK;
 }
 
 /* What was saved under this counter was applied, or is by the agent's start. */
@@ -238,12 +239,15 @@ static int32_t open_commander(struct eds_agent_orders *orders, struct eds_error 
 static int32_t open_asker(struct eds_agent_orders *orders, struct eds_error *err)
 {
     const struct eds_args *args = orders->job->args;
-    struct eds_http_client_config client = {.url = eds_args_text(args, "url")};
+    const char *url = eds_args_text(args, "command-url");
+    struct eds_http_client_config client = {.url = url != NULL ? url : eds_args_text(args, "url")};
     struct eds_http_asker_config config;
     int32_t rc;
 
-    if (client.url == NULL)
-        return eds_error_set(err, EDS_ERR_USAGE, "--command-key needs --url: whom to ask");
+    if (client.url == NULL || strncmp(client.url, "http", 4) != 0)
+        return eds_error_set(err, EDS_ERR_USAGE,
+                             "--command-key needs a server to ask over HTTP: --url, or "
+                             "--command-url beside a broker's --url");
     rc = eds_client_arg_take(&client, args, err);
     config = (struct eds_http_asker_config){.url = client.url,
                                             .ca_file = client.ca_file,

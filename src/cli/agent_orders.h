@@ -11,6 +11,9 @@
      .repeatable = true,                                                                           \
      .help = "Ask the server for commands, and do those that this key has signed; once for each "  \
              "key"},                                                                               \
+        {.name = "command-url",                                                                    \
+         .value = "URL",                                                                           \
+         .help = "Where to ask, https://HOST:PORT, if not at --url"},                              \
     {                                                                                              \
         .name = "command-poll", .value = "SECONDS", .fallback = "60", .check = eds_check_u64,      \
         .help = "How often to ask, a fifth sooner or later"                                        \

@@ -13,6 +13,7 @@
 #include "base/utf8.h"
 #include "edgesentry/json.h"
 
+#define REPEAT_AT   3u
 #define REPORT_SIZE (6u * EDS_ORDER_TEXT_MAX + 256u) /* bytes; of an answer's JSON */
 
 struct eds_commander {
@@ -20,8 +21,9 @@ struct eds_commander {
     char device_id[EDS_DEVICE_ID_SIZE];
     uint8_t keys[EDS_COMMANDER_KEYS_MAX][EDS_PUBLIC_KEY_SIZE];
     uint8_t nonce[EDS_NONCE_SIZE];
-    bool is_asking;    /* nonce is that of a question without an answer yet */
-    uint64_t repeated; /* the order whose answer was given a second time */
+    bool is_asking; /* nonce is that of a question without an answer yet */
+    uint64_t again; /* the order that came again after its answer */
+    unsigned times; /* so often, while nothing waited to be delivered */
 };
 
 static int32_t check_config(const struct eds_commander_config *config, struct eds_error *err)
@@ -142,16 +144,18 @@ static int32_t obey(struct eds_commander *commander, const struct eds_order *ord
     return rc == EDS_OK ? record_answer(commander, order, &outcome, err) : rc;
 }
 
-/* An order that was answered comes again: mostly because the answer still waits to be
- * delivered, once in years because the server was cut off while it took it.  So it is
- * answered a second time, and no third. */
+/* An order that was answered comes again: mostly because the answer is still on its way,
+ * here or at a gateway; once in years because the server was cut off while it took it.
+ * So it is answered a second time, at the third such time, and then no more. */
 static int32_t repeat(struct eds_commander *commander, const struct eds_order *order,
                       struct eds_error *err)
 {
-    if (commander->repeated == order->counter || !eds_buffer_is_empty(commander->config.buffer))
+    if (commander->again != order->counter)
+        commander->times = 0;
+    commander->again = order->counter;
+    if (!eds_buffer_is_empty(commander->config.buffer) || ++commander->times != REPEAT_AT)
         return eds_error_set(err, EDS_ERR_EXISTS, "command %llu was answered before",
                              (unsigned long long)order->counter);
-    commander->repeated = order->counter;
     return refuse(commander, order,
                   "it was answered before: an earlier record of this chain says "
                   "how",

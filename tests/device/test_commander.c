@@ -248,14 +248,19 @@ static void test_again(void **state)
     for (int i = 0; i < 3; i++)
         assert_int_equal(command(commander, order_of(1), &err), EDS_ERR_EXISTS);
     drain(bench->buffer);
+    for (int i = 0; i < 2; i++) /* it may be at a gateway yet */
+        assert_int_equal(command(commander, order_of(1), &err), EDS_ERR_EXISTS);
     assert_int_equal(command(commander, order_of(1), &err), EDS_OK);
     assert_int_equal(eds_buffer_len(bench->buffer), 1);
     drain(bench->buffer);
-    assert_int_equal(command(commander, order_of(1), &err), EDS_ERR_EXISTS);
+    for (int i = 0; i < 5; i++)
+        assert_int_equal(command(commander, order_of(1), &err), EDS_ERR_EXISTS);
     assert_true(eds_buffer_is_empty(bench->buffer));
     eds_commander_close(commander);
     bench_restart(bench); /* it is known after a restart, too */
     commander = open_commander(bench, &doing);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(command(commander, order_of(1), &err), EDS_ERR_EXISTS);
     assert_int_equal(command(commander, order_of(1), &err), EDS_OK);
     assert_int_equal(err.code, EDS_ERR_REFUSED);
     assert_int_equal(command(commander, order_of(2), &err), EDS_OK);
