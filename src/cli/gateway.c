@@ -142,6 +142,8 @@ static const char *find_fault(const struct eds_args *args, char text[160])
         return "nobody could send: --addr is off, and there is no broker";
     if (eds_args_is_set(args, "client-cert") != eds_args_is_set(args, "client-key"))
         return "--client-cert and --client-key go together";
+    if (eds_args_is_set(args, "password-file") && !eds_args_is_set(args, "user"))
+        return "--password-file needs --user";
     if (eds_args_flag(args, "verify-early") && !has_devices)
         return "--verify-early needs --device or --devices-file";
     if (!eds_args_flag(args, "verify-early") && has_devices)

@@ -1,18 +1,19 @@
 /* gateway_upstream.c - see gateway_upstream.h. */
 #include "cli/gateway_upstream.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "base/backoff.h"
 #include "base/log.h"
 #include "cli/buffer_arg.h"
 #include "cli/say.h"
 #include "cli/sender.h"
 
 #define LINES_PER_SECOND 20u /* of refused records, and of devices that have to wait */
-#define FIELD_SIZE       (EDS_ROUTE_TAGS_SIZE + sizeof EDS_ROUTE_GATEWAY_FIELD + 2u)
 #define NS_PER_MS        1000000u
 
 int32_t eds_upstream_check_senders(const char *text, struct eds_error *err)
@@ -75,28 +76,38 @@ static int32_t read_route(struct eds_route *route, const struct eds_args *args,
     return rc;
 }
 
+/* What a broker knows each sender by: no two clients may have the same name there. */
+static void name_clients(struct eds_upstream *upstream, size_t count)
+{
+    uint32_t random = eds_random_between(0, INT32_MAX);
+
+    for (size_t i = 0; i < count; i++)
+        if (upstream->route.gateway[0] != '\0')
+            snprintf(upstream->clients[i], sizeof upstream->clients[i], "%s-%zu",
+                     upstream->route.gateway, i + 1);
+        else
+            snprintf(upstream->clients[i], sizeof upstream->clients[i],
+                     "eds-gateway-%08" PRIx32 "-%zu", random, i + 1);
+}
+
 static int32_t open_senders(struct eds_upstream *upstream, const struct eds_args *args,
                             struct eds_error *err)
 {
     size_t wanted = (size_t)strtoull(eds_args_text(args, "senders"), NULL, 10);
-    char gateway[FIELD_SIZE], tags[FIELD_SIZE];
-    const char *fields[3] = {NULL}, **next = fields;
     struct eds_sender_config config = {.url = eds_args_text(args, "url"),
                                        .ca_file = eds_args_text(args, "ca-file"),
                                        .cert_file = eds_args_text(args, "client-cert"),
                                        .key_file = eds_args_text(args, "client-key"),
-                                       .fields = fields};
+                                       .route = &upstream->route,
+                                       .user = eds_args_text(args, "user"),
+                                       .password_file = eds_args_text(args, "password-file")};
     int32_t rc = EDS_OK;
 
     if (config.key_file != NULL)
         eds_warn_if_readable(config.key_file);
-    snprintf(gateway, sizeof gateway, EDS_ROUTE_GATEWAY_FIELD ": %s", upstream->route.gateway);
-    snprintf(tags, sizeof tags, EDS_ROUTE_TAGS_FIELD ": %s", upstream->route.tags);
-    if (upstream->route.gateway[0] != '\0')
-        *next++ = gateway;
-    if (upstream->route.tags[0] != '\0')
-        *next++ = tags;
+    name_clients(upstream, wanted);
     while (rc == EDS_OK && upstream->sender_count < wanted) {
+        config.client_id = upstream->clients[upstream->sender_count];
         rc = eds_sender_open(&upstream->senders[upstream->sender_count], &config, err);
         upstream->sender_count += rc == EDS_OK;
     }

@@ -18,7 +18,8 @@ int32_t eds_upstream_check_senders(const char *text, struct eds_error *err);
     {.name = "url",                                                                                \
      .value = "URL",                                                                               \
      .required = true,                                                                             \
-     .help = "The server, https://HOST:PORT or http://HOST:PORT"},                                 \
+     .help = "The server, https://HOST:PORT or http://HOST:PORT, or its broker, "                  \
+             "mqtts://BROKER:PORT/TOPIC or mqtt://..."},                                           \
         {.name = "ca-file",                                                                        \
          .value = "FILE",                                                                          \
          .help = "PEM file of who vouches for an https server, instead of the system's"},          \
@@ -26,6 +27,10 @@ int32_t eds_upstream_check_senders(const char *text, struct eds_error *err);
          .value = "FILE",                                                                          \
          .help = "PEM file of the certificate by which the server knows this gateway"},            \
         {.name = "client-key", .value = "FILE", .help = "PEM file of its private key"},            \
+        {.name = "user", .value = "USER", .help = "User name for the server's broker"},            \
+        {.name = "password-file",                                                                  \
+         .value = "FILE",                                                                          \
+         .help = "File with the user's password on its first line"},                               \
         {.name = "senders",                                                                        \
          .value = "COUNT",                                                                         \
          .fallback = "4",                                                                          \
@@ -49,6 +54,7 @@ int32_t eds_upstream_check_senders(const char *text, struct eds_error *err);
 struct eds_upstream {
     struct eds_buffer *buffer; /* the caller's */
     struct eds_route route;
+    char clients[EDS_UPSTREAM_SENDERS_MAX][EDS_ROUTE_GATEWAY_SIZE + 16];
     struct eds_sender *senders[EDS_UPSTREAM_SENDERS_MAX];
     size_t sender_count;
     struct eds_forwarder *forwarder;

@@ -4,6 +4,7 @@
  * after ten minutes. */
 
 #include <assert.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -203,20 +204,45 @@ static void close_sender(struct eds_sender *sender)
     free(http);
 }
 
+/* A route as fields of a request's head. */
+struct route_fields {
+    char gateway[sizeof EDS_ROUTE_GATEWAY_FIELD + 2 + EDS_ROUTE_GATEWAY_SIZE];
+    char tags[sizeof EDS_ROUTE_TAGS_FIELD + 2 + EDS_ROUTE_TAGS_SIZE];
+    const char *lines[3]; /* up to a NULL */
+};
+
+static void make_fields(struct route_fields *fields, const struct eds_route *route)
+{
+    size_t count = 0;
+
+    if (route != NULL && route->gateway[0] != '\0') {
+        snprintf(fields->gateway, sizeof fields->gateway, EDS_ROUTE_GATEWAY_FIELD ": %s",
+                 route->gateway);
+        fields->lines[count++] = fields->gateway;
+    }
+    if (route != NULL && route->tags[0] != '\0') {
+        snprintf(fields->tags, sizeof fields->tags, EDS_ROUTE_TAGS_FIELD ": %s", route->tags);
+        fields->lines[count++] = fields->tags;
+    }
+    fields->lines[count] = NULL;
+}
+
 int32_t eds_http_sender_open(struct eds_sender **out, const struct eds_sender_config *config,
                              struct eds_error *err)
 {
     size_t batch_max = config->batch_max > 0 ? config->batch_max : BATCH;
+    struct route_fields fields;
     struct eds_http_client_config client = {.url = config->url,
                                             .attempt_max = 1,
                                             .ca_file = config->ca_file,
                                             .cert_file = config->cert_file,
                                             .key_file = config->key_file,
-                                            .fields = config->fields,
+                                            .fields = fields.lines,
                                             .many_max = batch_max};
     struct http_sender *http = calloc(1, sizeof *http);
     int32_t rc;
 
+    make_fields(&fields, config->route);
     if (http == NULL)
         return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for a sender");
     http->own.sender =

@@ -168,6 +168,7 @@ int32_t eds_mqtt_sender_open(struct eds_sender **out, const struct eds_sender_co
         .port = has_tls ? PORT_TLS : PORT,
         .client_id = config->client_id,
         .user = config->user,
+        .route = config->route,
         .has_tls = has_tls,
         .ca_file = config->ca_file,
         .cert_file = config->cert_file,

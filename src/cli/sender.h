@@ -3,13 +3,14 @@
 #define EDS_CLI_SENDER_H
 
 #include "edgesentry/sender.h"
+#include "transport/route.h"
 
 struct eds_sender_config {
     const char *url;     /* http[s]://HOST[:PORT][/PATH] or mqtt[s]://BROKER[:PORT][/TOPIC] */
     const char *ca_file; /* who vouches for the other side; NULL: the system's */
     const char *cert_file, *key_file; /* PEM; who we are; NULL: nobody */
     size_t batch_max;                 /* records at once; 0: as suits the way */
-    const char *const *fields;        /* HTTP alone: as of the HTTP client; not kept; or NULL */
+    const struct eds_route *route;    /* what a gateway says of itself; outlives it; or NULL */
     /* MQTT alone: */
     const char *client_id;     /* at the broker; see transport/mqtt_publisher.h */
     const char *user;          /* NULL: none */

@@ -355,6 +355,19 @@ static int32_t ensure_connection(struct eds_mqtt_publisher *publisher, struct ed
     return rc;
 }
 
+static int add_route(mosquitto_property **properties, const struct eds_route *route)
+{
+    int rc = MOSQ_ERR_SUCCESS;
+
+    if (route->gateway[0] != '\0')
+        rc = mosquitto_property_add_string_pair(properties, MQTT_PROP_USER_PROPERTY,
+                                                EDS_ROUTE_GATEWAY_FIELD, route->gateway);
+    if (rc == MOSQ_ERR_SUCCESS && route->tags[0] != '\0')
+        rc = mosquitto_property_add_string_pair(properties, MQTT_PROP_USER_PROPERTY,
+                                                EDS_ROUTE_TAGS_FIELD, route->tags);
+    return rc;
+}
+
 static void publish(struct eds_mqtt_publisher *publisher, struct eds_mqtt_post *post)
 {
     mosquitto_property *properties = NULL;
@@ -369,6 +382,8 @@ static void publish(struct eds_mqtt_publisher *publisher, struct eds_mqtt_post *
         if (rc == MOSQ_ERR_SUCCESS)
             rc = mosquitto_property_add_binary(&properties, MQTT_PROP_CORRELATION_DATA,
                                                post->correlation, sizeof post->correlation);
+        if (rc == MOSQ_ERR_SUCCESS && publisher->config.route != NULL)
+            rc = add_route(&properties, publisher->config.route);
     }
     if (rc == MOSQ_ERR_SUCCESS)
         rc = mosquitto_publish_v5(publisher->mosquitto, &post->message_id, publisher->config.topic,

@@ -13,6 +13,7 @@
 #define EDS_TRANSPORT_MQTT_PUBLISHER_H
 
 #include "edgesentry/json.h"
+#include "transport/route.h"
 
 #define EDS_MQTT_CORRELATION_SIZE 16u /* bytes */
 
@@ -29,6 +30,7 @@ struct eds_mqtt_publisher_config {
     bool has_tls;                     /* with all that is below */
     const char *ca_file;              /* who vouches for the broker, PEM; NULL: the system's */
     const char *cert_file, *key_file; /* ours, PEM; both or none */
+    const struct eds_route *route;    /* in user properties with MQTT 5; NULL: nothing */
     unsigned connect_ms;              /* until the broker has accepted us; 0: 10 s */
     unsigned answer_ms;               /* until all answers are there; 0: 30 s */
 };

@@ -305,6 +305,32 @@ def by_mqtt(folder):
         check_delivered(folder, device)
 
 
+def to_a_broker(folder):
+    """The server is behind a broker: its answers count, and not the broker's."""
+    from mqtt_lab import Broker, MqttServer, need_mosquitto
+    need_mosquitto()
+    broker = Broker(folder / "broker")
+    lifts = [Lift(f"lift-{n}", n) for n in range(3)]
+    gateway = Gateway(folder / "gateway", f"mqtt://127.0.0.1:{broker.port}/site/ingest",
+                      "--gateway-id", "harbour-3", "--tag", "site=harbour", "--senders", "2")
+    connection = Connection(gateway.port)
+    for _ in range(10):
+        for lift in lifts:
+            assert connection.post(lift.next())[0] == 202
+    assert gateway.metrics()["edgesentry_buffer_records"] == 30
+    server = MqttServer(folder, broker.port, [lift.argument() for lift in lifts], "--topic",
+                        "site/ingest", "--admin-addr", "off", "--log-level", "debug")
+    gateway.await_drained()
+    gateway.end()
+    accepted = [line for line in server.lines().splitlines() if "event=record_accepted" in line]
+    assert len(accepted) == 30
+    assert all(' gateway=harbour-3 tags="site=harbour" ' in line for line in accepted), accepted[0]
+    server.end()
+    broker.close()
+    for lift in lifts:
+        check_delivered(folder, lift)
+
+
 def with_certificates(folder):
     """Devices show the gateway theirs, and it shows the server its own."""
     from certificates import Authority
@@ -370,7 +396,8 @@ def main():
     bridge()
     scenes = [(server_away, "sqlite:"), (server_away, "log:"), (labels,), (batches,), (payloads_apart,),
               (refused_upstream,), (full_buffer,), (early_verification,), (with_certificates,),
-              (command_line,), (a_fleet,), (by_mqtt,)]
+              (command_line,), (a_fleet,), (by_mqtt,),
+              (to_a_broker,)]
     only = sys.argv[1:]
     for scene, *more in scenes:
         if only and scene.__name__ not in only:
