@@ -122,24 +122,6 @@ int32_t eds_json_gaps_decode(const char *text, size_t size,
     return c.rc;
 }
 
-static void put_text(struct eds_json_writer *w, const char *name, const char *text, size_t size)
-{
-    eds_writer_name(w, name);
-    eds_writer_terminated(w, (const uint8_t *)text, size);
-}
-
-static void put_number(struct eds_json_writer *w, const char *name, uint64_t number)
-{
-    eds_writer_name(w, name);
-    eds_writer_u64(w, number);
-}
-
-static void put_hex(struct eds_json_writer *w, const char *name, const uint8_t *bytes, size_t size)
-{
-    eds_writer_name(w, name);
-    eds_writer_hex(w, bytes, size);
-}
-
 size_t eds_json_gap_encode(char *out, size_t out_size, const struct eds_gap *gap,
                            enum eds_json_style style, unsigned indent)
 {
@@ -147,16 +129,16 @@ size_t eds_json_gap_encode(char *out, size_t out_size, const struct eds_gap *gap
 
     eds_writer_begin(&w, out, out_size, style == EDS_JSON_PRETTY, indent);
     eds_writer_open(&w, '{');
-    put_text(&w, "device_id", gap->device_id, sizeof gap->device_id);
-    put_number(&w, "last_sequence", gap->last_sequence);
-    put_hex(&w, "last_record_hash", gap->last_record_hash, EDS_HASH_SIZE);
-    put_number(&w, "resume_sequence", gap->resume_sequence);
-    put_hex(&w, "resume_hash", gap->resume_hash, EDS_HASH_SIZE);
-    put_number(&w, "closed_ms", gap->closed_ms);
-    put_text(&w, "operator", gap->operator_name, sizeof gap->operator_name);
-    put_text(&w, "reason", gap->reason, sizeof gap->reason);
-    put_hex(&w, "key_id", gap->key_id, EDS_KEY_ID_SIZE);
-    put_hex(&w, "signature", gap->signature, EDS_SIGNATURE_SIZE);
+    eds_writer_text_field(&w, "device_id", gap->device_id, sizeof gap->device_id);
+    eds_writer_u64_field(&w, "last_sequence", gap->last_sequence);
+    eds_writer_hex_field(&w, "last_record_hash", gap->last_record_hash, EDS_HASH_SIZE);
+    eds_writer_u64_field(&w, "resume_sequence", gap->resume_sequence);
+    eds_writer_hex_field(&w, "resume_hash", gap->resume_hash, EDS_HASH_SIZE);
+    eds_writer_u64_field(&w, "closed_ms", gap->closed_ms);
+    eds_writer_text_field(&w, "operator", gap->operator_name, sizeof gap->operator_name);
+    eds_writer_text_field(&w, "reason", gap->reason, sizeof gap->reason);
+    eds_writer_hex_field(&w, "key_id", gap->key_id, EDS_KEY_ID_SIZE);
+    eds_writer_hex_field(&w, "signature", gap->signature, EDS_SIGNATURE_SIZE);
     eds_writer_close(&w, '}');
     return eds_writer_end(&w);
 }

@@ -110,24 +110,6 @@ int32_t eds_json_signed_order_decode(struct eds_signed_order *out, const char *t
     return c.rc;
 }
 
-static void put_text(struct eds_json_writer *w, const char *name, const char *text, size_t size)
-{
-    eds_writer_name(w, name);
-    eds_writer_terminated(w, (const uint8_t *)text, size);
-}
-
-static void put_number(struct eds_json_writer *w, const char *name, uint64_t number)
-{
-    eds_writer_name(w, name);
-    eds_writer_u64(w, number);
-}
-
-static void put_hex(struct eds_json_writer *w, const char *name, const uint8_t *bytes, size_t size)
-{
-    eds_writer_name(w, name);
-    eds_writer_hex(w, bytes, size);
-}
-
 size_t eds_json_signed_order_encode(char *out, size_t out_size,
                                     const struct eds_signed_order *signed_order)
 {
@@ -136,17 +118,17 @@ size_t eds_json_signed_order_encode(char *out, size_t out_size,
 
     eds_writer_begin(&w, out, out_size, false, 0);
     eds_writer_open(&w, '{');
-    put_number(&w, "version", EDS_ORDER_VERSION);
-    put_text(&w, "device_id", order->device_id, sizeof order->device_id);
-    put_number(&w, "counter", order->counter);
-    put_number(&w, "kind", order->kind);
-    put_number(&w, "issued_ms", order->issued_ms);
-    put_number(&w, "not_after_ms", order->not_after_ms);
-    put_text(&w, "operator", order->operator_name, sizeof order->operator_name);
-    put_text(&w, "body", order->body, sizeof order->body);
-    put_hex(&w, "nonce", signed_order->nonce, EDS_NONCE_SIZE);
-    put_hex(&w, "key_id", signed_order->key_id, EDS_KEY_ID_SIZE);
-    put_hex(&w, "signature", signed_order->signature, EDS_SIGNATURE_SIZE);
+    eds_writer_u64_field(&w, "version", EDS_ORDER_VERSION);
+    eds_writer_text_field(&w, "device_id", order->device_id, sizeof order->device_id);
+    eds_writer_u64_field(&w, "counter", order->counter);
+    eds_writer_u64_field(&w, "kind", order->kind);
+    eds_writer_u64_field(&w, "issued_ms", order->issued_ms);
+    eds_writer_u64_field(&w, "not_after_ms", order->not_after_ms);
+    eds_writer_text_field(&w, "operator", order->operator_name, sizeof order->operator_name);
+    eds_writer_text_field(&w, "body", order->body, sizeof order->body);
+    eds_writer_hex_field(&w, "nonce", signed_order->nonce, EDS_NONCE_SIZE);
+    eds_writer_hex_field(&w, "key_id", signed_order->key_id, EDS_KEY_ID_SIZE);
+    eds_writer_hex_field(&w, "signature", signed_order->signature, EDS_SIGNATURE_SIZE);
     eds_writer_close(&w, '}');
     return eds_writer_end(&w);
 }

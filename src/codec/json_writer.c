@@ -209,3 +209,23 @@ void eds_writer_lossy(struct eds_json_writer *w, const char *string, size_t size
     }
     put_char(w, '"');
 }
+
+void eds_writer_text_field(struct eds_json_writer *w, const char *name, const char *text,
+                           size_t size)
+{
+    eds_writer_name(w, name);
+    eds_writer_terminated(w, (const uint8_t *)text, size);
+}
+
+void eds_writer_u64_field(struct eds_json_writer *w, const char *name, uint64_t number)
+{
+    eds_writer_name(w, name);
+    eds_writer_u64(w, number);
+}
+
+void eds_writer_hex_field(struct eds_json_writer *w, const char *name, const uint8_t *bytes,
+                          size_t size)
+{
+    eds_writer_name(w, name);
+    eds_writer_hex(w, bytes, size);
+}

@@ -40,4 +40,11 @@ void eds_writer_hex(struct eds_json_writer *w, const uint8_t *bytes, size_t size
 void eds_writer_terminated(struct eds_json_writer *w, const uint8_t *string, size_t size);
 void eds_writer_lossy(struct eds_json_writer *w, const char *string, size_t size);
 
+/* Fields: a name and a value. */
+void eds_writer_text_field(struct eds_json_writer *w, const char *name, const char *text,
+                           size_t size);
+void eds_writer_u64_field(struct eds_json_writer *w, const char *name, uint64_t number);
+void eds_writer_hex_field(struct eds_json_writer *w, const char *name, const uint8_t *bytes,
+                          size_t size);
+
 #endif

@@ -4,28 +4,13 @@
 #include <assert.h>
 #include <string.h>
 
-#include "base/text.h"
-#include "base/utf8.h"
-#include "core/record_impl.h"
+#include "core/fields.h"
 
 static const char tag[] = "edgesentry/gap-record/v1";
 
 #define TAG_SIZE (sizeof tag - 1)
 _Static_assert(TAG_SIZE + EDS_KEY_ID_SIZE + EDS_HASH_SIZE == EDS_GAP_MESSAGE_SIZE,
                "the message is tag, key id and hash");
-
-static int32_t say(struct eds_error *err, int32_t code, const char *field, const char *fault)
-{
-    struct eds_text text;
-
-    if (err == NULL)
-        return code;
-    err->code = code;
-    eds_text_begin(&text, err->text, sizeof err->text);
-    eds_text_string(&text, field);
-    eds_text_string(&text, fault);
-    return code;
-}
 
 static bool has_control(const char *string)
 {
@@ -35,32 +20,14 @@ static bool has_control(const char *string)
     return false;
 }
 
-static int32_t check_string(const char *string, size_t buffer_size, const char *field,
-                            struct eds_error *err)
-{
-    const char *end = memchr(string, '\0', buffer_size);
-    size_t size;
-
-    if (end == NULL)
-        return say(err, EDS_ERR_STRING_TOO_LONG, field,
-                   buffer_size == EDS_GAP_REASON_SIZE ? " is longer than 511 bytes"
-                                                      : " is longer than 255 bytes");
-    size = (size_t)(end - string);
-    if (size == 0)
-        return say(err, EDS_ERR_USAGE, field, " must not be empty");
-    if (!eds_utf8_valid(string, size))
-        return say(err, EDS_ERR_INVALID_UTF8, field, " is not valid UTF-8");
-    return EDS_OK;
-}
-
 /* A text that people wrote for people. */
 static int32_t check_words(const char *string, size_t buffer_size, const char *field,
                            struct eds_error *err)
 {
-    int32_t rc = check_string(string, buffer_size, field, err);
+    int32_t rc = eds_field_check_name(string, buffer_size, field, err);
 
     if (rc == EDS_OK && has_control(string))
-        return say(err, EDS_ERR_USAGE, field, " has a control character");
+        return eds_field_say(err, EDS_ERR_USAGE, field, " has a control character");
     return rc;
 }
 
@@ -69,21 +36,22 @@ static int32_t check_ends(const struct eds_gap *gap, struct eds_error *err)
     static const uint8_t zero[EDS_HASH_SIZE];
 
     if (gap->last_sequence == 0 && memcmp(gap->last_record_hash, zero, sizeof zero) != 0)
-        return say(err, EDS_ERR_USAGE, "last_record_hash", " must be zero without a record");
+        return eds_field_say(err, EDS_ERR_USAGE, "last_record_hash",
+                             " must be zero without a record");
     if (gap->resume_sequence < 2)
-        return say(err, EDS_ERR_USAGE, "resume_sequence", " must be 2 at least");
+        return eds_field_say(err, EDS_ERR_USAGE, "resume_sequence", " must be 2 at least");
     if (gap->resume_sequence <= gap->last_sequence)
-        return say(err, EDS_ERR_USAGE, "resume_sequence", " must be above last_sequence");
+        return eds_field_say(err, EDS_ERR_USAGE, "resume_sequence", " must be above last_sequence");
     if (eds_gap_missing(gap) == 0 &&
         memcmp(gap->last_record_hash, gap->resume_hash, EDS_HASH_SIZE) == 0)
-        return say(err, EDS_ERR_USAGE, "resume_hash",
-                   " is the one of the record before: nothing is missing");
+        return eds_field_say(err, EDS_ERR_USAGE, "resume_hash",
+                             " is the one of the record before: nothing is missing");
     return EDS_OK;
 }
 
 int32_t eds_gap_check(const struct eds_gap *gap, struct eds_error *err)
 {
-    int32_t rc = check_string(gap->device_id, sizeof gap->device_id, "device_id", err);
+    int32_t rc = eds_field_check_name(gap->device_id, sizeof gap->device_id, "device_id", err);
 
     if (rc == EDS_OK)
         rc = check_words(gap->operator_name, sizeof gap->operator_name, "operator", err);
@@ -92,33 +60,19 @@ int32_t eds_gap_check(const struct eds_gap *gap, struct eds_error *err)
     return rc == EDS_OK ? check_ends(gap, err) : rc;
 }
 
-static uint8_t *put_bytes(uint8_t *at, const void *bytes, size_t size)
-{
-    memcpy(at, bytes, size);
-    return at + size;
-}
-
-static uint8_t *put_string(uint8_t *at, const char *string)
-{
-    size_t size = strlen(string);
-
-    at += eds_varint_encode(at, size);
-    return put_bytes(at, string, size);
-}
-
 size_t eds_gap_encode(uint8_t out[EDS_GAP_SIZE_MAX], const struct eds_gap *gap)
 {
     uint8_t *at = out;
 
     assert(eds_gap_check(gap, NULL) == EDS_OK);
-    at = put_string(at, gap->device_id);
+    at = eds_put_string(at, gap->device_id);
     at += eds_varint_encode(at, gap->last_sequence);
-    at = put_bytes(at, gap->last_record_hash, EDS_HASH_SIZE);
+    at = eds_put_bytes(at, gap->last_record_hash, EDS_HASH_SIZE);
     at += eds_varint_encode(at, gap->resume_sequence);
-    at = put_bytes(at, gap->resume_hash, EDS_HASH_SIZE);
+    at = eds_put_bytes(at, gap->resume_hash, EDS_HASH_SIZE);
     at += eds_varint_encode(at, gap->closed_ms);
-    at = put_string(at, gap->operator_name);
-    at = put_string(at, gap->reason);
+    at = eds_put_string(at, gap->operator_name);
+    at = eds_put_string(at, gap->reason);
     assert((size_t)(at - out) <= EDS_GAP_SIZE_MAX);
     return (size_t)(at - out);
 }

@@ -4,49 +4,11 @@
 #include <assert.h>
 #include <string.h>
 
-#include "base/text.h"
-#include "base/utf8.h"
-#include "core/record_impl.h"
-
-static int32_t say(struct eds_error *err, int32_t code, const char *field, const char *fault)
-{
-    struct eds_text text;
-
-    if (err == NULL)
-        return code;
-    err->code = code;
-    eds_text_begin(&text, err->text, sizeof err->text);
-    eds_text_string(&text, field);
-    eds_text_string(&text, fault);
-    return code;
-}
+#include "core/fields.h"
 
 static bool is_control(char c)
 {
     return (unsigned char)c < 0x20 || c == 0x7f;
-}
-
-static int32_t check_string(const char *string, size_t buffer_size, const char *field,
-                            struct eds_error *err)
-{
-    const char *end = memchr(string, '\0', buffer_size);
-
-    if (end == NULL)
-        return say(err, EDS_ERR_STRING_TOO_LONG, field,
-                   buffer_size == EDS_ORDER_BODY_SIZE ? " is longer than 1024 bytes"
-                                                      : " is longer than 255 bytes");
-    if (!eds_utf8_valid(string, (size_t)(end - string)))
-        return say(err, EDS_ERR_INVALID_UTF8, field, " is not valid UTF-8");
-    return EDS_OK;
-}
-
-static int32_t check_name(const char *string, const char *field, struct eds_error *err)
-{
-    int32_t rc = check_string(string, EDS_DEVICE_ID_SIZE, field, err);
-
-    if (rc == EDS_OK && string[0] == '\0')
-        return say(err, EDS_ERR_USAGE, field, " must not be empty");
-    return rc;
 }
 
 /* The size of the key at the front of text; 0: there is none. */
@@ -73,19 +35,20 @@ static int32_t check_line(const char **line, const char **before, struct eds_err
     size_t size = key_size(*line), value = size + 1;
 
     if (size == 0)
-        return say(err, EDS_ERR_USAGE, "body", ": a key is 1 to 32 bytes of [a-z0-9-]");
+        return eds_field_say(err, EDS_ERR_USAGE, "body", ": a key is 1 to 32 bytes of [a-z0-9-]");
     if ((*line)[size] != '=')
-        return say(err, EDS_ERR_USAGE, "body", ": each line is KEY=VALUE");
+        return eds_field_say(err, EDS_ERR_USAGE, "body", ": each line is KEY=VALUE");
     if (*before != NULL && !is_behind(*line, size, *before, key_size(*before)))
-        return say(err, EDS_ERR_USAGE, "body", ": keys stand in their order, none twice");
+        return eds_field_say(err, EDS_ERR_USAGE, "body", ": keys stand in their order, none twice");
     while (!is_control((*line)[value]))
         value++;
     if (value - size - 1 >= EDS_SETTING_TEXT_SIZE)
-        return say(err, EDS_ERR_STRING_TOO_LONG, "body", ": a value is longer than 255 bytes");
+        return eds_field_say(err, EDS_ERR_STRING_TOO_LONG, "body",
+                             ": a value is longer than 255 bytes");
     if ((*line)[value] != '\n')
-        return say(err, EDS_ERR_USAGE, "body",
-                   (*line)[value] == '\0' ? ": each line ends with a newline"
-                                          : ": a value has a control character");
+        return eds_field_say(err, EDS_ERR_USAGE, "body",
+                             (*line)[value] == '\0' ? ": each line ends with a newline"
+                                                    : ": a value has a control character");
     *before = *line;
     *line += value + 1;
     return EDS_OK;
@@ -94,48 +57,36 @@ static int32_t check_line(const char **line, const char **before, struct eds_err
 static int32_t check_body(const struct eds_order *order, struct eds_error *err)
 {
     const char *line = order->body, *before = NULL;
-    int32_t rc = check_string(order->body, sizeof order->body, "body", err);
+    int32_t rc = eds_field_check(order->body, sizeof order->body, "body", err);
 
     while (rc == EDS_OK && *line != '\0')
         rc = check_line(&line, &before, err);
     if (rc != EDS_OK)
         return rc;
     if (order->kind == EDS_ORDER_REPORT_STATUS && order->body[0] != '\0')
-        return say(err, EDS_ERR_USAGE, "body", " must be empty: report-status has no settings");
+        return eds_field_say(err, EDS_ERR_USAGE, "body",
+                             " must be empty: report-status has no settings");
     if (order->kind == EDS_ORDER_CONFIG && order->body[0] == '\0')
-        return say(err, EDS_ERR_USAGE, "body", " must not be empty: config is settings");
+        return eds_field_say(err, EDS_ERR_USAGE, "body", " must not be empty: config is settings");
     return EDS_OK;
 }
 
 int32_t eds_order_check(const struct eds_order *order, struct eds_error *err)
 {
-    int32_t rc = check_name(order->device_id, "device_id", err);
+    int32_t rc = eds_field_check_name(order->device_id, sizeof order->device_id, "device_id", err);
 
     if (rc == EDS_OK)
-        rc = check_name(order->operator_name, "operator", err);
+        rc = eds_field_check_name(order->operator_name, sizeof order->operator_name, "operator",
+                                  err);
     if (rc != EDS_OK)
         return rc;
     if (order->counter == 0)
-        return say(err, EDS_ERR_USAGE, "counter", " must be 1 at least");
+        return eds_field_say(err, EDS_ERR_USAGE, "counter", " must be 1 at least");
     if (order->kind == 0)
-        return say(err, EDS_ERR_USAGE, "kind", " must be 1 at least");
+        return eds_field_say(err, EDS_ERR_USAGE, "kind", " must be 1 at least");
     if (order->not_after_ms <= order->issued_ms)
-        return say(err, EDS_ERR_USAGE, "not_after_ms", " must be after issued_ms");
+        return eds_field_say(err, EDS_ERR_USAGE, "not_after_ms", " must be after issued_ms");
     return check_body(order, err);
-}
-
-static uint8_t *put_bytes(uint8_t *at, const void *bytes, size_t size)
-{
-    memcpy(at, bytes, size);
-    return at + size;
-}
-
-static uint8_t *put_string(uint8_t *at, const char *string)
-{
-    size_t size = strlen(string);
-
-    at += eds_varint_encode(at, size);
-    return put_bytes(at, string, size);
 }
 
 size_t eds_order_encode(uint8_t out[EDS_ORDER_SIZE_MAX], const struct eds_order *order)
@@ -144,13 +95,13 @@ size_t eds_order_encode(uint8_t out[EDS_ORDER_SIZE_MAX], const struct eds_order 
 
     assert(eds_order_check(order, NULL) == EDS_OK);
     *at++ = EDS_ORDER_VERSION;
-    at = put_string(at, order->device_id);
+    at = eds_put_string(at, order->device_id);
     at += eds_varint_encode(at, order->counter);
     *at++ = order->kind;
     at += eds_varint_encode(at, order->issued_ms);
     at += eds_varint_encode(at, order->not_after_ms);
-    at = put_string(at, order->operator_name);
-    at = put_string(at, order->body);
+    at = eds_put_string(at, order->operator_name);
+    at = eds_put_string(at, order->body);
     assert((size_t)(at - out) <= EDS_ORDER_SIZE_MAX);
     return (size_t)(at - out);
 }

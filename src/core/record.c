@@ -8,23 +8,11 @@
 #include <assert.h>
 #include <string.h>
 
-#include "base/text.h"
 #include "base/utf8.h"
+#include "core/fields.h"
 #include "core/record_impl.h"
 
 _Static_assert(sizeof(EdsAuditRecord) == 912, "the ABI's record has no padding");
-
-size_t eds_varint_encode(uint8_t *out, uint64_t number)
-{
-    size_t size = 0;
-
-    while (number >= 0x80) {
-        out[size++] = (uint8_t)(number | 0x80);
-        number >>= 7;
-    }
-    out[size++] = (uint8_t)number;
-    return size;
-}
 
 /* A string must end inside its buffer and be UTF-8. */
 static int32_t check_string(const uint8_t *string, size_t buffer_size, size_t *size)
@@ -35,18 +23,6 @@ static int32_t check_string(const uint8_t *string, size_t buffer_size, size_t *s
         return EDS_ERR_STRING_TOO_LONG;
     *size = (size_t)(end - string);
     return eds_utf8_valid(string, *size) ? EDS_OK : EDS_ERR_INVALID_UTF8;
-}
-
-static uint8_t *put(uint8_t *at, const void *bytes, size_t size)
-{
-    memcpy(at, bytes, size);
-    return at + size;
-}
-
-static uint8_t *put_string(uint8_t *at, const uint8_t *string, size_t size)
-{
-    at += eds_varint_encode(at, size);
-    return put(at, string, size);
 }
 
 int32_t eds_record_encode(uint8_t out[EDS_RECORD_SIZE_MAX], size_t *out_size,
@@ -62,13 +38,13 @@ int32_t eds_record_encode(uint8_t out[EDS_RECORD_SIZE_MAX], size_t *out_size,
         rc = check_string(record->object_ref, sizeof record->object_ref, &object_ref_size);
     if (rc != EDS_OK)
         return rc;
-    at = put_string(at, record->device_id, device_id_size);
+    at = eds_put_sized(at, record->device_id, device_id_size);
     at += eds_varint_encode(at, record->sequence);
     at += eds_varint_encode(at, record->timestamp_ms);
-    at = put(at, record->payload_hash, sizeof record->payload_hash);
-    at = put_string(at, record->signature, sizeof record->signature);
-    at = put(at, record->prev_record_hash, sizeof record->prev_record_hash);
-    at = put_string(at, record->object_ref, object_ref_size);
+    at = eds_put_bytes(at, record->payload_hash, sizeof record->payload_hash);
+    at = eds_put_sized(at, record->signature, sizeof record->signature);
+    at = eds_put_bytes(at, record->prev_record_hash, sizeof record->prev_record_hash);
+    at = eds_put_sized(at, record->object_ref, object_ref_size);
     *out_size = (size_t)(at - out);
     assert(*out_size <= EDS_RECORD_SIZE_MAX);
     return EDS_OK;
@@ -106,19 +82,6 @@ int32_t eds_record_digest(uint8_t out[EDS_HASH_SIZE], const EdsAuditRecord *reco
     return rc;
 }
 
-static int32_t say(struct eds_error *err, int32_t code, const char *field, const char *fault)
-{
-    struct eds_text text;
-
-    if (err == NULL)
-        return code;
-    err->code = code;
-    eds_text_begin(&text, err->text, sizeof err->text);
-    eds_text_string(&text, field);
-    eds_text_string(&text, fault);
-    return code;
-}
-
 /* Copies a string of the caller's into its buffer in a record. */
 static int32_t fill_string(uint8_t *out, size_t out_size, const char *string, const char *field,
                            struct eds_error *err)
@@ -126,11 +89,9 @@ static int32_t fill_string(uint8_t *out, size_t out_size, const char *string, co
     size_t size = strlen(string);
 
     if (!eds_utf8_valid(string, size))
-        return say(err, EDS_ERR_INVALID_UTF8, field, " is not valid UTF-8");
+        return eds_field_say(err, EDS_ERR_INVALID_UTF8, field, " is not valid UTF-8");
     if (size >= out_size)
-        return say(err, EDS_ERR_STRING_TOO_LONG, field,
-                   out_size == EDS_DEVICE_ID_SIZE ? " is longer than 255 bytes"
-                                                  : " is longer than 511 bytes");
+        return eds_field_say_too_long(err, field, out_size);
     memcpy(out, string, size);
     memset(out + size, 0, out_size - size);
     return EDS_OK;

@@ -44,7 +44,4 @@ int32_t eds_cursor_say(const struct eds_cursor *cursor, int32_t code, struct eds
  * counts as U+FFFD.  Equal to eds_record_digest where that succeeds. */
 void eds_record_digest_lossy(uint8_t out[EDS_HASH_SIZE], const EdsAuditRecord *record);
 
-/* eds_varint_encode writes a LEB128 number; at most 10 bytes. */
-size_t eds_varint_encode(uint8_t *out, uint64_t number);
-
 #endif
