@@ -42,7 +42,7 @@ static void log_key(const struct eds_key *key)
     EDS_LOG(EDS_LOG_INFO, "commands_signed", EDS_LOG_STRING("public_key", digits));
 }
 
-int32_t eds_command_service_open(struct eds_command_desk **out, const struct eds_args *args,
+int32_t eds_command_service_open(struct eds_ledger_desk **out, const struct eds_args *args,
                                  struct eds_error *err)
 {
     const char *path = eds_args_text(args, "command-key-file");
@@ -63,7 +63,7 @@ int32_t eds_command_service_open(struct eds_command_desk **out, const struct eds
                            "--command-key-file: no operator can give a command where the ledger is "
                            "in memory");
     } else if (rc == EDS_OK) {
-        rc = eds_command_desk_open(out, ledger, key.seed, err);
+        rc = eds_ledger_desk_open(out, ledger, key.seed, err);
     }
     if (rc == EDS_OK)
         log_key(&key);
@@ -71,7 +71,7 @@ int32_t eds_command_service_open(struct eds_command_desk **out, const struct eds
     return rc;
 }
 
-int32_t eds_command_service_reload(struct eds_command_desk *desk, const struct eds_args *args,
+int32_t eds_command_service_reload(struct eds_ledger_desk *desk, const struct eds_args *args,
                                    struct eds_error *err)
 {
     const char *path = eds_args_text(args, "command-key-file");
@@ -83,7 +83,7 @@ int32_t eds_command_service_reload(struct eds_command_desk *desk, const struct e
     rc = read_key(&key, path, err);
     if (rc != EDS_OK)
         return rc;
-    eds_command_desk_set_key(desk, key.seed);
+    eds_ledger_desk_set_key(desk, key.seed);
     log_key(&key);
     eds_wipe(&key, sizeof key);
     return EDS_OK;

@@ -16,6 +16,7 @@
 #include "cli/json_out.h"
 #include "cli/say.h"
 #include "gateway/buffer_keeper.h"
+#include "transport/http_relay.h"
 #if EDS_TRANSPORT_TLS
 #include "cli/tls_front.h"
 #endif
@@ -25,6 +26,8 @@
 
 #define OFF         "off"
 #define MQTT_PREFIX "mqtt-"
+
+#define RELAY_TIMEOUT_MS 10000u /* of a device's question for commands */
 
 static int32_t check_devices_max(const char *text, struct eds_error *err);
 
@@ -93,6 +96,7 @@ struct gateway {
 #if EDS_TRANSPORT_MQTT
     struct eds_mqtt_subscriber *mqtt;
 #endif
+    struct eds_http_relay *relay; /* NULL: nobody can ask it for commands */
     struct eds_admin admin;
     struct eds_buffer_keeper_counts kept; /* at the end */
     struct eds_buffer_counts left;
@@ -273,16 +277,32 @@ static int32_t open_ways(struct gateway *gateway, struct eds_error *err)
     return eds_ingest_start(&gateway->service.ingest, &ingest, err);
 }
 
+/* Whoever brings records may ask for commands, too: they are the server's. */
+static int32_t open_relay(struct gateway *gateway, struct eds_error *err)
+{
+    const struct eds_args *args = gateway->args;
+    struct eds_http_asker_config config = {.url = eds_args_text(args, "url"),
+                                           .ca_file = eds_args_text(args, "ca-file"),
+                                           .cert_file = eds_args_text(args, "client-cert"),
+                                           .key_file = eds_args_text(args, "client-key"),
+                                           .timeout_ms = RELAY_TIMEOUT_MS};
+    int32_t rc = eds_http_relay_open(&gateway->relay, &config, err);
+
+    if (rc == EDS_OK)
+        gateway->http.config.desk = eds_http_relay_of(gateway->relay);
+    return rc;
+}
+
 static int32_t open_fronts(struct gateway *gateway, struct eds_error *err)
 {
     const struct eds_args *args = gateway->args;
-    int32_t rc = EDS_OK;
+    int32_t rc = has_http(args) ? open_relay(gateway, err) : EDS_OK;
 
     gateway->http.config.ingest = gateway->service.ingest;
     gateway->http.config.no_uploads =
         "a gateway takes no payloads before their records: send it with its record, or to the "
         "server";
-    if (has_http(args))
+    if (rc == EDS_OK && has_http(args))
         rc = eds_http_front_start(&gateway->http, err);
 #if EDS_TRANSPORT_MQTT
     if (rc == EDS_OK && has_mqtt(args))
@@ -301,6 +321,7 @@ static void close_all(struct gateway *gateway)
 {
     eds_admin_close(&gateway->admin);
     eds_http_front_stop(&gateway->http);
+    eds_http_relay_close(gateway->relay);
 #if EDS_TRANSPORT_MQTT
     if (gateway->mqtt != NULL)
         eds_mqtt_subscriber_stop(gateway->mqtt, NULL);
@@ -390,7 +411,8 @@ const struct eds_command eds_command_gateway = {
         "buffer and outlive a power cut. From there it sends them to the server, those of one "
         "device in their order, and never alters one. Where the server is away it is asked again "
         "later, and the buffer holds what comes meanwhile; what the server refuses is kept as a "
-        "dead letter with the reason.\n\nThe server has to let the gateway's certificate speak for "
+        "dead letter with the reason. Devices that ask for commands over HTTP are given the "
+        "server's.\n\nThe server has to let the gateway's certificate speak for "
         "its devices: 'eds audit serve-tls --gateway'. Without --verify-early whatever has the "
         "form "
         "of a record is taken, and the server decides.\n\nSIGTERM or SIGINT: takes nothing new and "

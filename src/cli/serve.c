@@ -29,7 +29,7 @@ static const struct eds_exit_line exits[] = {
 struct http_service {
     struct eds_http_front front;
     struct eds_service common;
-    struct eds_command_desk *desk; /* NULL: no commands are given */
+    struct eds_ledger_desk *desk; /* NULL: no commands are given */
     struct eds_admin admin;
 };
 
@@ -65,7 +65,7 @@ static int32_t start(struct http_service *service, const struct eds_args *args, 
         rc = eds_command_service_open(&service->desk, args, err);
     if (rc != EDS_OK)
         return rc;
-    http->desk = service->desk;
+    http->desk = service->desk != NULL ? eds_ledger_desk_of(service->desk) : NULL;
     http->ingest = service->common.ingest;
     http->uploaded = service->common.uploaded;
     http->object_size_max = object_size_max(args);
@@ -103,7 +103,7 @@ int eds_serve(const struct eds_args *args, struct eds_tls *tls,
         eds_service_await(&service.common, &ending);
     eds_admin_close(&service.admin);
     eds_http_front_stop(&service.front);
-    eds_command_desk_close(service.desk);
+    eds_ledger_desk_close(service.desk);
     eds_service_close(&service.common);
     if (rc != EDS_OK)
         return eds_say_error(args, "", &err);

@@ -8,7 +8,7 @@
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/utf8.h"
-#include "ingest/command_desk.h"
+#include "ingest/command_question.h"
 #include "transport/http_loop.h"
 
 #define NO_DESK   "this server gives no commands"
@@ -155,7 +155,7 @@ bool http_question_ask(struct http_question *question)
     question->asked.context = question;
     atomic_store(&connection->deadline_ms, 0); /* now it waits for us */
     MHD_suspend_connection(connection->mhd);
-    eds_command_desk_ask(server->config.desk, &question->asked);
+    server->config.desk->ask(server->config.desk, &question->asked);
     return false;
 }
 
@@ -182,6 +182,8 @@ enum MHD_Result http_question_answer(struct http_question *question)
         return answer_order(connection, &asked->signed_order);
     if (asked->rc == EDS_ERR_NOT_FOUND)
         return http_answer(connection, MHD_HTTP_NO_CONTENT, "");
+    if (asked->rc == EDS_ERR_UNSUPPORTED)
+        return http_answer(connection, MHD_HTTP_NOT_IMPLEMENTED, NO_DESK);
     if (asked->rc == EDS_ERR_BUSY) {
         http_log_refusal(connection, MHD_HTTP_SERVICE_UNAVAILABLE, asked->err.text);
         return http_answer(connection, MHD_HTTP_SERVICE_UNAVAILABLE, NO_ANSWER);

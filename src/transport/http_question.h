@@ -1,7 +1,7 @@
 /* http_question.h - GET /api/v1/commands?device=ID&nonce=HEX: a device asks whether there
  * is a command for it.
  *
- * The connection is suspended until the desk (ingest/command_desk.h) has answered. */
+ * The connection is suspended until the desk (ingest/command_question.h) has answered. */
 #ifndef EDS_TRANSPORT_HTTP_QUESTION_H
 #define EDS_TRANSPORT_HTTP_QUESTION_H
 

@@ -11,7 +11,7 @@
 #include "transport/forwarded.h"
 
 struct eds_http_server;
-struct eds_command_desk; /* ingest/command_desk.h */
+struct eds_command_desk; /* ingest/command_question.h */
 struct eds_tls;          /* transport/tls.h */
 
 struct eds_http_config {

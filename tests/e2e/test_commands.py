@@ -380,10 +380,41 @@ def certificates(folder):
     assert server.end(signal.SIGTERM)[0] == 0
 
 
+def gateway(folder):
+    """Through a gateway: the question goes on to the server, the answer comes back whole,
+    and the record that answers by the way of all records."""
+    lab = Lab(folder)
+    server = lab.serve()
+    port_file = lab.folder / "gateway.port"
+    with open(lab.folder / "gateway.log", "wb") as log:
+        process = subprocess.Popen(
+            [EDS, "audit", "gateway", "--addr", "127.0.0.1:0", "--port-file", str(port_file),
+             "--admin-addr", "off", "--buffer", str(lab.folder / "gateway.db"), "--url", server.url],
+            stdout=subprocess.DEVNULL, stderr=log)
+    try:
+        wait_for("the gateway", port_file.exists)
+        port = int(port_file.read_text())
+        assert ask(port, f"device={DEVICE}&nonce={NONCE}") == (204, b"")
+        lab.command("report-status")
+        lab.command("config", "command-poll=1")
+        direct = ask(server.port, f"device={DEVICE}&nonce={NONCE}")
+        assert direct[0] == 200 and ask(port, f"device={DEVICE}&nonce={NONCE}") == direct
+        with lab.agent(f"http://127.0.0.1:{port}"):
+            wait_for("the answers", lambda: lab.states() == ["done", "done"])
+        assert server.end(signal.SIGTERM)[0] == 0
+        assert ask(port, f"device={DEVICE}&nonce={NONCE}")[0] == 503
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=60) == 0
+    finally:
+        process.kill()
+        process.wait()
+    assert "LEDGER_VALID" in lab.valid()
+
+
 def main():
     if not has_server():
         skip("this build has no server")
-    for part in (all_kinds, questions, bounds, not_believed, between, certificates,
+    for part in (all_kinds, questions, bounds, not_believed, between, certificates, gateway,
                  kills):
         with tempfile.TemporaryDirectory() as folder:
             part(folder)

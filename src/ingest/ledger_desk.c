@@ -1,5 +1,5 @@
-/* command_desk.c - see command_desk.h. */
-#include "ingest/command_desk.h"
+/* ledger_desk.c - see ledger_desk.h. */
+#include "ingest/ledger_desk.h"
 
 #include <inttypes.h>
 #include <pthread.h>
@@ -13,15 +13,13 @@
 #include "store/orders.h"
 #include "store/roster.h"
 
-struct eds_command_desk {
-    struct eds_ledger *ledger; /* of the thread alone */
+struct eds_ledger_desk {
+    struct eds_command_desk desk; /* first */
+    struct eds_ledger *ledger;    /* of the thread alone */
     pthread_t thread;
-    pthread_mutex_t lock; /* for all below */
-    pthread_cond_t moved;
+    struct eds_question_queue queue;
+    pthread_mutex_t lock; /* for the seed */
     uint8_t seed[EDS_SEED_SIZE];
-    struct eds_command_question *first, **end;
-    size_t count;
-    bool stops;
 };
 
 /* Why an operator's word is not good now; NULL: it is. */
@@ -139,32 +137,24 @@ static int32_t answer(struct eds_ledger *ledger, struct eds_command_question *qu
 
 static void *run(void *context)
 {
-    struct eds_command_desk *desk = context;
+    struct eds_ledger_desk *desk = context;
+    struct eds_command_question *question;
     uint8_t seed[EDS_SEED_SIZE];
 
-    pthread_mutex_lock(&desk->lock);
-    for (;;) {
-        struct eds_command_question *question = desk->first;
-
-        if (question == NULL) {
-            if (desk->stops)
-                break;
-            pthread_cond_wait(&desk->moved, &desk->lock);
-            continue;
-        }
-        desk->first = question->next;
-        if (desk->first == NULL)
-            desk->end = &desk->first;
-        desk->count--;
+    while ((question = eds_question_queue_take(&desk->queue)) != NULL) {
+        pthread_mutex_lock(&desk->lock);
         memcpy(seed, desk->seed, sizeof seed);
         pthread_mutex_unlock(&desk->lock);
         question->rc = answer(desk->ledger, question, seed);
         question->done(question);
-        pthread_mutex_lock(&desk->lock);
     }
-    pthread_mutex_unlock(&desk->lock);
     eds_wipe(seed, sizeof seed);
     return NULL;
+}
+
+static void ask(struct eds_command_desk *desk, struct eds_command_question *question)
+{
+    eds_question_queue_put(&((struct eds_ledger_desk *)desk)->queue, question);
 }
 
 /* A key serves one role. */
@@ -185,30 +175,30 @@ static int32_t check_key(struct eds_ledger *ledger, const uint8_t seed[EDS_SEED_
     return rc == EDS_ERR_NOT_FOUND ? EDS_OK : rc;
 }
 
-static void destroy(struct eds_command_desk *desk)
+static void destroy(struct eds_ledger_desk *desk)
 {
     desk->ledger->ops->close(desk->ledger);
-    pthread_cond_destroy(&desk->moved);
+    eds_question_queue_destroy(&desk->queue);
     pthread_mutex_destroy(&desk->lock);
     eds_wipe(desk->seed, sizeof desk->seed);
     free(desk);
 }
 
-int32_t eds_command_desk_open(struct eds_command_desk **out, struct eds_ledger *ledger,
-                              const uint8_t seed[EDS_SEED_SIZE], struct eds_error *err)
+int32_t eds_ledger_desk_open(struct eds_ledger_desk **out, struct eds_ledger *ledger,
+                             const uint8_t seed[EDS_SEED_SIZE], struct eds_error *err)
 {
-    struct eds_command_desk *desk = calloc(1, sizeof *desk);
+    struct eds_ledger_desk *desk = calloc(1, sizeof *desk);
     int32_t rc;
 
     if (desk == NULL) {
         ledger->ops->close(ledger);
         return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for a desk for commands");
     }
+    desk->desk.ask = ask;
     desk->ledger = ledger;
-    desk->end = &desk->first;
     memcpy(desk->seed, seed, sizeof desk->seed);
+    eds_question_queue_init(&desk->queue);
     pthread_mutex_init(&desk->lock, NULL);
-    pthread_cond_init(&desk->moved, NULL);
     rc = check_key(ledger, seed, err);
     if (rc == EDS_OK && pthread_create(&desk->thread, NULL, run, desk) != 0)
         rc = eds_error_set(err, EDS_ERR_IO, "no thread for a desk for commands");
@@ -219,41 +209,23 @@ int32_t eds_command_desk_open(struct eds_command_desk **out, struct eds_ledger *
     return rc;
 }
 
-void eds_command_desk_set_key(struct eds_command_desk *desk, const uint8_t seed[EDS_SEED_SIZE])
+void eds_ledger_desk_set_key(struct eds_ledger_desk *desk, const uint8_t seed[EDS_SEED_SIZE])
 {
     pthread_mutex_lock(&desk->lock);
     memcpy(desk->seed, seed, sizeof desk->seed);
     pthread_mutex_unlock(&desk->lock);
 }
 
-void eds_command_desk_ask(struct eds_command_desk *desk, struct eds_command_question *question)
+struct eds_command_desk *eds_ledger_desk_of(struct eds_ledger_desk *desk)
 {
-    bool is_taken;
-
-    pthread_mutex_lock(&desk->lock);
-    is_taken = desk->count < EDS_QUESTIONS_MAX;
-    if (is_taken) {
-        question->next = NULL;
-        *desk->end = question;
-        desk->end = &question->next;
-        desk->count++;
-        pthread_cond_signal(&desk->moved);
-    }
-    pthread_mutex_unlock(&desk->lock);
-    if (is_taken)
-        return;
-    question->rc = eds_error_set(&question->err, EDS_ERR_BUSY, "too many ask for commands at once");
-    question->done(question);
+    return &desk->desk;
 }
 
-void eds_command_desk_close(struct eds_command_desk *desk)
+void eds_ledger_desk_close(struct eds_ledger_desk *desk)
 {
     if (desk == NULL)
         return;
-    pthread_mutex_lock(&desk->lock);
-    desk->stops = true;
-    pthread_cond_signal(&desk->moved);
-    pthread_mutex_unlock(&desk->lock);
+    eds_question_queue_end(&desk->queue);
     pthread_join(desk->thread, NULL);
     destroy(desk);
 }

@@ -1,4 +1,4 @@
-/* test_command_desk.c - who is given an order, and what its answer settles. */
+/* test_ledger_desk.c - who is given an order, and what its answer settles. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "base/port.h"
-#include "ingest/command_desk.h"
+#include "ingest/ledger_desk.h"
 #include "ingest/world.h"
 #include "store/orders.h"
 #include "store/roster.h"
@@ -22,7 +22,7 @@ struct stage {
     struct eds_ledger *ledger; /* the committer's; the desk has its own */
     struct eds_registry *registry;
     struct eds_ingest *ingest;
-    struct eds_command_desk *desk;
+    struct eds_ledger_desk *desk;
     struct device lift, carol; /* carol: an operator's key */
     uint64_t now_ms;
 };
@@ -68,7 +68,7 @@ static int set_stage(void **state)
     enrol(stage, EDS_ROLE_OPERATOR, &stage->carol, EDS_DEVICE_ACTIVE);
     config = (struct eds_ingest_config){.ledger = stage->ledger, .registry = stage->registry};
     stage->ingest = start(&config);
-    if (eds_command_desk_open(&stage->desk, open_ledger(stage->url), server_seed, &err) != EDS_OK)
+    if (eds_ledger_desk_open(&stage->desk, open_ledger(stage->url), server_seed, &err) != EDS_OK)
         fail_msg("%s", err.text);
     return 0;
 }
@@ -78,7 +78,7 @@ static int clear_stage(void **state)
     struct stage *stage = *state;
 
     if (EDS_STORE_SQLITE) {
-        eds_command_desk_close(stage->desk);
+        eds_ledger_desk_close(stage->desk);
         eds_ingest_stop(stage->ingest);
         stage->ledger->ops->close(stage->ledger);
         eds_registry_destroy(stage->registry);
@@ -144,7 +144,7 @@ static uint64_t ask(struct stage *stage, const char *device_id, uint8_t nonce,
 
     asking.question.context = &asking;
     strcpy(asking.question.device_id, device_id);
-    eds_command_desk_ask(stage->desk, &asking.question);
+    eds_ledger_desk_of(stage->desk)->ask(eds_ledger_desk_of(stage->desk), &asking.question);
     pthread_mutex_lock(&asking.lock);
     while (!asking.is_done)
         pthread_cond_wait(&asking.moved, &asking.lock);
@@ -194,7 +194,7 @@ static void test_given(void **state)
     assert_int_equal(one.nonce[0], 1);
     assert_string_equal(one.order.body, "a=1\n");
     assert_memory_not_equal(one.signature, other.signature, EDS_SIGNATURE_SIZE);
-    eds_command_desk_set_key(stage->desk, other_seed);
+    eds_ledger_desk_set_key(stage->desk, other_seed);
     assert_int_equal(ask(stage, "lift-01", 1, &one), 1);
     assert_false(eds_signed_order_verify(&one, key));
     eds_ed25519_public_key(key, other_seed);
@@ -300,7 +300,7 @@ static void test_many(void **state)
     for (size_t i = 0; i < 4; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, ask_much, stage), 0);
     for (int i = 0; i < 50; i++)
-        eds_command_desk_set_key(stage->desk, i % 2 == 0 ? other_seed : server_seed);
+        eds_ledger_desk_set_key(stage->desk, i % 2 == 0 ? other_seed : server_seed);
     for (size_t i = 0; i < 4; i++)
         pthread_join(threads[i], NULL);
 }
@@ -309,12 +309,12 @@ static void test_many(void **state)
 static void test_keys(void **state)
 {
     struct stage *stage = *state;
-    struct eds_command_desk *desk = NULL;
+    struct eds_ledger_desk *desk = NULL;
     struct eds_error err;
 
     if (!EDS_STORE_SQLITE)
         skip();
-    assert_int_equal(eds_command_desk_open(&desk, open_ledger(stage->url), stage->carol.seed, &err),
+    assert_int_equal(eds_ledger_desk_open(&desk, open_ledger(stage->url), stage->carol.seed, &err),
                      EDS_ERR_USAGE);
     assert_non_null(strstr(err.text, "is registered for operator carol"));
     assert_null(desk);
