@@ -40,7 +40,7 @@ eds_feature(EDS_BUFFER_SQLITE "device's offline buffer in a SQLite file (libsqli
             device/store_sqlite)
 eds_feature(EDS_PKCS11 "device keys in PKCS#11 tokens (p11-kit)" device/signer_pkcs11)
 eds_feature(EDS_TRANSPORT_HTTP "HTTP ingest server and sender (libmicrohttpd, libcurl)"
-            transport/http USERS cli/admin.c cli/agent.c cli/agent_door.c cli/agent_spool.c
+            transport/http USERS cli/admin.c cli/agent.c cli/agent_door.c cli/agent_spool.c cli/agent_class.c
                   cli/gateway.c cli/gateway_upstream.c cli/http_front.c cli/http_sender.c
                   cli/sender.c
                   cli/client_arg.c cli/drill_alert.c cli/drill_device.c cli/drill_outage.c

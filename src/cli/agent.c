@@ -14,6 +14,7 @@
 #include "base/hex.h"
 #include "base/log.h"
 #include "base/wipe.h"
+#include "cli/agent_class.h"
 #include "cli/agent_job.h"
 #include "cli/agent_orders.h"
 #include "cli/buffer_arg.h"
@@ -67,6 +68,7 @@ static const struct eds_option options[] = {
     {.name = "listen",
      .value = "SOCKET",
      .help = "Record each line that comes by this Unix socket, and answer OK SEQUENCE or ERROR"},
+    EDS_OPTIONS_AGENT_CLASS,
     {.name = "after-record",
      .value = "RECORD_FILE",
      .help = "The device's last record, where its buffer was lost"},
@@ -179,15 +181,15 @@ static void note_firmware(struct eds_agent_job *job)
 }
 
 int32_t eds_agent_job_record(struct eds_agent_job *job, const void *payload, size_t payload_size,
-                             const char *object_ref, uint64_t *sequence, struct eds_error *err)
+                             const char *object_ref, enum eds_priority priority, uint64_t *sequence,
+                             struct eds_error *err)
 {
     struct eds_entry entry;
     int32_t rc;
 
     note_firmware(job);
     note_standing(job);
-    rc = eds_agent_record(job->agent, payload, payload_size, object_ref, EDS_PRIORITY_NORMAL,
-                          &entry, err);
+    rc = eds_agent_record(job->agent, payload, payload_size, object_ref, priority, &entry, err);
     if (rc != EDS_OK)
         return rc;
     *sequence = entry.record.sequence;
@@ -271,6 +273,16 @@ static int32_t open_signer(struct agent_run *run, const struct eds_args *args,
     return rc;
 }
 
+/* One of the names, or NORMAL. */
+static enum eds_priority class_of(const struct eds_args *args, const char *option)
+{
+    const char *name = eds_args_text(args, option);
+    enum eds_priority priority = EDS_PRIORITY_NORMAL;
+
+    (void)eds_agent_class_of(&priority, name, strlen(name));
+    return priority;
+}
+
 static int32_t open_agent(struct agent_run *run, const struct eds_args *args, struct eds_error *err)
 {
     struct eds_agent_config config = {
@@ -278,7 +290,8 @@ static int32_t open_agent(struct agent_run *run, const struct eds_args *args, st
         .signer = run->signer,
         .buffer = run->job.buffer,
         .key_not_after_ms = eds_args_u64(args, "key-not-after-ms"),
-        .key_policy = eds_args_flag(args, "stop-when-expired") ? EDS_KEY_STOPS : EDS_KEY_GOES_ON};
+        .key_policy = eds_args_flag(args, "stop-when-expired") ? EDS_KEY_STOPS : EDS_KEY_GOES_ON,
+        .payloads_from = class_of(args, "drop-payloads-below")};
     const char *last = eds_args_text(args, "after-record");
     struct eds_buffer_head start;
     struct eds_entry entry;
@@ -415,6 +428,8 @@ static int32_t start(struct agent_run *run, const struct eds_args *args, struct 
 {
     int32_t rc = open_signer(run, args, err);
 
+    run->job.priority = class_of(args, "class");
+    run->job.line_has_class = strcmp(eds_args_text(args, "class"), "line") == 0;
     if (rc == EDS_OK)
         load_settings(run, args);
     if (rc == EDS_OK)
@@ -451,6 +466,9 @@ static int run_agent(const struct eds_args *args)
         return eds_args_usage(args, "%s", err.text);
     if (eds_args_given(args, "password-file") && !eds_args_given(args, "user"))
         return eds_args_usage(args, "--password-file needs --user");
+    if (eds_args_given(args, "spool") && strcmp(eds_args_text(args, "class"), "line") == 0)
+        return eds_args_usage(args, "a spool has files and no lines: --class low, normal, high or "
+                                    "alarm, or sub-directories of these names");
     eds_service_begin(args, &ending); /* before any thread, so that all of them block signals */
     pthread_mutex_init(&run.job.gate, NULL);
     pthread_mutex_init(&run.job.held_mutex, NULL);

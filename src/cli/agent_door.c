@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "cli/agent_class.h"
 #include "cli/agent_job.h"
 #include "cli/file.h"
 
@@ -57,6 +58,17 @@ static int inlet_read(struct inlet *inlet)
     return got > 0 ? 1 : 0;
 }
 
+static int32_t record_line(struct eds_agent_job *job, const char *line, size_t size,
+                           uint64_t *sequence, struct eds_error *err)
+{
+    enum eds_priority priority = job->priority;
+    int32_t rc = EDS_OK;
+
+    if (job->line_has_class)
+        rc = eds_agent_class_take(&priority, &line, &size, err);
+    return rc == EDS_OK ? eds_agent_job_record(job, line, size, NULL, priority, sequence, err) : rc;
+}
+
 /* Answers a line.  At standard input it is tried until it is kept; a client is
  * told, and may try again. */
 static bool take_line(struct eds_agent_job *job, struct inlet *inlet, const char *line, size_t size,
@@ -69,7 +81,7 @@ static bool take_line(struct eds_agent_job *job, struct inlet *inlet, const char
 
     for (;;) {
         rc = size <= EDS_AGENT_PAYLOAD_MAX && !inlet->too_long
-                 ? eds_agent_job_record(job, line, size, NULL, &sequence, &err)
+                 ? record_line(job, line, size, &sequence, &err)
                  : eds_error_set(&err, EDS_ERR_TOO_LARGE, "a line has over %u bytes",
                                  EDS_AGENT_PAYLOAD_MAX);
         if (is_client || (rc != EDS_ERR_BUSY && rc != EDS_ERR_IO && rc != EDS_ERR_NO_MEMORY))

@@ -16,6 +16,8 @@ struct eds_agent_job {
     const char *firmware; /* to be told with the next record; NULL: told, or not known */
     struct eds_agent *agent;
     struct eds_buffer *buffer;
+    enum eds_priority priority; /* of what does not say its own */
+    bool line_has_class;
     int ending_fd; /* readable when a signal has come */
     /* Nothing is sent while this is held: a spool file goes before its record. */
     pthread_mutex_t gate;
@@ -29,7 +31,8 @@ struct eds_agent_job {
 /* eds_agent_job_record signs and keeps one payload; says on standard error if
  * that failed.  object_ref may be NULL. */
 int32_t eds_agent_job_record(struct eds_agent_job *job, const void *payload, size_t payload_size,
-                             const char *object_ref, uint64_t *sequence, struct eds_error *err);
+                             const char *object_ref, enum eds_priority priority, uint64_t *sequence,
+                             struct eds_error *err);
 
 /* Each runs until a signal comes, or (lines) the input ends.  EDS_OK, or what
  * keeps it from going on. */

@@ -63,6 +63,8 @@ struct job {
     struct eds_progress progress;
     char findings[FINDINGS_SHOWN_MAX][FINDING_TEXT_SIZE];
     size_t finding_count; /* kept in findings */
+    char dropped[FINDINGS_SHOWN_MAX][FINDING_TEXT_SIZE];
+    size_t dropped_count; /* kept in dropped */
     struct eds_ledger_summary summary;
 };
 
@@ -123,6 +125,16 @@ static void found(void *context, const struct eds_ledger_finding *finding)
     keep(context, text);
 }
 
+static void take_dropped(void *context, const EdsAuditRecord *record, const char *text)
+{
+    struct job *job = context;
+
+    if (job->dropped_count < FINDINGS_SHOWN_MAX)
+        snprintf(job->dropped[job->dropped_count++], FINDING_TEXT_SIZE,
+                 "device=%s sequence=%" PRIu64 " stands for a payload that is not kept: %s",
+                 (const char *)record->device_id, record->sequence, text);
+}
+
 static void show_progress(void *context, uint64_t records, uint64_t bytes)
 {
     struct job *job = context;
@@ -159,6 +171,7 @@ static void print_json(const struct job *job)
     eds_out_u64(&json, "attested_count", summary->attested_count);
     eds_out_u64(&json, "payload_count", summary->payload_count);
     eds_out_u64(&json, "payload_absent_count", summary->payload_absent_count);
+    eds_out_u64(&json, "payload_dropped_count", summary->dropped_count);
     eds_out_u64(&json, "conflict_count", summary->conflict_count);
     eds_gaps_json(&json, &job->gaps);
     eds_out_u64(&json, "finding_count", summary->finding_count);
@@ -192,6 +205,11 @@ static int report(const struct job *job)
                  " forks kept",
                  summary->record_count, summary->device_count, summary->payload_count,
                  summary->conflict_count);
+    for (size_t i = 0; i < job->dropped_count; i++)
+        eds_say_note("%s", job->dropped[i]);
+    if (summary->dropped_count > 0)
+        eds_say_note("%" PRIu64 " payloads were given up by their devices, with a note each",
+                     summary->dropped_count);
     if (summary->gap_count > 0)
         eds_say_note("%" PRIu64 " gaps closed by operators: %" PRIu64 " records are missing",
                      summary->gap_count, summary->gap_missing_count);
@@ -217,6 +235,7 @@ static int32_t verify(struct job *job, struct eds_ledger *ledger, struct eds_obj
         .operator_keys = give_operator_keys,
         .found = found,
         .gap = take_gap,
+        .dropped = take_dropped,
         .progress = show_progress,
         .context = job,
     };

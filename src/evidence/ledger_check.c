@@ -18,6 +18,7 @@
 #include "edgesentry/attest.h"
 #include "edgesentry/verifier.h"
 #include "evidence/crew.h"
+#include "evidence/dropped_note.h"
 #include "evidence/ledger_gaps.h"
 #include "evidence/ledger_log.h"
 #include "evidence/ledger_piece.h"
@@ -169,6 +170,21 @@ static void check_signatures(struct walk *walk, const struct eds_ledger_item *it
     walk->summary->attested_count += attested;
 }
 
+/* A device may say in its chain that it gave a payload up. */
+static void tell_dropped(struct walk *walk, const struct eds_ledger_piece *piece,
+                         const struct eds_ledger_item *item)
+{
+    char text[EDS_DROPPED_TEXT_SIZE];
+
+    if (item->payload != EDS_LEDGER_PAYLOAD_KEPT ||
+        !eds_dropped_note_read(text, &item->entry.record, piece->payloads + item->payload_at,
+                               item->payload_size))
+        return;
+    walk->summary->dropped_count++;
+    if (walk->check->dropped != NULL)
+        walk->check->dropped(walk->check->context, &item->entry.record, text);
+}
+
 static int32_t check_payload(struct walk *walk, const struct eds_ledger_piece *piece,
                              const struct eds_ledger_item *item)
 {
@@ -199,6 +215,8 @@ static int32_t check_payload(struct walk *walk, const struct eds_ledger_piece *p
     }
     if (memcmp(item->payload_hash, record->payload_hash, EDS_HASH_SIZE) != 0)
         report_at(walk, EDS_LEDGER_PAYLOAD, record->sequence);
+    else
+        tell_dropped(walk, piece, item);
     walk->summary->payload_count++;
     walk->bytes += item->payload_size;
     return EDS_OK;

@@ -56,6 +56,9 @@ struct eds_ledger_check {
     size_t (*operator_keys)(void *context, const char *name, const struct eds_enrolled_key **out);
     void (*found)(void *context, const struct eds_ledger_finding *finding);
     void (*gap)(void *context, const struct eds_gap *gap); /* each that is there; NULL: not */
+    /* A note by which a device says that it gave a payload up, and what it says; of those
+     * whose own payload is in the ledger.  NULL: not. */
+    void (*dropped)(void *context, const EdsAuditRecord *record, const char *text);
     void (*progress)(void *context, uint64_t records, uint64_t bytes); /* NULL: not */
     void *context;
 };
@@ -66,6 +69,7 @@ struct eds_ledger_summary {
     uint64_t attested_count;       /* attestations that were checked */
     uint64_t payload_count;        /* payloads checked */
     uint64_t payload_absent_count; /* payloads not in this ledger, and not checked */
+    uint64_t dropped_count;        /* notes of payloads that devices gave up */
     uint64_t conflict_count;       /* forks kept */
     uint64_t gap_count;            /* gaps closed, good or not */
     uint64_t gap_missing_count;    /* records that are missing in them */
