@@ -44,7 +44,7 @@ eds_feature(EDS_TRANSPORT_HTTP "HTTP ingest server and sender (libmicrohttpd, li
                   cli/gateway.c cli/gateway_upstream.c cli/http_front.c cli/http_sender.c
                   cli/sender.c
                   cli/client_arg.c cli/drill_alert.c cli/drill_device.c cli/drill_outage.c
-                  cli/drill_outage_after.c cli/drill_shell.c cli/drill_watch.c
+                  cli/drill_outage_after.c cli/drill_prometheus.c cli/drill_shell.c cli/drill_watch.c
                   cli/serve.c cli/send.c cli/send_input.c cli/send_lanes.c)
 if(NOT EDS_TRANSPORT_HTTP_STATE STREQUAL "on")
   list(APPEND EDS_SOURCES_OFF ${PROJECT_SOURCE_DIR}/tests/cli/test_http_sender.c)

@@ -9,6 +9,7 @@
 
 #include "cli/drill.h"
 #include "cli/drill_device.h"
+#include "cli/drill_prometheus.h"
 #include "cli/drill_shell.h"
 #include "cli/drill_steps.h"
 #include "cli/drill_watch.h"
@@ -52,7 +53,7 @@ struct alarm {
     struct eds_drill_device device;
     const struct provocation *provocations;
     size_t provocation_count; /* a fork is the last, and has to be asked for */
-    const char *prometheus;   /* NULL: it is not asked */
+    bool asks_prometheus;
 };
 
 /* Makes and sends one. */
@@ -122,66 +123,38 @@ static int32_t try_provocation(struct alarm *alarm, const struct provocation *it
     return EDS_OK;
 }
 
-/* Asks Prometheus; the page is the caller's. */
-static int32_t ask(const struct alarm *alarm, const char *path, struct eds_http_page *out,
-                   struct eds_error *err)
+/* Which of the alerts fire now: a bit for each. */
+static int32_t read_firing(const struct alarm *alarm, unsigned *out, struct eds_error *err)
 {
-    size_t size = strlen(alarm->prometheus);
-    char url[1024];
-    int32_t rc;
+    int32_t rc = EDS_OK;
 
-    while (size > 0 && alarm->prometheus[size - 1] == '/')
-        size--;
-    snprintf(url, sizeof url, "%.*s%s", (int)size, alarm->prometheus, path);
-    rc = eds_http_get(out, url, eds_args_text(alarm->args, "ca-file"), err);
-    if (rc == EDS_OK && out->status != 200) {
-        rc = eds_error_set(err, EDS_ERR_IO, "%s answered HTTP %u; is it Prometheus?", url,
-                           out->status);
-        free(out->text);
-        out->text = NULL;
+    *out = 0;
+    for (size_t i = 0; i < alarm->provocation_count && rc == EDS_OK; i++) {
+        bool fires = false;
+
+        rc = eds_drill_prometheus_fires(alarm->args, alarm->provocations[i].alert, &fires, err);
+        if (fires)
+            *out |= 1u << i;
     }
     return rc;
 }
 
-/* Which of the alerts fire now: a bit for each. */
-static int32_t read_firing(const struct alarm *alarm, unsigned *out, struct eds_error *err)
-{
-    struct eds_http_page page;
-    int32_t rc =
-        ask(alarm, "/federate?match%5B%5D=ALERTS%7Balertstate%3D%22firing%22%7D", &page, err);
-
-    *out = 0;
-    if (rc != EDS_OK)
-        return rc;
-    for (size_t i = 0; i < alarm->provocation_count; i++) {
-        char label[64];
-
-        snprintf(label, sizeof label, "alertname=\"%s\"", alarm->provocations[i].alert);
-        if (strstr(page.text, label) != NULL)
-            *out |= 1u << i;
-    }
-    free(page.text);
-    return EDS_OK;
-}
-
 static int32_t check_silent(struct alarm *alarm, struct eds_error *err)
 {
-    unsigned firing;
-    struct eds_http_page page;
-    int32_t rc = ask(alarm, "/api/v1/rules?type=alert", &page, err);
+    unsigned firing = 0;
+    int32_t rc = EDS_OK;
 
-    if (rc != EDS_OK)
-        return rc;
-    for (size_t i = 0; i < alarm->provocation_count; i++) {
-        char label[64];
+    for (size_t i = 0; i < alarm->provocation_count && rc == EDS_OK; i++) {
+        bool is_there = false;
 
-        snprintf(label, sizeof label, "\"name\":\"%s\"", alarm->provocations[i].alert);
-        if (strstr(page.text, label) == NULL)
+        rc = eds_drill_prometheus_has_rule(alarm->args, alarm->provocations[i].alert, &is_there,
+                                           err);
+        if (rc == EDS_OK && !is_there)
             eds_drill_check(&alarm->drill, false, "rule-loaded", "Prometheus has no rule %s",
                             alarm->provocations[i].alert);
     }
-    free(page.text);
-    rc = read_firing(alarm, &firing, err);
+    if (rc == EDS_OK)
+        rc = read_firing(alarm, &firing, err);
     for (size_t i = 0; rc == EDS_OK && i < alarm->provocation_count; i++)
         if ((firing >> i & 1) != 0)
             eds_drill_check(&alarm->drill, false, "silent-before", "%s fires already",
@@ -243,7 +216,7 @@ static int32_t drill(struct alarm *alarm, struct eds_error *err)
     int32_t rc = EDS_OK;
 
     eds_drill_check(&alarm->drill, status == 200, "ready", "%s", said.text);
-    if (alarm->prometheus != NULL)
+    if (alarm->asks_prometheus)
         rc = check_silent(alarm, err);
     if (rc != EDS_OK || alarm->drill.failed_count > 0)
         return rc; /* what rings already proves nothing */
@@ -252,7 +225,7 @@ static int32_t drill(struct alarm *alarm, struct eds_error *err)
         rc = try_provocation(alarm, &alarm->provocations[i], err);
     if (rc != EDS_OK)
         return rc;
-    if (alarm->prometheus != NULL)
+    if (alarm->asks_prometheus)
         return await_alerts(alarm, err);
     skip_alerts(alarm);
     return EDS_OK;
@@ -285,7 +258,7 @@ static int run(const struct eds_args *args)
         return eds_say_error(args, "", &err);
     }
     alarm->args = args;
-    alarm->prometheus = eds_args_text(args, "prometheus");
+    alarm->asks_prometheus = eds_args_text(args, "prometheus") != NULL;
     alarm->provocations = provocations;
     alarm->provocation_count = PROVOCATION_COUNT - (eds_args_flag(args, "fork") ? 0 : 1);
     eds_drill_begin(&alarm->drill, args, "alert");
@@ -303,9 +276,7 @@ static const struct eds_option options[] = {
     EDS_OPTION_DATA_DIR,
     EDS_OPTION_STORE,
     EDS_OPTION_DRILL_ADMIN,
-    {.name = "prometheus",
-     .value = "URL",
-     .help = "Ask this Prometheus, http://HOST:9090, whether the alerts fire"},
+    EDS_OPTION_DRILL_PROMETHEUS,
     {.name = "timeout",
      .value = "SECONDS",
      .fallback = "900",

@@ -11,6 +11,7 @@
 
 #include "cli/drill.h"
 #include "cli/drill_outage.h"
+#include "cli/drill_prometheus.h"
 #include "cli/drill_shell.h"
 #include "cli/drill_watch.h"
 #include "cli/objects_arg.h"
@@ -72,10 +73,29 @@ static void check_ready(struct eds_outage *outage, const char *name, unsigned st
     eds_drill_check(&outage->drill, found == status, name, "%s", said.text);
 }
 
+/* An alert that fires already would prove nothing. */
+static int32_t check_silent(struct eds_outage *outage, struct eds_error *err)
+{
+    bool is_there = false, fires = false;
+    int32_t rc = eds_drill_prometheus_has_rule(outage->args, EDS_OUTAGE_ALERT, &is_there, err);
+
+    if (rc == EDS_OK)
+        rc = eds_drill_prometheus_fires(outage->args, EDS_OUTAGE_ALERT, &fires, err);
+    if (rc == EDS_OK)
+        eds_drill_check(&outage->drill, is_there && !fires, "silent-before", EDS_OUTAGE_ALERT " %s",
+                        !is_there ? "is no rule of Prometheus"
+                        : fires   ? "fires already"
+                                  : "does not fire");
+    return rc;
+}
+
 static int32_t try_before(struct eds_outage *outage, struct eds_error *err)
 {
     int32_t rc = EDS_OK;
 
+    if (eds_args_text(outage->args, "prometheus") != NULL &&
+        (rc = check_silent(outage, err)) != EDS_OK)
+        return rc;
     if (outage->is_watched) {
         check_ready(outage, "ready-before", 200);
         rc =
@@ -274,6 +294,7 @@ static const struct eds_option options[] = {
     EDS_OPTION_STORE,
     EDS_OPTION_OBJECTS,
     EDS_OPTION_DRILL_ADMIN,
+    EDS_OPTION_DRILL_PROMETHEUS,
     {.name = "break-command",
      .value = "COMMAND",
      .help = "Shell command that takes the store away; without it somebody is asked to do it"},
@@ -289,7 +310,7 @@ static const struct eds_option options[] = {
      .value = "SECONDS",
      .fallback = "60",
      .check = eds_check_u64,
-     .help = "How long to wait for the server to notice either, 1 to 3600"},
+     .help = "How long to wait for the server to notice either, and for Prometheus, 1 to 3600"},
     EDS_OPTION_JSON,
     EDS_OPTIONS_END,
 };

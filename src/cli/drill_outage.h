@@ -6,6 +6,7 @@
 #include "cli/drill_steps.h"
 
 #define EDS_OUTAGE_PAUSE_MS 200u /* between two attempts */
+#define EDS_OUTAGE_ALERT    "IngestStorageError"
 
 /* Which store is taken away. */
 struct eds_outage_kind {

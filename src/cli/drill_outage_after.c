@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/drill_outage.h"
+#include "cli/drill_prometheus.h"
 #include "cli/drill_watch.h"
 #include "cli/objects_arg.h"
 #include "cli/store_arg.h"
@@ -49,6 +50,23 @@ static void await_ready(struct eds_outage *outage)
            eds_outage_has_time(outage, begun))
         eds_drill_pause(EDS_OUTAGE_PAUSE_MS);
     eds_drill_check(&outage->drill, status == 200, "ready-after", "%s", said.text);
+}
+
+/* The alert looks back over minutes, so it fires still, or will with the next look. */
+static int32_t await_alert(struct eds_outage *outage, struct eds_error *err)
+{
+    uint64_t begun = eds_drill_now_ms();
+    bool fires = false;
+    int32_t rc;
+
+    while ((rc = eds_drill_prometheus_fires(outage->args, EDS_OUTAGE_ALERT, &fires, err)) ==
+               EDS_OK &&
+           !fires && eds_outage_has_time(outage, begun))
+        eds_drill_pause(EDS_OUTAGE_PAUSE_MS);
+    if (rc == EDS_OK)
+        eds_drill_check(&outage->drill, fires, "alert-fires", EDS_OUTAGE_ALERT " (P0) %s",
+                        fires ? "fires" : "does not fire");
+    return rc;
 }
 
 /* Everything again: the server must have all of it. */
@@ -117,5 +135,9 @@ int32_t eds_outage_try_after(struct eds_outage *outage, struct eds_error *err)
         rc = eds_outage_send_batch(outage, "accepted-anew", "after the outage", err);
     if (rc == EDS_OK)
         rc = send_again(outage, err);
-    return rc == EDS_OK ? look_up(outage, err) : rc;
+    if (rc == EDS_OK)
+        rc = look_up(outage, err);
+    if (rc == EDS_OK && eds_args_text(outage->args, "prometheus") != NULL)
+        rc = await_alert(outage, err);
+    return rc;
 }

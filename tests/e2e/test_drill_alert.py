@@ -5,19 +5,15 @@ import os
 import pathlib
 import re
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
 
 SOURCE = pathlib.Path(os.environ["EDS_SOURCE"])
 sys.path.insert(0, str(SOURCE / "tests/support"))
 from eds_lab import EDS, eds, skip  # noqa: E402
 from drill_lab import Installation, between, failed, report_of  # noqa: E402
+from prometheus_lab import Prometheus, quick_rules  # noqa: E402
 
-RULES = (SOURCE / "deploy/prometheus/edgesentry.rules.yml").read_text()
 ALL = {"bad-signature", "unknown-device", "chain-break", "fork"}
 FIRES = {"fires-signature-failure-surge", "fires-high-rejection-rate", "fires-chain-break",
          "fires-chain-fork"}
@@ -65,47 +61,8 @@ def wrong_server(site):
         assert code == 2 and failed(report) == {step}, (step, report, log)
 
 
-class Prometheus:
-    def __init__(self, folder, admin, rules):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        folder.mkdir()
-        (folder / "rules.yml").write_text(rules)
-        (folder / "prometheus.yml").write_text(
-            "global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}\n"
-            "rule_files: [rules.yml]\nscrape_configs:\n  - job_name: edgesentry\n"
-            f"    static_configs: [{{targets: ['127.0.0.1:{admin}']}}]\n")
-        self.url = f"http://127.0.0.1:{self.port}"
-        self.log = folder / "log"
-        self.process = subprocess.Popen(
-            ["prometheus", f"--config.file={folder}/prometheus.yml",
-             f"--storage.tsdb.path={folder}/data", f"--web.listen-address=127.0.0.1:{self.port}"],
-            stdout=subprocess.DEVNULL, stderr=open(self.log, "wb"))
-        self.await_sample()
-
-    def await_sample(self):
-        """Until it has seen the server, whose counters it compares with later."""
-        deadline = time.monotonic() + 60
-        while True:
-            assert self.process.poll() is None and time.monotonic() < deadline, self.log.read_text()
-            try:
-                with urllib.request.urlopen(
-                        self.url + "/federate?match%5B%5D=edgesentry_chain_break_total") as page:
-                    if b"edgesentry_chain_break_total{" in page.read():
-                        return
-            except OSError:
-                pass
-            time.sleep(0.2)
-
-    def end(self):
-        self.process.terminate()
-        self.process.wait(60)
-
-
 def with_prometheus(site, folder):
-    """Minutes are seconds: a rate is one of 20 s, and has to last for one."""
-    rules = re.sub(r"\bfor: \w+", "for: 1s", RULES.replace("[5m]", "[20s]"))
+    rules = quick_rules()
     prometheus = Prometheus(folder / "right", site.admin, rules)
     code, report, log = drill(site, "--fork", "--timeout", "120", "--prometheus",
                               prometheus.url + "/")

@@ -5,6 +5,7 @@ import http.client
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ sys.path.insert(0, os.path.join(os.environ["EDS_SOURCE"], "tests/support"))
 from eds_lab import eds, skip  # noqa: E402
 from database import POSTGRES, database, has_postgres  # noqa: E402
 from drill_lab import RECORDS, Installation, between, failed  # noqa: E402
+from prometheus_lab import Prometheus, quick_rules  # noqa: E402
 
 
 def good(folder):
@@ -179,6 +181,33 @@ def refused(site):
     assert eds("device", "release", "eds-drill", "--reason", "test", *site.store).returncode == 0
 
 
+def with_prometheus():
+    """The alert that is to wake somebody up fires; one that does not is found, and one
+    that fires already, or is not there, keeps anything from being broken."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        site = Installation(folder)
+        rules = quick_rules("5m")  # so that it fires still when it is looked at again
+        rows = ((rules, set()), (None, {"silent-before"}),  # it fires still
+                (rules.replace("IngestStorageError", "Other"), {"silent-before"}),
+                (rules.replace("edgesentry_ingest_error_total", "nothing"), {"alert-fires"}))
+        prometheus = None
+        for number, (text, steps) in enumerate(rows):
+            if text is not None:
+                if prometheus:
+                    prometheus.end()
+                prometheus = Prometheus(folder / str(number), site.admin, text)
+            await_ready(site)
+            code, report, log = site.drill("s3", "--prometheus", prometheus.url, "--timeout",
+                                           "6" if "alert-fires" in steps else "60")
+            assert failed(report) == steps and code == (2 if steps else 0), (number, report, log)
+            broken = any(step["name"] == "broken" for step in report["steps"])
+            assert broken == (steps != {"silent-before"}), report
+        prometheus.end()
+        site.process.terminate()
+        assert site.process.wait(60) == 0
+
+
 def with_postgres():
     """The database itself: stopped by its operator's command, and started again."""
     with database() as (place, url), tempfile.TemporaryDirectory() as name:
@@ -201,6 +230,10 @@ def main():
             part(site)
         site.process.terminate()
         assert site.process.wait(60) == 0
+    if shutil.which("prometheus"):
+        with_prometheus()
+    else:
+        print("note: no prometheus here: whether the alert fires is not tried")
     if has_postgres():
         with_postgres()
     print("drills pass where all is well, fail where it is not, and heal what they broke")
