@@ -87,7 +87,7 @@ static void start(struct served *server, size_t device_count, const struct how *
         exec_server(server, device_count, how);
     snprintf(path, sizeof path, "%s/port", server->directory);
     server->port = 0;
-    for (unsigned i = 0; i < 500 && server->port == 0; i++) {
+    for (unsigned i = 0; i < 3000 && server->port == 0; i++) {
         if (read_line(path, line, sizeof line))
             server->port = (unsigned)strtoul(line, NULL, 10);
         usleep(10000);

@@ -14,9 +14,10 @@
 #include "base/features.h"
 #include "transport/tls_options.h"
 
-#define HEAD_MEMORY_SIZE                                                                           \
-    (24u * 1024u)               /* bytes a connection: more than HTTP_HEAD_SIZE_MAX takes          \
-                                 */
+/* Of a connection: a head of HTTP_HEAD_SIZE_MAX, and its fields.  Bytes; the library
+ * clears them for each request. */
+#define HEAD_MEMORY_SIZE (16u * 1024u)
+
 #define CONNECTION_SLACK 64u    /* above connection_max, which the door keeps */
 #define RUNS_MAX         4u     /* before what they have brought goes to ingest */
 #define PAUSE_NS         300000 /* about as long as a commit takes */

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "base/log.h"
+#include "transport/http_filter.h"
 #include "transport/http_lab.h"
 
 #define HEAD "POST /api/v1/ingest HTTP/1.1\r\nHost: lab\r\nContent-Type: application/json\r\n"
@@ -140,6 +141,42 @@ static void aborted_uploads(void **state)
     begun_ms = now_ms();
     lab_stop(&lab);
     assert_in_range(now_ms() - begun_ms, 0, 3000); /* it does not wait for the dead */
+}
+
+/* As large a head as the filter lets through, of as many fields, is served: the library
+ * has the memory for it. */
+static void largest_head(void **state)
+{
+    struct http_lab lab;
+    struct lab_device device;
+    struct lab_peer peer;
+    struct lab_reply reply;
+    char head[HTTP_HEAD_SIZE_MAX + 1], body[4096];
+    size_t body_size, size;
+
+    (void)state;
+    lab_start(&lab, &(struct eds_http_config){.body_size_max = 0}, NULL);
+    lab_device_make(&device, &lab, 1);
+    body_size = lab_envelope(&device, body, sizeof body, 100);
+    size = (size_t)snprintf(head, sizeof head, HEAD "Content-Length: %zu\r\n", body_size);
+    for (unsigned i = 3; i < HTTP_FIELDS_MAX; i++) { /* behind those three */
+        size_t left = sizeof head - 1 - 2 - size;
+        size_t room = i + 1 < HTTP_FIELDS_MAX ? left / (HTTP_FIELDS_MAX - i) : left;
+
+        size += (size_t)snprintf(head + size, sizeof head - size, "X-%02u: %0*u\r\n", i,
+                                 (int)(room - strlen("X-00: \r\n")), 0u);
+    }
+    size += (size_t)snprintf(head + size, sizeof head - size, "\r\n");
+    assert_int_equal(size, HTTP_HEAD_SIZE_MAX);
+    lab_connect(&peer, &lab);
+    for (unsigned i = 0; i < 2; i++) { /* the same connection once more */
+        assert_true(lab_send(&peer, head, size));
+        assert_true(lab_send(&peer, body, body_size));
+        lab_read(&peer, &reply, true);
+        assert_int_equal(reply.status, i == 0 ? 202 : 422); /* a duplicate */
+    }
+    lab_close(&peer);
+    lab_stop(&lab);
 }
 
 /* Peers that reset their connections while ingest has their records: these are taken,
@@ -532,13 +569,13 @@ static void log_lines(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(slow_clients),     cmocka_unit_test(aborted_uploads),
-        cmocka_unit_test(gone_meanwhile),   cmocka_unit_test(body_memory),
-        cmocka_unit_test(announcements),    cmocka_unit_test(body_sizes),
-        cmocka_unit_test(endless_chunks),   cmocka_unit_test(early_answers),
-        cmocka_unit_test(many_connections), cmocka_unit_test(full_house),
-        cmocka_unit_test(many_strangers),   cmocka_unit_test(no_descriptors),
-        cmocka_unit_test(log_lines),
+        cmocka_unit_test(slow_clients),   cmocka_unit_test(aborted_uploads),
+        cmocka_unit_test(gone_meanwhile), cmocka_unit_test(largest_head),
+        cmocka_unit_test(body_memory),    cmocka_unit_test(announcements),
+        cmocka_unit_test(body_sizes),     cmocka_unit_test(endless_chunks),
+        cmocka_unit_test(early_answers),  cmocka_unit_test(many_connections),
+        cmocka_unit_test(full_house),     cmocka_unit_test(many_strangers),
+        cmocka_unit_test(no_descriptors), cmocka_unit_test(log_lines),
     };
 
     return cmocka_run_group_tests_name("http_limits", tests, NULL, NULL);
