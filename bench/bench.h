@@ -21,8 +21,9 @@ struct bench_case {
  * appended), if set, and prints the table's head. */
 void bench_begin(const char *title);
 
-/* bench_pair times ours and reference in turn and reports nanoseconds a piece,
- * medians of the rounds, and the median of the rounds' ratios. */
+/* bench_pair times ours and reference in turn and reports nanoseconds a piece of the
+ * calling thread's CPU time, medians of the rounds, and the median of the rounds'
+ * ratios. */
 void bench_pair(const struct bench_case *ours, const struct bench_case *reference);
 
 /* bench_report writes one figure measured elsewhere.  reference_name NULL: none.

@@ -28,6 +28,8 @@ bool bench_postgres_start(struct bench_postgres *server)
     FILE *pipe;
 
     *server = (struct bench_postgres){.url = ""};
+    if (given != NULL && strcmp(given, "none") == 0)
+        return false;
     if (given != NULL) {
         snprintf(server->url, sizeof server->url, "%s", given);
         return true;

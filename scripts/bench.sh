@@ -4,11 +4,19 @@
 #
 #   scripts/bench.sh BUILD [NAME...]      NAME: core, chain, http, ...; default all
 #
-# EDS_BENCH_CHAIN=N makes the chain file N records long (default 1,000,000).
+# EDS_BENCH_CHAIN=N makes the chain file N records long (default 1,000,000),
+# EDS_BENCH_LEDGER=N the ledger, EDS_BENCH_HTTP=N the records sent to each server,
+# EDS_BENCH_ROWS=N the largest table.  EDS_BENCH_SHORT=1 sets them so that all of it
+# takes some minutes on a busy machine; EDS_BENCH_POSTGRES=none leaves PostgreSQL out.
 set -euo pipefail
 
 build=${1:?usage: scripts/bench.sh BUILD [NAME...]}
 shift
+if [ -n "${EDS_BENCH_SHORT:-}" ]; then
+    : "${EDS_BENCH_CHAIN:=200000}" "${EDS_BENCH_LEDGER:=50000}" "${EDS_BENCH_HTTP:=8000}"
+    : "${EDS_BENCH_ROWS:=100000}" "${EDS_BENCH_DEVICES:=10000}"
+    export EDS_BENCH_CHAIN EDS_BENCH_LEDGER EDS_BENCH_HTTP EDS_BENCH_ROWS EDS_BENCH_DEVICES
+fi
 lines=$(mktemp)
 trap 'rm -f "$lines"' EXIT
 export EDS="$build/bin/eds" EDS_BENCH_JSON="$lines"

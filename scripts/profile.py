@@ -4,7 +4,8 @@ perf, for the check of a chain file and for ingest over HTTP into SQLite.
 
     scripts/profile.py BUILD        BUILD has the benchmarks, see `make profile`
 
-EDS_BENCH_CHAIN=N makes the chain N records long (default 300,000)."""
+EDS_BENCH_CHAIN=N makes the chain N records long (default 300,000), EDS_BENCH_HTTP=N
+sends N records to the server (60,000)."""
 import collections
 import glob
 import os
@@ -80,6 +81,7 @@ def main():
     rooms = rooms_of(build)
     environment = dict(os.environ, EDS=eds)
     environment.setdefault("EDS_BENCH_CHAIN", "300000")
+    environment["EDS_BENCH_POSTGRES"] = "none"
     record = ["perf", "record", "-q", "-F", "1999", "-o"]
     with tempfile.TemporaryDirectory() as folder:
         chain, data = f"{folder}/chain.ndjson", f"{folder}/perf.data"
