@@ -37,8 +37,10 @@ void bench_report(const char *name, double value, const char *unit, const char *
 void bench_temporary(char out[BENCH_PATH_SIZE]);
 void bench_remove(const char *folder);
 
-/* bench_now_ns is a monotonic clock. */
+/* bench_now_ns is a monotonic clock; bench_cpu_seconds is what all threads of this
+ * process have used. */
 uint64_t bench_now_ns(void);
+double bench_cpu_seconds(void);
 
 /* bench_median sorts values and returns the middle one; bench_percentile the
  * one below which that share (0 to 1) lies, of sorted values. */

@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -57,16 +56,6 @@ static enum MHD_Result answer_202(void *context, struct MHD_Connection *connecti
     return MHD_queue_response(connection, 202, context);
 }
 
-/* CPU seconds of this process: the client, and the reference server. */
-static double own_cpu_seconds(void)
-{
-    struct rusage usage;
-
-    getrusage(RUSAGE_SELF, &usage);
-    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
-}
-
 /* Returns requests a second; *cpu_s, of client and server, for one. */
 static double bare_rate(const struct http_requests *requests, size_t connection_count,
                         double *cpu_s)
@@ -81,11 +70,11 @@ static double bare_rate(const struct http_requests *requests, size_t connection_
 
     if (daemon == NULL)
         die("MHD_start_daemon");
-    *cpu_s = own_cpu_seconds();
+    *cpu_s = bench_cpu_seconds();
     if (http_load_run(&result, MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port, 202,
                       requests, connection_count) != 0)
         exit(1);
-    *cpu_s = (own_cpu_seconds() - *cpu_s) / (double)result.answered;
+    *cpu_s = (bench_cpu_seconds() - *cpu_s) / (double)result.answered;
     free(result.latency_ns);
     MHD_stop_daemon(daemon);
     MHD_destroy_response(response);
@@ -132,7 +121,7 @@ static void bench_connections(const struct target *target, size_t connection_cou
     }
     served_start(&server, connection_count, target->postgres != NULL ? url : NULL);
     double memory_before = served_memory(&server, "VmRSS:");
-    double cpu_before = served_cpu_seconds(&server), client_cpu = own_cpu_seconds();
+    double cpu_before = served_cpu_seconds(&server), client_cpu = bench_cpu_seconds();
     if (http_load_run(&result, server.port, 202, requests, connection_count) != 0 ||
         result.refused > 0) {
         fprintf(stderr, "%zu of the records were refused\n", result.refused);
@@ -141,7 +130,7 @@ static void bench_connections(const struct target *target, size_t connection_cou
     double count = (double)result.answered;
     double rate = count * 1e9 / (double)result.elapsed_ns;
     double cpu = served_cpu_seconds(&server) - cpu_before;
-    client_cpu = own_cpu_seconds() - client_cpu;
+    client_cpu = bench_cpu_seconds() - client_cpu;
     double memory = served_memory(&server, "VmRSS:") - memory_before;
     double peak = served_memory(&server, "VmHWM:");
     served_stop(&server);
