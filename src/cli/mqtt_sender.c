@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/hex.h"
+#include "base/port.h"
 #include "base/wipe.h"
 #include "cli/mqtt_password.h"
 #include "cli/sender_impl.h"
@@ -20,6 +22,7 @@ struct mqtt_sender {
     struct eds_own_sender own; /* first */
     struct eds_mqtt_publisher *publisher;
     char host[HOST_SIZE], topic[TOPIC_SIZE];
+    char client_id[sizeof "eds-" + 16]; /* where the caller names none */
     char password[EDS_MQTT_PASSWORD_SIZE];
     struct eds_mqtt_post posts[BATCH];
     char *bodies[BATCH];
@@ -72,6 +75,17 @@ static int32_t take_url(struct mqtt_sender *mqtt, const char *url, unsigned *por
                              TOPIC_SIZE - 1);
     strcpy(mqtt->topic, topic);
     return EDS_OK;
+}
+
+/* A name that no other client has. */
+static const char *random_client_id(struct mqtt_sender *mqtt)
+{
+    uint8_t random[8] = {0};
+
+    (void)eds_port_random(random, sizeof random); /* a name alone: two equal ones take turns */
+    strcpy(mqtt->client_id, "eds-");
+    (void)eds_hex_encode(mqtt->client_id + 4, random, sizeof random);
+    return mqtt->client_id;
 }
 
 static void set_reply(struct eds_reply *out, enum eds_outcome outcome, const char *text)
@@ -190,6 +204,8 @@ int32_t eds_mqtt_sender_open(struct eds_sender **out, const struct eds_sender_co
     rc = take_url(mqtt, config->url, &publisher.port, err);
     if (rc == EDS_OK && config->password_file != NULL)
         rc = eds_mqtt_password_read(mqtt->password, config->password_file, err);
+    if (config->client_id == NULL)
+        publisher.client_id = random_client_id(mqtt);
     publisher.broker = mqtt->host;
     publisher.topic = mqtt->topic;
     publisher.password = config->password_file != NULL ? mqtt->password : NULL;

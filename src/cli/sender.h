@@ -12,7 +12,7 @@ struct eds_sender_config {
     size_t batch_max;                 /* records at once; 0: as suits the way */
     const struct eds_route *route;    /* what a gateway says of itself; outlives it; or NULL */
     /* MQTT alone: */
-    const char *client_id;     /* at the broker; see transport/mqtt_publisher.h */
+    const char *client_id;     /* at the broker; see transport/mqtt_publisher.h; NULL: a new one */
     const char *user;          /* NULL: none */
     const char *password_file; /* NULL: none */
 };
