@@ -354,7 +354,7 @@ const struct eds_command eds_command_drill_db = {
 
 const struct eds_command eds_command_drill_s3 = {
     .name = "s3",
-    .summary = "Take the store of payloads away from a running server, and give it back",
+    .summary = "Take the payloads' store away from a running server, and give it back",
     .description = DESCRIPTION,
     .options = options,
     .examples = s3_examples,

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# label: slow
 """eds drill alert: against a real server and, where there is one, a real Prometheus with
 the rules of deploy/prometheus, whose minutes are made seconds."""
 import os

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
+# label: slow
 """eds drill db and s3: a drill of a good installation passes; of one that is wrong in
 one thing it fails in just the steps that this concerns; and whatever is broken is healed."""
 import http.client
 import json
 import os
 import pathlib
+import pty
 import shutil
 import signal
 import subprocess
@@ -154,6 +156,46 @@ def ended_early(site):
     assert "finished" in failed(json.loads(out)), out
 
 
+def by_hand(site):
+    """Without commands somebody is asked, and presses Enter when it is done; who leaves
+    instead has not done it."""
+    place = site.folder / "payloads"
+    words = [word for word in site.words("s3", "--json", break_it="x", heal_it="x")
+             if word not in ("--break-command", "--heal-command", "x")]
+
+    def asked(process, request):
+        said = b""
+        while not said.endswith(b"press Enter: "):
+            got = process.stderr.read(1)
+            assert got, said
+            said += got
+        assert request in said, said
+
+    for does_it in (True, False):
+        await_ready(site)
+        terminal, stdin = pty.openpty()
+        process = subprocess.Popen(words, stdin=stdin, stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)
+        os.close(stdin)
+        asked(process, b"Now break the store of payloads")
+        if does_it:
+            place.rename(f"{place}.away")
+            place.touch()
+            os.write(terminal, b"\n")
+            asked(process, b"Now heal the store of payloads")
+            place.unlink()
+            pathlib.Path(f"{place}.away").rename(place)
+            os.write(terminal, b"\n")
+        else:
+            os.close(terminal)
+        report = json.loads(process.communicate(timeout=200)[0])
+        if does_it:
+            assert process.returncode == 0 and report["step_count"] == 16, report
+            os.close(terminal)
+        else:
+            assert process.returncode == 2 and failed(report) == {"broken", "healed"}, report
+
+
 def refused(site):
     """What is wrong before it begins: said in words, and nothing is done."""
     for change, code, says in (
@@ -226,7 +268,7 @@ def main():
         skip("this build has no server (EDS_TRANSPORT_HTTP)")
     with tempfile.TemporaryDirectory() as name:
         site = good(pathlib.Path(name))
-        for part in (wrong_server, wrong_listener, wrong_commands, ended_early, refused):
+        for part in (wrong_server, wrong_listener, wrong_commands, ended_early, by_hand, refused):
             part(site)
         site.process.terminate()
         assert site.process.wait(60) == 0

@@ -1,4 +1,5 @@
 #!/usr/bin/env python3
+# label: slow
 """Backup and point-in-time restore of docs/OPERATIONS.md, performed: its blocks are run
 as they stand, with a PostgreSQL server, an ingest server that takes records before and
 after the moment that is gone back to, and devices that send again what was lost;
