@@ -94,7 +94,7 @@ static int32_t set_config(void *context, const struct eds_order *order,
         say(outcome, fault.text);
         return EDS_OK;
     }
-    if (eds_agent_settings_get(&taken, EDS_SETTING_COMMAND, 0) < order->counter)
+    if (eds_agent_settings_get(&taken, EDS_SETTING_COMMAND, 0) != order->counter)
         rc = eds_agent_settings_save(&taken, order->counter, err);
     if (rc != EDS_OK)
         return rc;

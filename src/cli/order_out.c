@@ -19,6 +19,9 @@ void eds_order_text(char out[EDS_ORDER_TEXT_SIZE], const struct eds_order *order
             snprintf(out + size, EDS_ORDER_TEXT_SIZE - (size_t)size, " %.*s", (int)length, line);
         line += length + (line[length] == '\n' ? 1 : 0);
     }
+    for (char *at = out; *at != '\0'; at++) /* a row may have been changed behind our back */
+        if ((unsigned char)*at < 0x20 || *at == 0x7f)
+            *at = '?';
 }
 
 const char *eds_order_state(const struct eds_stored_order *stored, uint64_t now_ms)
@@ -59,6 +62,10 @@ void eds_order_json(struct eds_json_out *json, const struct eds_stored_order *st
         eds_out_u64(json, "record", stored->result_sequence);
     else
         eds_out_string(json, "record", NULL);
+    if (eds_order_check(order, NULL) != EDS_OK) { /* likewise: it is no order */
+        eds_out_string(json, "order_hash", NULL);
+        return;
+    }
     eds_order_digest(hash, order);
     eds_out_hex(json, "order_hash", hash, sizeof hash);
 }

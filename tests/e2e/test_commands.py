@@ -147,6 +147,12 @@ def all_kinds(folder, store=None):
     settings = (lab.folder / "buffer.db.settings").read_text()
     assert settings == "buffer-age-max=7200\ncommand=1\ncommand-poll=2\n", settings
     assert not (lab.folder / "device.json.next").exists()
+    # Settings that can't be read keep no device from recording.
+    (lab.folder / "buffer.db.settings").write_text(settings + "nonsense\n")
+    with lab.agent(server.url) as agent:
+        say(agent, "in spite of it")
+    assert "settings_ignored" in lab.agent_log()
+    (lab.folder / "buffer.db.settings").write_text(settings)
     # What was set is in force after a restart, and the new key is the only one.
     lab.command("report-status")
     with lab.agent(server.url):
@@ -247,15 +253,20 @@ def not_believed(folder):
     with sqlite3.connect(lab.folder / "data/edgesentry.db") as connection:
         connection.execute("UPDATE device_commands SET body = 'buffer-size-max=65536' || char(10)"
                            " WHERE counter = 1")
+        connection.execute("INSERT INTO device_commands SELECT device_id, 3, kind, issued_ms, 0,"
+                           " operator, 'no' || char(27) || '[1m', key_id, signature, NULL, NULL,"
+                           " NULL, NULL FROM device_commands WHERE counter = 1")
     connection.close()
+    assert [command["order_hash"] is None for command in lab.commands()] == [False, False, True]
+    assert "no?[1m" in audit("device", "commands", DEVICE, "--store", lab.store)[0]
     server = lab.serve()
     status, body = ask(server.port, f"device={DEVICE}&nonce={NONCE}")
     assert status == 200 and json.loads(body)["counter"] == 2, body
-    assert lab.states() == ["refused", "taken"]
+    assert lab.states() == ["refused", "taken", "expired"]
     audit("operator", "revoke", "carol", "--store", lab.store)
     assert ask(server.port, f"device={DEVICE}&nonce={NONCE}") == (204, b"")
-    assert lab.states() == ["refused", "refused"]
-    assert [command["record"] for command in lab.commands()] == [None, None]
+    assert lab.states() == ["refused", "refused", "expired"]
+    assert [command["record"] for command in lab.commands()] == [None, None, None]
     assert server.end(signal.SIGTERM)[0] == 0
     with sqlite3.connect(lab.folder / "data/edgesentry.db") as connection:
         lines = [row[0] for row in connection.execute(
