@@ -218,9 +218,13 @@ static int32_t make_head(struct eds_buffer *buffer, const struct eds_buffer_item
                              rc == EDS_ERR_INVALID_UTF8 ? "not UTF-8" : "too long");
     if ((unsigned)item->priority >= EDS_PRIORITY_COUNT)
         return eds_error_set(err, EDS_ERR_USAGE, "there is no priority %d", (int)item->priority);
-    device = device_of(buffer, eds_item_device(item));
-    if (device == NULL)
-        return no_memory(err);
+    device = eds_id_table_find(&buffer->devices, eds_item_device(item));
+    if (device == NULL) {
+        device = device_of(buffer, eds_item_device(item));
+        if (device == NULL)
+            return no_memory(err);
+        device->first_push = buffer->push_count;
+    }
     if (device->pending_push != buffer->push_count) {
         device->pending_push = buffer->push_count;
         device->pending = device->head;
@@ -235,6 +239,19 @@ static int32_t make_head(struct eds_buffer *buffer, const struct eds_buffer_item
     }
     *out = device->pending;
     return EDS_OK;
+}
+
+/* Forgets the devices that are known by a push that failed: whoever sends under ever new
+ * names to a full buffer must not fill the memory. */
+static void forget(struct eds_buffer *buffer, const struct eds_buffer_item *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct buffer_device *device =
+            eds_id_table_find(&buffer->devices, eds_item_device(&items[i]));
+
+        if (device != NULL && device->first_push == buffer->push_count)
+            eds_id_table_drop(&buffer->devices, device);
+    }
 }
 
 /* The store has them: so have we. */
@@ -258,6 +275,7 @@ int32_t eds_buffer_push_many(struct eds_buffer *buffer, struct eds_buffer_item *
     struct eds_buffer_head one = {.sequence = 0},
                            *heads = count == 1 ? &one : calloc(count, sizeof *heads);
     uint64_t size = 0;
+    size_t good_count = 0;
     int32_t rc = EDS_OK;
     void (*pushed)(void *context);
 
@@ -271,7 +289,10 @@ int32_t eds_buffer_push_many(struct eds_buffer *buffer, struct eds_buffer_item *
         items[i].is_dead = false;
         items[i].reason[0] = '\0';
         rc = make_head(buffer, &items[i], &heads[i], err);
-        size += rc == EDS_OK ? eds_buffer_item_size(&items[i]) : 0;
+        if (rc == EDS_OK) {
+            size += eds_buffer_item_size(&items[i]);
+            good_count++;
+        }
     }
     if (rc == EDS_OK)
         rc = check_limits(buffer, items, count, size, err);
@@ -279,6 +300,8 @@ int32_t eds_buffer_push_many(struct eds_buffer *buffer, struct eds_buffer_item *
         rc = buffer->store->ops->push(buffer->store, items, heads, count, err);
     if (rc == EDS_OK)
         take_in(buffer, items, count, size);
+    else
+        forget(buffer, items, good_count);
     pushed = buffer->pushed;
     unlock(buffer);
     if (heads != &one)

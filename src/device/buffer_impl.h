@@ -13,6 +13,7 @@ struct buffer_device {
     uint64_t waiting[EDS_PRIORITY_COUNT]; /* items of each class */
     struct eds_buffer_head pending;       /* during a push */
     uint64_t pending_push;                /* the push that pending is of */
+    uint64_t first_push;                  /* the push that made it known; 0: the store had it */
 
     /* The forwarder's: */
     bool in_flight;         /* a lane sends this device's items */

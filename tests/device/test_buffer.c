@@ -9,6 +9,7 @@
 
 #include "base/features.h"
 #include "base/format.h"
+#include "device/buffer_impl.h"
 #include "device/maker.h"
 #include "support/temp_dir.h"
 
@@ -82,6 +83,42 @@ static void test_size_limit(void **state)
     free(item);
     assert_int_equal(
         eds_buffer_push(buffer, &made.entry, made.payload, 1000, EDS_PRIORITY_ALARM, &err), EDS_OK);
+    eds_buffer_close(buffer);
+}
+
+/* Names that come with refused records are not remembered, those of kept ones are. */
+static void test_new_names(void **state)
+{
+    struct eds_buffer *buffer = open_memory(1000, 0);
+    struct maker known, stranger;
+    static struct made made[2];
+    struct eds_buffer_item items[2];
+
+    (void)state;
+    maker_init(&known, "known");
+    maker_push(&known, buffer, 100);
+    assert_int_equal(buffer->devices.count, 1);
+    for (unsigned i = 0; i < 20; i++) {
+        char id[16] = {'n', (char)('a' + i)};
+
+        maker_init(&stranger, id);
+        maker_next(&stranger, 900, &made[0]);
+        maker_next(&known, 10, &made[1]);
+        for (size_t k = 0; k < 2; k++)
+            items[k] = (struct eds_buffer_item){.entry = made[k].entry,
+                                                .payload = made[k].payload,
+                                                .payload_size = made[k].payload_size,
+                                                .priority = EDS_PRIORITY_NORMAL};
+        /* Over the limit; then refused for the second one, which has no end of its id. */
+        if (i % 2 == 1)
+            memset(items[1].entry.record.device_id, 'x', EDS_DEVICE_ID_SIZE);
+        assert_int_equal(eds_buffer_push_many(buffer, items, 2, NULL),
+                         i % 2 == 1 ? EDS_ERR_STRING_TOO_LONG : EDS_ERR_TOO_LARGE);
+        assert_int_equal(buffer->devices.count, 1);
+    }
+    maker_init(&stranger, "small");
+    maker_push(&stranger, buffer, 10);
+    assert_int_equal(buffer->devices.count, 2);
     eds_buffer_close(buffer);
 }
 
@@ -235,9 +272,10 @@ static void test_flush(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_unknown_urls),    cmocka_unit_test(test_size_limit),
-        cmocka_unit_test(test_age_limit),       cmocka_unit_test(test_reserves),
-        cmocka_unit_test(test_reserve_of_many), cmocka_unit_test(test_flush),
+        cmocka_unit_test(test_unknown_urls), cmocka_unit_test(test_size_limit),
+        cmocka_unit_test(test_new_names),    cmocka_unit_test(test_age_limit),
+        cmocka_unit_test(test_reserves),     cmocka_unit_test(test_reserve_of_many),
+        cmocka_unit_test(test_flush),
     };
 
     return cmocka_run_group_tests_name("buffer", tests, NULL, NULL);

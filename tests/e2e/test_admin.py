@@ -19,6 +19,7 @@ import time
 SOURCE = pathlib.Path(os.environ["EDS_SOURCE"])
 sys.path.insert(0, str(SOURCE / "tests/support"))
 from eds_lab import EDS, Connection, Device, Server, eds  # noqa: E402
+from gateway_lab import Gateway  # noqa: E402
 
 SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{([a-zA-Z_]\w*)="((?:[^"\\\n]|\\[\\n"])*)"\})? '
                     r"([0-9]+(?:\.[0-9]+)?)\Z")
@@ -263,6 +264,28 @@ def over_mqtt(folder):
     return parse(page)
 
 
+def of_a_gateway(folder):
+    """A gateway has the servers' numbers, but for the ledger's, and its own; a server that
+    is away does not make it unready."""
+    gateway = Gateway(folder, "http://127.0.0.1:9")
+    connection = Connection(gateway.port)
+    assert connection.post(Device("lift-01", 1).next())[0] == 202
+    gateway.await_metric("edgesentry_upstream_away", lambda value: value == 1)
+    admin = Admin(folder)
+    page = admin.ask("/metrics")[1]
+    if shutil.which("promtool") is not None:
+        done = subprocess.run(["promtool", "check", "metrics"], input=page.encode(),
+                              capture_output=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+    samples = parse(page)
+    assert samples["edgesentry_buffer_records", None] == 1, samples
+    assert samples["edgesentry_ingest_accepted_total", None] == 1
+    assert not [name for name, _ in samples if "ledger" in name]
+    assert admin.ask("/readyz")[0].status == 200
+    gateway.end()
+    return samples
+
+
 def deployed(samples, has_mqtt):
     """Alert rules and dashboard ask for nothing that is not there."""
     names = {name for name, _ in samples}
@@ -297,14 +320,15 @@ def deployed(samples, has_mqtt):
 def main():
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        for part in ("counting", "readiness", "addresses", "tracing", "over_mqtt"):
+        for part in ("counting", "readiness", "addresses", "tracing", "over_mqtt", "of_a_gateway"):
             (folder / part).mkdir()
         samples = counting(folder / "counting")
         readiness(folder / "readiness")
         addresses(folder / "addresses")
         tracing(folder / "tracing")
         over_mqtt_samples = over_mqtt(folder / "over_mqtt")
-        deployed({**(over_mqtt_samples or {}), **samples}, over_mqtt_samples is not None)
+        deployed({**(over_mqtt_samples or {}), **of_a_gateway(folder / "of_a_gateway"), **samples},
+                 over_mqtt_samples is not None)
     print("metrics, readiness, alert rules and dashboard agree")
 
 
