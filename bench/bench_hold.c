@@ -3,9 +3,11 @@
  * Sixteen devices send at half of what the server can take.  Meanwhile ten thousand
  * connections are held open by somebody who sends a byte of a head now and then; or
  * records with bad signatures, of unknown devices, or bodies of 2 MiB come in as fast
- * as they are answered.  All of it runs on the same cores, the attackers too.  The
- * reference is the same load alone, in the same run. */
+ * as they are answered; or three hundred bodies of 2 MiB that never end hold memory.  All of it
+ * runs on the same cores, the attackers too.  The reference is the same load alone, in the same
+ * run. */
 #include <arpa/inet.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +28,7 @@
 #define FLOOD_LANES   8u
 #define FLOOD_RECORDS 2000u
 #define HUGE_BODY     (2u * 1024u * 1024u) /* bytes */
+#define HOARDERS      300u
 
 static void die(const char *what)
 {
@@ -122,6 +125,36 @@ static void flood_bodies(unsigned port, int ready)
         free(result.latency_ns);
 }
 
+/* Most of a large body on each of many connections, and then next to nothing. */
+static void hoard_memory(unsigned port, int ready)
+{
+    static const char head[] = "POST /api/v1/ingest HTTP/1.1\r\nHost: huge\r\n"
+                               "Content-Type: application/json\r\nContent-Length: 2097152\r\n\r\n";
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    char *blanks = malloc(HUGE_BODY);
+    int fds[HOARDERS];
+
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    if (blanks == NULL)
+        die("malloc");
+    memset(blanks, ' ', HUGE_BODY);
+    for (unsigned i = 0; i < HOARDERS; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+        if (fds[i] < 0 || (connect(fds[i], (struct sockaddr *)&address, sizeof address) != 0 &&
+                           errno != EINPROGRESS))
+            die("a hoarding connection");
+    }
+    sleep(1);
+    for (unsigned i = 0; i < HOARDERS; i++)
+        (void)!send(fds[i], head, sizeof head - 1, MSG_NOSIGNAL);
+    say_ready(ready);
+    for (size_t sent = 0;; sent++) {
+        for (unsigned i = 0; i < HOARDERS; i++)
+            (void)!send(fds[i], blanks, sent < 30 ? 65536 : 1, MSG_NOSIGNAL);
+        usleep(50000);
+    }
+}
+
 struct outcome {
     double rate; /* records a second */
     double p99_ms;
@@ -185,10 +218,9 @@ int main(void)
         const char *name;
         attack_program *attack;
     } attacks[] = {
-        {"10000 slow connections", hold_connections},
-        {"bad signatures", flood_signatures},
-        {"unknown devices", flood_strangers},
-        {"bodies of 2 MiB", flood_bodies},
+        {"10000 slow connections", hold_connections}, {"bad signatures", flood_signatures},
+        {"unknown devices", flood_strangers},         {"bodies of 2 MiB", flood_bodies},
+        {"300 unfinished bodies", hoard_memory},
     };
     struct http_requests requests[DEVICES];
     struct outcome full, alone;

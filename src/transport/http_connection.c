@@ -20,6 +20,13 @@ uint64_t http_now_ms(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+/* What of a body's room counts in its source's share: as little as is kept anyway costs
+ * nothing, so that ordinary records never stand behind a neighbour who hoards. */
+static size_t shared_size(size_t room)
+{
+    return room > HTTP_BODY_KEPT_MAX ? room : 0;
+}
+
 static void list_add(struct eds_http_server *server, struct http_connection *connection)
 {
     pthread_mutex_lock(&server->connections_mutex);
@@ -125,6 +132,7 @@ void http_connection_let_go(struct http_connection *connection)
     if (atomic_fetch_sub(&connection->holder_count, 1) > 1)
         return;
     atomic_fetch_sub(&connection->server->body_memory, connection->body_room);
+    eds_shares_give_back(connection->share, shared_size(connection->body_room));
     free(connection->body);
     tls_peer_destroy(connection->tls_peer);
     free(connection);
@@ -220,6 +228,22 @@ bool http_memory_reserve(struct eds_http_server *server, size_t size)
     return false;
 }
 
+/* Takes what is missing to so much room from the memory of all, and of its source. */
+static bool reserve(struct http_connection *connection, size_t room)
+{
+    struct eds_http_server *server = connection->server;
+    size_t more = shared_size(room) - shared_size(connection->body_room);
+
+    if (shared_size(connection->body_room) == 0 && more > 0)
+        connection->share = eds_shares_of(&server->shares, connection->source);
+    if (more > 0 && !eds_shares_reserve(&server->shares, connection->share, more))
+        return false;
+    if (http_memory_reserve(server, room - connection->body_room))
+        return true;
+    eds_shares_give_back(connection->share, more);
+    return false;
+}
+
 static int32_t grow(struct http_connection *connection, size_t needed)
 {
     size_t room = connection->body_room > 0 ? connection->body_room : BODY_ROOM_FIRST;
@@ -229,11 +253,13 @@ static int32_t grow(struct http_connection *connection, size_t needed)
         room *= 2;
     if (connection->body_announced >= needed && connection->body_announced < room)
         room = (size_t)connection->body_announced; /* the last step need not double */
-    if (!http_memory_reserve(connection->server, room - connection->body_room))
+    if (!reserve(connection, room))
         return EDS_ERR_BUSY;
     body = realloc(connection->body, room);
     if (body == NULL) {
         atomic_fetch_sub(&connection->server->body_memory, room - connection->body_room);
+        eds_shares_give_back(connection->share,
+                             shared_size(room) - shared_size(connection->body_room));
         return EDS_ERR_NO_MEMORY;
     }
     connection->body = body;
@@ -284,6 +310,7 @@ int32_t http_body_hand_over(struct http_connection *connection, size_t used, cha
     connection->handed_over += used;
     *text = connection->body;
     *room = connection->body_room;
+    eds_shares_give_back(connection->share, shared_size(connection->body_room));
     connection->body = NULL;
     connection->body_room = connection->body_size = 0;
     if (left > 0)
@@ -313,5 +340,6 @@ void http_body_clear(struct http_connection *connection)
     free(connection->body);
     connection->body = NULL;
     atomic_fetch_sub(&connection->server->body_memory, connection->body_room);
+    eds_shares_give_back(connection->share, shared_size(connection->body_room));
     connection->body_room = 0;
 }

@@ -19,6 +19,7 @@
 
 #include "edgesentry/json.h"
 #include "ingest/ingest.h"
+#include "ingest/shares.h"
 #include "transport/http_head.h"
 #include "transport/http_linger.h"
 #include "transport/http_pace.h"
@@ -98,6 +99,7 @@ struct http_connection {
     uint64_t handed_over;               /* bytes, to a batch's blocks or a file */
     char *body;
     size_t body_size, body_room;    /* bytes used, bytes there */
+    atomic_size_t *share;           /* of the source; where large bodies are counted as well */
     bool is_compact;                /* the one record is in the compact form */
     struct http_batch *batch;       /* NULL: it is one record */
     struct http_object *object;     /* NULL: it is not a payload alone */
@@ -133,6 +135,7 @@ struct eds_http_server {
     atomic_uint taken_count;      /* went to ingest, and not yet answered */
     _Atomic uint64_t answered_count;
     atomic_size_t body_memory; /* bytes of all bodies */
+    struct eds_shares shares;  /* of those that are coming in */
     atomic_uint object_count;  /* payloads coming in */
     _Atomic uint64_t objects_stored, objects_stored_bytes;
 

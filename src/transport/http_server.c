@@ -78,6 +78,9 @@ int32_t eds_http_server_start(struct eds_http_server **out, const struct eds_htt
     pthread_sigmask(SIG_BLOCK, &all, &before);
     rc = http_door_bind(server, err);
     if (rc == EDS_OK)
+        rc = eds_shares_init(&server->shares, server->config.body_memory_max,
+                             server->config.body_size_max, err);
+    if (rc == EDS_OK)
         rc = http_wire_check(err);
     if (rc == EDS_OK)
         rc = http_answer_init(server, err);

@@ -109,6 +109,21 @@ void lab_connect(struct lab_peer *peer, const struct http_lab *lab)
     connect_to(peer, &address, sizeof address);
 }
 
+void lab_connect_from(struct lab_peer *peer, const struct http_lab *lab, const char *address)
+{
+    struct sockaddr_in theirs = {.sin_family = AF_INET,
+                                 .sin_port = htons((uint16_t)lab->port),
+                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in ours = {.sin_family = AF_INET};
+
+    assert_int_equal(inet_pton(AF_INET, address, &ours.sin_addr), 1);
+    peer->used = 0;
+    peer->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_true(peer->fd >= 0);
+    assert_int_equal(bind(peer->fd, (struct sockaddr *)&ours, sizeof ours), 0);
+    assert_int_equal(connect(peer->fd, (struct sockaddr *)&theirs, sizeof theirs), 0);
+}
+
 void lab_connect_ipv6(struct lab_peer *peer, const struct http_lab *lab)
 {
     struct sockaddr_in6 address = {.sin6_family = AF_INET6,

@@ -54,6 +54,7 @@ struct lab_peer {
 
 void lab_connect(struct lab_peer *peer, const struct http_lab *lab);
 void lab_connect_ipv6(struct lab_peer *peer, const struct http_lab *lab); /* as ::1 */
+void lab_connect_from(struct lab_peer *peer, const struct http_lab *lab, const char *address);
 void lab_close(struct lab_peer *peer);
 
 /* lab_send writes all; false if the server closed meanwhile. */

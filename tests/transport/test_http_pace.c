@@ -1,5 +1,6 @@
 /* Bodies come in no faster than their source may send: who is over waits before his body
- * is read, who is far over is refused, and nobody waits for a small one. */
+ * is read, who is far over is refused, and nobody waits for a small one.  Nor may a source
+ * hold the memory of all. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -251,6 +252,59 @@ static void gone(void **state)
     end(&s);
 }
 
+/* One who sends most of many bodies and then dawdles holds a part of the memory and not
+ * all of it: others come through, and what he has begun is taken when he ends it. */
+static void body_memory_of_one(void **state)
+{
+    enum { SIZE = 60000, COUNT = 30 };
+    struct http_lab lab;
+    struct lab_device device, other;
+    struct lab_peer hoarding[COUNT], peer;
+    struct lab_reply reply;
+    struct eds_http_counts counts;
+    static char body[2 * SIZE];
+    size_t size, refused = 0;
+
+    (void)state;
+    lab_start(&lab,
+              &(struct eds_http_config){.body_memory_max = 1000000, .body_size_max = 2 * SIZE},
+              "127.0.0.0/8");
+    lab_device_make(&device, &lab, 1);
+    lab_device_make(&other, &lab, 2);
+    for (size_t i = 0; i < COUNT; i++) {
+        lab_connect(&hoarding[i], &lab);
+        lab_print(&hoarding[i], HEAD "Content-Length: %d\r\n\r\n", SIZE);
+        lab_send(&hoarding[i], body, SIZE - 1);
+    }
+    /* A quarter of the memory is room for four at most; others learn that at their end. */
+    for (int tries = 0; tries == 0 || (counts.body_memory < 400000 && tries < 3000); tries++) {
+        lab_rest(1);
+        eds_http_server_counts(lab.server, &counts);
+    }
+    assert_in_range(counts.body_memory, 1, 250000 + COUNT * 16384);
+    size = lab_envelope(&device, body, sizeof body, 500); /* an ordinary one, of the same source */
+    lab_connect(&peer, &lab);
+    assert_true(lab_post(&peer, body, size));
+    lab_read(&peer, &reply, true);
+    assert_int_equal(reply.status, 202);
+    lab_close(&peer);
+    memset(body, ' ', SIZE);
+    lab_connect_from(&peer, &lab, "127.0.0.2");
+    size = lab_envelope(&other, body, sizeof body, 30000);
+    assert_true(lab_post(&peer, body, size));
+    lab_read(&peer, &reply, true);
+    assert_int_equal(reply.status, 202);
+    lab_close(&peer);
+    for (size_t i = 0; i < COUNT; i++) {
+        lab_send(&hoarding[i], " ", 1);
+        lab_read(&hoarding[i], &reply, true);
+        refused += reply.status == 503;
+        lab_close(&hoarding[i]);
+    }
+    assert_in_range(refused, COUNT - 4, COUNT);
+    lab_stop(&lab);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -259,6 +313,7 @@ int main(void)
         cmocka_unit_test(expect_continue),
         cmocka_unit_test(pieces),
         cmocka_unit_test(gone),
+        cmocka_unit_test(body_memory_of_one),
     };
 
     return cmocka_run_group_tests_name("http_pace", tests, NULL, NULL);
