@@ -29,7 +29,7 @@ def section(text, name):
 
 
 def nothing_there(folder):
-    done = diag(folder, "--config", "off")
+    done = diag(folder, "--config", "off", "--admin-addr", "127.0.0.1:1")
     assert done.returncode == 1
     assert "error = there is no ledger" in section(done.stdout, "ledger")
     assert "no-answer = " in section(done.stdout, "readyz")
