@@ -3,11 +3,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/features.h"
 #include "bench.h"
 #include "edgesentry/agent.h"
 #include "edgesentry/attest.h"
+#include "edgesentry/forwarder.h"
 
 #define PAYLOAD_SIZE 100u
 #define BATCH        64u
@@ -100,6 +102,30 @@ static void run_raw(void *context, size_t times)
     }
 }
 
+/* What a forwarder hands on in batches to a server that takes all at once. */
+static size_t accept_many(struct eds_sender *sender, const struct eds_buffer_item *const *items,
+                          size_t count, struct eds_reply *out)
+{
+    for (size_t i = 0; i < count; i++)
+        accept_all(sender, items[i], &out[i]);
+    return count;
+}
+
+static void drain(struct bench_device *device)
+{
+    struct eds_sender sender = {.send = accept_all, .send_many = accept_many, .batch_max = 500};
+    struct eds_sender *senders[] = {&sender};
+    struct eds_forwarder_config config = {
+        .buffer = device->buffer, .senders = senders, .sender_count = 1};
+    struct eds_forwarder *forwarder;
+    struct eds_error err;
+
+    must(eds_forwarder_start(&forwarder, &config, &err), &err);
+    while (!eds_forwarder_wait(forwarder, 60000))
+        continue;
+    eds_forwarder_stop(forwarder);
+}
+
 static double per_second(size_t count, uint64_t start_ns)
 {
     return (double)count * 1e9 / (double)(bench_now_ns() - start_ns);
@@ -111,6 +137,17 @@ static void report(const char *store, const char *what, double value, const char
 
     snprintf(name, sizeof name, "%s_%s", store, what);
     bench_report(name, value, unit, NULL, 0, true);
+}
+
+/* What a record takes on the disk while it waits, the write-ahead log apart: it is as
+ * large with one record as with a million. */
+static void report_disk(const char *store, const char *url, size_t count)
+{
+    const char *path = strchr(url, ':') + 1;
+    struct stat status;
+
+    if (strcmp(store, "sqlite") == 0 && stat(path, &status) == 0)
+        report(store, "disk", (double)status.st_size / (double)count, "bytes/record");
 }
 
 static void bench_store(const char *store, const char *url, size_t count)
@@ -138,9 +175,16 @@ static void bench_store(const char *store, const char *url, size_t count)
     report(store, "push_by_64", per_second((count + BATCH - 1) / BATCH * BATCH, start),
            "records/s");
     count = (size_t)eds_buffer_len(device.buffer);
+    report_disk(store, url, count);
     start = bench_now_ns();
     flush(&device);
     report(store, "flush", per_second(count, start), "records/s");
+    for (size_t i = 0; i < count; i += BATCH)
+        must(eds_agent_record_many(device.agent, events, BATCH, NULL, &err), &err);
+    count = (size_t)eds_buffer_len(device.buffer);
+    start = bench_now_ns();
+    drain(&device);
+    report(store, "drain", per_second(count, start), "records/s");
     close_device(&device);
 }
 
