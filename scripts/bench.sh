@@ -26,10 +26,12 @@ programs=("${@/#/$build/bin/bench_}")
 grep -m1 'model name' /proc/cpuinfo || true
 echo "$(nproc) processors, $(uname -sr), load $(cut -d' ' -f1 /proc/loadavg)"
 for program in "${programs[@]}"; do
+    begun=$SECONDS
     "$program" || {
         echo "bench.sh: $program failed" >&2
         exit 1
     }
+    echo "$(basename "$program") took $((SECONDS - begun)) s"
 done
 
 {
