@@ -210,6 +210,24 @@ static enum eds_verdict check_signatures(const struct eds_device *device,
     return EDS_VERDICT_ACCEPTED;
 }
 
+/* References that agents make up name their device, so that nobody can take them before
+ * its own record comes. */
+static bool owns_reference(const struct eds_entry *entry)
+{
+    static const char *const prefixes[] = {"edge:", "edgesentry:note/", "edgesentry:command/"};
+    const char *object_ref = (const char *)entry->record.object_ref, *id = id_of(entry);
+    size_t id_size = strlen(id);
+
+    for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
+        size_t size = strlen(prefixes[i]);
+
+        if (strncmp(object_ref, prefixes[i], size) == 0)
+            return strncmp(object_ref + size, id, id_size) == 0 &&
+                   object_ref[size + id_size] == '/';
+    }
+    return true;
+}
+
 static bool has_payload_hash(const struct eds_request *request)
 {
     uint8_t hash[EDS_HASH_SIZE];
@@ -274,7 +292,13 @@ enum eds_verdict eds_gate_check_request(const struct eds_request *request,
         return verdict;
     take_record_hash(record_hash, request);
     signatures = check_signatures(device, request, record_hash, message);
-    return signatures == EDS_VERDICT_ACCEPTED ? verdict : signatures;
+    if (signatures != EDS_VERDICT_ACCEPTED)
+        return signatures;
+    if (!owns_reference(entry))
+        return reject(message, EDS_VERDICT_OBJECT_TAKEN,
+                      "object reference of another device for device=%s: %s", id_of(entry),
+                      (const char *)entry->record.object_ref);
+    return verdict;
 }
 
 static bool follows(const struct eds_head *head, const EdsAuditRecord *record)

@@ -70,8 +70,8 @@ struct eds_request {
 };
 
 /* eds_gate_check_request makes the checks that need no chain state (payload
- * hash, route identity, device, signature, a present attestation), so that
- * they can run on any thread.
+ * hash, route identity, device, signature, a present attestation, a reference that
+ * only another device may use), so that they can run on any thread.
  *
  *   device       as the registry has it; NULL if it has not
  *   record_hash  out: the record's hash, if ACCEPTED or QUARANTINED

@@ -493,6 +493,40 @@ static void test_object(void **state)
                         "object reference already taken for device=lift-01: s3://b/1");
 }
 
+/* What an agent calls its own records, no other device may. */
+static void test_references_of_others(void **state)
+{
+    static const struct {
+        const char *object_ref;
+        bool is_good;
+    } rows[] = {
+        {"edge:lift-01/7", true},
+        {"edge:lift-02/7", false},
+        {"edge:lift-011/7", false},
+        {"edge:lift-0/7", false},
+        {"edge:lift-01", false},
+        {"edge:", false},
+        {"edge", true},
+        {"Edge:lift-02/7", true},
+        {"s3://edge:lift-02/7", true},
+        {"edgesentry:note/lift-01/7", true},
+        {"edgesentry:note/lift-02/7", false},
+        {"edgesentry:command/lift-01/7/done/12", true},
+        {"edgesentry:command/lift-02/7/done/12", false},
+        {"edgesentry:other/lift-02", true},
+    };
+    struct scene scene;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        set_scene(&scene);
+        parcel_fill(&scene.parcel, "lift-01", 1, NULL, rows[i].object_ref, scene.mine.seed);
+        if (check_request(&scene) !=
+            (rows[i].is_good ? EDS_VERDICT_ACCEPTED : EDS_VERDICT_OBJECT_TAKEN))
+            fail_msg("%s: %s", rows[i].object_ref, scene.message);
+    }
+}
+
 /* Ids and references of the greatest length, in characters of three bytes: what
  * does not fit is cut between two of them. */
 static void test_long_texts_are_cut_between_characters(void **state)
@@ -555,6 +589,7 @@ int main(void)
         cmocka_unit_test(test_last_sequence_of_all),
         cmocka_unit_test(test_advance),
         cmocka_unit_test(test_object),
+        cmocka_unit_test(test_references_of_others),
         cmocka_unit_test(test_long_texts_are_cut_between_characters),
         cmocka_unit_test(test_names),
     };
