@@ -265,7 +265,7 @@ static void test_answers(void **state)
     device_register(&crane, stage->registry, false);
     give(stage, 1, &stage->carol, NULL);
     give(stage, 2, &stage->carol, NULL);
-    send_answer(stage, &crane, "lift-01", 1, true, EDS_VERDICT_ACCEPTED);
+    send_answer(stage, &crane, "lift-01", 1, true, EDS_VERDICT_OBJECT_TAKEN);
     assert_int_equal(stored(stage, 1).result, EDS_ORDER_UNANSWERED);
     stage->lift.sequence = 4; /* as if records were missing */
     send_answer(stage, &stage->lift, "lift-01", 1, true, EDS_VERDICT_SEQUENCE);
