@@ -273,9 +273,12 @@ static void extend_deadline(struct http_connection *connection)
 {
     uint64_t grace_ms = (uint64_t)connection->server->config.idle_timeout_s * 1000;
     uint64_t received = connection->body_size + connection->discarded + connection->handed_over;
-    uint64_t by_rate_ms = connection->begun_ms + grace_ms + received * 1000 / HTTP_BODY_RATE_MIN;
+    uint64_t begun_ms = atomic_load(&connection->begun_ms);
+    uint64_t by_rate_ms = begun_ms + grace_ms + received * 1000 / HTTP_BODY_RATE_MIN;
     uint64_t by_silence_ms = http_now_ms() + grace_ms;
 
+    if (atomic_load(&connection->held_by) != 0)
+        return; /* bytes that the library had already: it waits for us, not we for it */
     atomic_store(&connection->deadline_ms, by_rate_ms < by_silence_ms ? by_rate_ms : by_silence_ms);
 }
 

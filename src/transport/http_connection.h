@@ -77,8 +77,8 @@ struct http_connection {
     /* Who waits for his source's bytes: of http_pace.c, with its lock. */
     struct http_connection *pace_next, *pace_previous, **pace_list; /* the last NULL: it does not */
     uint64_t go_on_ms;
-    unsigned held_by; /* reasons */
-    uint64_t held_ms; /* since when */
+    atomic_uint held_by; /* reasons; changed with the pace's lock */
+    uint64_t held_ms;    /* since when */
 
     /* The request that is being read or decided. */
     enum http_state state;
@@ -93,7 +93,7 @@ struct http_connection {
     unsigned status;                    /* HTTP_REFUSED: with it */
     char error[EDS_ERROR_TEXT_SIZE];    /* and this text */
     unsigned retry_after_s;             /* of an answer 429 */
-    uint64_t begun_ms;                  /* when its head was there */
+    _Atomic uint64_t begun_ms;          /* when its head was there, and what it was held since */
     uint64_t body_announced;            /* Content-Length; 0: unknown */
     uint64_t discarded;                 /* bytes */
     uint64_t handed_over;               /* bytes, to a batch's blocks or a file */

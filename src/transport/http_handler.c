@@ -228,13 +228,13 @@ static int32_t take_bytes(struct http_connection *connection, const char *data, 
     return http_body_append(connection, data, size);
 }
 
-static enum MHD_Result take_body(struct http_connection *connection, const char *data, size_t size)
+/* False if the connection must not go on. */
+static bool take_or_discard(struct http_connection *connection, const char *data, size_t size)
 {
-    http_pace_read(connection, size);
     if (connection->state == HTTP_READING) {
         switch (take_bytes(connection, data, size)) {
         case EDS_OK:
-            return MHD_YES;
+            return true;
         case EDS_ERR_TOO_LARGE:
             refuse(connection, MHD_HTTP_CONTENT_TOO_LARGE, TOO_LARGE);
             break;
@@ -243,7 +243,17 @@ static enum MHD_Result take_body(struct http_connection *connection, const char 
         }
         http_log_refusal(connection, connection->status, connection->error);
     }
-    return http_body_discard(connection, size) ? MHD_YES : MHD_NO;
+    return http_body_discard(connection, size);
+}
+
+/* Its pace comes last: a connection that is held may be let go on by another thread at
+ * any moment. */
+static enum MHD_Result take_body(struct http_connection *connection, const char *data, size_t size)
+{
+    if (!take_or_discard(connection, data, size))
+        return MHD_NO;
+    http_pace_read(connection, size);
+    return MHD_YES;
 }
 
 static unsigned status_of(enum eds_verdict verdict)

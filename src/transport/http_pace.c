@@ -62,7 +62,8 @@ static void release(struct http_connection *connection, unsigned reason)
     connection->held_by &= ~reason;
     if (connection->held_by != 0)
         return;
-    connection->begun_ms += http_now_ms() - connection->held_ms; /* not its fault */
+    atomic_fetch_add(&connection->begun_ms,
+                     http_now_ms() - connection->held_ms); /* not its fault */
     http_connection_rest(connection);
     http_loop_resume(connection);
 }
