@@ -54,7 +54,7 @@ int32_t eds_upstream_check_senders(const char *text, struct eds_error *err);
 struct eds_upstream {
     struct eds_buffer *buffer; /* the caller's */
     struct eds_route route;
-    char clients[EDS_UPSTREAM_SENDERS_MAX][EDS_ROUTE_GATEWAY_SIZE + 16];
+    char clients[EDS_UPSTREAM_SENDERS_MAX][EDS_ROUTE_GATEWAY_SIZE + 24];
     struct eds_sender *senders[EDS_UPSTREAM_SENDERS_MAX];
     size_t sender_count;
     struct eds_forwarder *forwarder;

@@ -342,6 +342,23 @@ static void close_objects(struct eds_objects *objects)
     free(ours);
 }
 
+/* Without the tables there is nothing to be read. */
+static int32_t want_tables(struct postgres_objects *objects, struct eds_error *err)
+{
+    struct postgres_ledger *postgres;
+    bool are_there = false;
+    int32_t rc = borrow(objects, &postgres, err);
+
+    if (rc != EDS_OK)
+        return rc;
+    rc = has_tables(postgres, &are_there, err);
+    if (rc == EDS_OK && !are_there)
+        rc = eds_error_set(err, EDS_ERR_NOT_FOUND, "PostgreSQL %s keeps no payloads by themselves",
+                           postgres->place);
+    give_back(objects, postgres);
+    return rc;
+}
+
 int32_t eds_postgres_objects_open(struct eds_objects **out, const char *url, bool read_only,
                                   struct eds_error *err)
 {
@@ -366,8 +383,7 @@ int32_t eds_postgres_objects_open(struct eds_objects **out, const char *url, boo
     pthread_mutex_init(&objects->lock, NULL);
     objects->workers.store = store;
     objects->workers.context = objects;
-    if (!read_only)
-        rc = eds_objects_workers_start(&objects->workers, err);
+    rc = read_only ? want_tables(objects, err) : eds_objects_workers_start(&objects->workers, err);
     if (rc != EDS_OK) {
         close_objects(&objects->base);
         return rc;

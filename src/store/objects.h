@@ -116,7 +116,8 @@ int32_t eds_objects_open_beside(struct eds_objects **out, const char *ledger_pat
 
 /* eds_objects_open_postgres opens tables for them beside a ledger in PostgreSQL, which
  * are made when the first one comes.  EDS_OK, EDS_ERR_UNSUPPORTED for a build without
- * PostgreSQL, EDS_ERR_IO, EDS_ERR_NO_MEMORY; whether the database is there shows later.
+ * PostgreSQL, EDS_ERR_IO, EDS_ERR_NO_MEMORY; for reading only also EDS_ERR_NOT_FOUND, as
+ * long as none has come.  To write, whether the database is there shows later.
  *
  *   ledger_url  that eds_ledger_open takes */
 int32_t eds_objects_open_postgres(struct eds_objects **out, const char *ledger_url, bool read_only,

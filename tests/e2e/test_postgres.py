@@ -27,7 +27,7 @@ def eds(*args, code=0, url=None):
 
 
 def walk(place, url):
-    assert "schema version 4" in eds("db", "migrate", "--store", url)
+    assert "schema version 5" in eds("db", "migrate", "--store", url)
     again = json.loads(eds("db", "migrate", "--store", url, "--json"))
     assert again == {"store": "postgresql", "schema_version": 5}, again
     public = json.loads(eds("inspect-key", "--private-key-hex", KEY))["public_key_hex"]
