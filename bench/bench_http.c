@@ -6,7 +6,6 @@
  * rows: one by one, and by prepared inserts, 1000 in a transaction.
  *
  * EDS_BENCH_HTTP=N sends N records at each number of connections (60,000). */
-#include <microhttpd.h>
 #include <sodium.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -14,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bare_http.h"
 #include "bench.h"
 #include "edgesentry/record.h"
 #include "http_load.h"
@@ -37,25 +37,6 @@ static void die(const char *what)
     exit(1);
 }
 
-/* The reference server: takes the body, answers 202, keeps nothing. */
-static enum MHD_Result answer_202(void *context, struct MHD_Connection *connection, const char *url,
-                                  const char *method, const char *version, const char *data,
-                                  size_t *data_size, void **state)
-{
-    static int begun;
-
-    (void)url, (void)method, (void)version, (void)data;
-    if (*state == NULL) {
-        *state = &begun;
-        return MHD_YES;
-    }
-    if (*data_size > 0) {
-        *data_size = 0;
-        return MHD_YES;
-    }
-    return MHD_queue_response(connection, 202, context);
-}
-
 /* Returns requests a second; *cpu_s, of client and server, for one. */
 static double bare_rate(const struct http_requests *requests, size_t connection_count,
                         double *cpu_s)
@@ -64,7 +45,7 @@ static double bare_rate(const struct http_requests *requests, size_t connection_
     struct MHD_Response *response = MHD_create_response_from_buffer(
         sizeof body - 1, (void *)(uintptr_t)body, MHD_RESPMEM_PERSISTENT);
     struct MHD_Daemon *daemon =
-        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, answer_202, response,
+        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, bare_http_answer, response,
                          MHD_OPTION_THREAD_POOL_SIZE, 2u, MHD_OPTION_END);
     struct http_load_result result;
 
