@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 
 #include "base/port.h"
@@ -23,7 +24,8 @@
 #define KEEPALIVE_S          60
 #define SILENCE_MS           45000u /* below the keepalive: the broker has not given us up */
 #define CONNECT_MS           10000u
-#define ANSWER_MS            30000u
+#define ANSWER_MS            10000u
+#define ANSWER_MS_FACTOR_MAX 6u /* a server that is slow is not asked again and again */
 #define LEAVE_MS             200u
 #define TICK_MS              1000u
 #define IDLE_READ_MAX        16u /* reads that told us of nothing, before asking the socket */
@@ -35,14 +37,17 @@
 struct eds_mqtt_publisher {
     struct eds_mqtt_publisher_config config; /* defaults filled in */
     char *reply_topic[2];                    /* with 3.1.1, with 5 */
-    bool is_5;                               /* what the next connection speaks */
+    bool is_5;                               /* what this connection speaks */
+    bool knows_5, refuses_5;                 /* what the broker told us, if it did */
     uint64_t number;                         /* of messages: in their correlation data */
     uint8_t secret[8];                       /* likewise; of this connection */
 
     struct mosquitto *mosquitto; /* NULL: no connection */
+    bool is_met;                 /* it is made; the broker may say no to it yet */
     bool is_accepted, is_subscribed, is_over, has_read;
     struct eds_error reason; /* why it is over; text "" while nobody knows */
     uint64_t used_ms;        /* when something last came or went */
+    unsigned silences;       /* rounds in a row that got no answer */
 
     struct eds_mqtt_post *posts; /* on their way */
     size_t post_count;
@@ -87,8 +92,8 @@ static void on_connect(struct mosquitto *mosquitto, void *context, int reason, i
         snprintf(text, sizeof text, "the broker refused: %s",
                  publisher->is_5 && reason >= 128 ? mosquitto_reason_string(reason)
                                                   : mosquitto_connack_string(reason));
-        if (reason == PROTOCOL_TOO_NEW_5 || reason == PROTOCOL_TOO_NEW_311)
-            publisher->is_5 = false;
+        publisher->refuses_5 |=
+            publisher->is_5 && (reason == PROTOCOL_TOO_NEW_5 || reason == PROTOCOL_TOO_NEW_311);
         give_up(publisher, text);
     } else if (publisher->is_accepted) {
         give_up(publisher, "the broker accepted the connection twice");
@@ -98,6 +103,7 @@ static void on_connect(struct mosquitto *mosquitto, void *context, int reason, i
         give_up(publisher, "cannot subscribe to the answers");
     }
     publisher->is_accepted = reason == 0;
+    publisher->knows_5 |= publisher->is_accepted && publisher->is_5;
     mqtt_guard_resume();
 }
 
@@ -288,6 +294,8 @@ static void turn(struct eds_mqtt_publisher *publisher, uint64_t until_ms)
     struct mosquitto *mosquitto = publisher->mosquitto;
     uint64_t now = now_ms(), left_ms = until_ms > now ? until_ms - now : 0;
     struct pollfd fd = {.fd = mosquitto_socket(mosquitto), .events = POLLIN};
+    struct sockaddr_storage peer;
+    socklen_t peer_size = sizeof peer;
 
     if (fd.fd < 0) {
         give_up(publisher, "the connection was lost");
@@ -297,6 +305,7 @@ static void turn(struct eds_mqtt_publisher *publisher, uint64_t until_ms)
         fd.events |= POLLOUT;
     if (poll(&fd, 1, (int)(left_ms < TICK_MS ? left_ms : TICK_MS)) < 0)
         return;
+    publisher->is_met |= getpeername(fd.fd, (struct sockaddr *)&peer, &peer_size) == 0;
     if (mosquitto_want_write(mosquitto))
         end_if_failed(publisher, mosquitto_loop_write(mosquitto, 1));
     if (!publisher->is_over && (fd.revents & ~POLLOUT) != 0)
@@ -305,15 +314,16 @@ static void turn(struct eds_mqtt_publisher *publisher, uint64_t until_ms)
         mosquitto_loop_misc(mosquitto);
 }
 
-/* Connects with what publisher->is_5 says. */
-static int32_t connect_once(struct eds_mqtt_publisher *publisher, struct eds_error *err)
+static int32_t connect_once(struct eds_mqtt_publisher *publisher, bool is_5, struct eds_error *err)
 {
     const struct eds_mqtt_publisher_config *config = &publisher->config;
     uint64_t until_ms = now_ms() + config->connect_ms;
     int32_t rc;
 
     disconnect(publisher);
-    publisher->is_accepted = publisher->is_subscribed = publisher->is_over = false;
+    publisher->is_5 = is_5;
+    publisher->is_met = publisher->is_accepted = false;
+    publisher->is_subscribed = publisher->is_over = false;
     publisher->reason = (struct eds_error){.code = EDS_OK};
     if (eds_port_random(publisher->secret, sizeof publisher->secret) != 0)
         return eds_error_set(err, EDS_ERR_IO, "no random numbers for messages");
@@ -334,24 +344,27 @@ static int32_t connect_once(struct eds_mqtt_publisher *publisher, struct eds_err
     return rc;
 }
 
-/* A broker that does not know MQTT 5 says so, or just closes the connection. */
+static bool is_usable(const struct eds_mqtt_publisher *publisher)
+{
+    return publisher->mosquitto != NULL && !publisher->is_over &&
+           now_ms() - publisher->used_ms < SILENCE_MS;
+}
+
+/* A broker that does not know MQTT 5 says so, or just hangs up.  One that was only away,
+ * or went down meanwhile, is no such broker: 3.1.1 would not tell us that nobody listens. */
 static int32_t ensure_connection(struct eds_mqtt_publisher *publisher, struct eds_error *err)
 {
-    bool was_5;
-    int32_t rc;
+    int32_t rc = EDS_ERR_IO;
 
-    if (publisher->mosquitto != NULL && !publisher->is_over &&
-        now_ms() - publisher->used_ms < SILENCE_MS)
+    if (is_usable(publisher))
         turn(publisher, 0); /* it may have ended meanwhile */
-    if (publisher->mosquitto != NULL && !publisher->is_over &&
-        now_ms() - publisher->used_ms < SILENCE_MS)
+    if (is_usable(publisher))
         return EDS_OK;
-    was_5 = publisher->is_5;
-    rc = connect_once(publisher, err);
-    if (rc != EDS_OK && was_5 && !publisher->is_5)
-        rc = connect_once(publisher, err);
-    else if (rc != EDS_OK && !publisher->is_accepted)
-        publisher->is_5 = !was_5; /* the next time */
+    if (!publisher->refuses_5)
+        rc = connect_once(publisher, true, err);
+    if (publisher->refuses_5 ||
+        (rc != EDS_OK && publisher->is_met && !publisher->is_accepted && !publisher->knows_5))
+        rc = connect_once(publisher, false, err);
     return rc;
 }
 
@@ -406,6 +419,23 @@ static bool is_all_over(const struct eds_mqtt_publisher *publisher)
     return true;
 }
 
+static bool has_answer(const struct eds_mqtt_publisher *publisher)
+{
+    for (size_t i = 0; i < publisher->post_count; i++)
+        if (publisher->posts[i].is_answered)
+            return true;
+    return false;
+}
+
+/* How long this round may take: longer after rounds in which nobody answered. */
+static uint64_t answer_ms(const struct eds_mqtt_publisher *publisher)
+{
+    unsigned factor = publisher->silences + 1;
+
+    return (uint64_t)publisher->config.answer_ms *
+           (factor < ANSWER_MS_FACTOR_MAX ? factor : ANSWER_MS_FACTOR_MAX);
+}
+
 int32_t eds_mqtt_publisher_post(struct eds_mqtt_publisher *publisher, struct eds_mqtt_post *posts,
                                 size_t count, struct eds_error *err)
 {
@@ -424,13 +454,14 @@ int32_t eds_mqtt_publisher_post(struct eds_mqtt_publisher *publisher, struct eds
     publisher->post_count = count;
     for (size_t i = 0; i < count; i++)
         publish(publisher, &posts[i]);
-    until_ms = now_ms() + publisher->config.answer_ms;
+    until_ms = now_ms() + answer_ms(publisher);
     while (!publisher->is_over && !is_all_over(publisher) && now_ms() < until_ms)
         turn(publisher, until_ms);
     for (size_t i = 0; i < count; i++)
         if (!posts[i].is_over)
             snprintf(posts[i].answer.error, sizeof posts[i].answer.error, "%s",
                      publisher->is_over ? publisher->reason.text : "no server answers");
+    publisher->silences = has_answer(publisher) ? 0 : publisher->silences + 1;
     /* An answer that is still to come must find nothing that it could be taken for. */
     publisher->is_over = publisher->is_over || !is_all_over(publisher);
     publisher->posts = NULL;
@@ -495,7 +526,6 @@ int32_t eds_mqtt_publisher_open(struct eds_mqtt_publisher **out,
     publisher->config = *config;
     publisher->config.connect_ms = config->connect_ms > 0 ? config->connect_ms : CONNECT_MS;
     publisher->config.answer_ms = config->answer_ms > 0 ? config->answer_ms : ANSWER_MS;
-    publisher->is_5 = true;
     rc = make_topics(publisher, err);
     if (rc == EDS_OK)
         rc = make_handle(publisher, err); /* what is wrong with files shows now */

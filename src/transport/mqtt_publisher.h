@@ -5,7 +5,8 @@
  * only when the server's answer has come, and is about it.  With MQTT 5 an answer
  * belongs to a message by correlation data that nobody could guess, on a topic of this
  * client's alone; with 3.1.1, which is spoken with brokers that know no other, by the
- * device and the sequence that it names, on the topic for all answers.  A message that
+ * device and the sequence that it names, on the topic for all answers.  Whether a broker
+ * knows 5 is asked anew with each connection, until it has refused.  A message that
  * the broker has kept (retained) is never an answer.
  *
  * One thread at a time. */
@@ -32,7 +33,9 @@ struct eds_mqtt_publisher_config {
     const char *cert_file, *key_file; /* ours, PEM; both or none */
     const struct eds_route *route;    /* in user properties with MQTT 5; NULL: nothing */
     unsigned connect_ms;              /* until the broker has accepted us; 0: 10 s */
-    unsigned answer_ms;               /* until all answers are there; 0: 30 s */
+    /* Until all answers are there; 0: 10 s.  Twice that after a round without any, and so
+     * on to six times. */
+    unsigned answer_ms;
 };
 
 /* A message with a record, and what came of it. */

@@ -86,7 +86,7 @@ def test_broker(root):
     server = MqttServer(root / "server", broker.port, [device.argument()], "--topic", TOPIC)
     check("delivered", device.run(["three"], "--url", url), (0, summary(1, 3, 0)))
     expected = ["one", "two", "three"]
-    agent = device.start("--url", url)
+    agent = device.start("--url", url, "--wait", "100")
     for number in range(40):
         line = f"line {number}"
         expected.append(line)
@@ -144,15 +144,24 @@ def test_tls(root):
     broker.close()
 
 
+def bound_socket():
+    """An address of ours alone, where nobody listens yet."""
+    address = socket.socket()
+    address.bind(("127.0.0.1", 0))
+    return address
+
+
 class FakeBroker(threading.Thread):
     """Takes connections as a broker does, and answers a record with what `replies`
     makes of it: packets, or none."""
 
-    def __init__(self, version, replies):
+    def __init__(self, version, replies, says_so=True, address=None):
         super().__init__(daemon=True)
-        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.listener = address or bound_socket()
+        self.listener.listen()
         self.port = self.listener.getsockname()[1]
         self.version = version  # the highest that it knows
+        self.says_so = says_so  # or hangs up on what it does not know
         self.replies = replies
         self.published = 0
         self.spoken = []
@@ -170,7 +179,8 @@ class FakeBroker(threading.Thread):
             level = body[6]
             self.spoken.append(level)
             if level > self.version:
-                peer.sendall(packet(CONNACK, b"\0\x01" if level == 4 else b"\0\x84\0"))
+                if self.says_so:
+                    peer.sendall(packet(CONNACK, b"\0\x01"))
                 peer.close()
                 return
             self.property = b"\0" if level == 5 else b""
@@ -294,6 +304,29 @@ def test_verdicts(root):
     check("verdicts", (code, counts), (2, summary(3, 1, 1, 1)))
 
 
+def test_versions(root):
+    """3.1.1 is for a broker that does not know 5, not for one that was away."""
+    def truth(_, record, topic, correlation):
+        return [{"topic": topic, "payload": accepted(record), "correlation": correlation}]
+
+    device = Device(root)
+    for says_so in (True, False):
+        broker = FakeBroker(4, truth, says_so)
+        url = f"mqtt://127.0.0.1:{broker.port}/{TOPIC}"
+        check("an old broker", device.run(["a", "b"], "--url", url)[0], 0)
+        check("spoken to it", broker.spoken, [5, 4])
+    address = bound_socket()
+    url = f"mqtt://127.0.0.1:{address.getsockname()[1]}/{TOPIC}"
+    agent = device.start("--url", url, "--wait", "100")
+    agent.stdin.write(b"evidence\n")
+    agent.stdin.flush()
+    mqtt_lab.await_that(lambda: "Connection refused" in (root / "agent.log").read_text(),
+                        "the broker's absence", 100)
+    broker = FakeBroker(5, truth, address=address)
+    agent.communicate(timeout=120)
+    check("a broker that was away", (agent.returncode, broker.spoken), (0, [5]))
+
+
 def test_usage(root):
     device = Device(root)
     for url, more in (("mqtt://", ()), ("mqtt://:1883/x", ()), ("mqtt://h:0/x", ()),
@@ -310,7 +343,7 @@ def main():
     need_mosquitto()
     with tempfile.TemporaryDirectory() as directory:
         root = pathlib.Path(directory)
-        for test in (test_usage, test_verdicts, test_hostile, test_broker, test_tls):
+        for test in (test_usage, test_verdicts, test_versions, test_hostile, test_broker, test_tls):
             place = root / test.__name__
             place.mkdir()
             before = failures
