@@ -119,7 +119,7 @@ bench: ## measure: a table, and build/bench.json
 	@scripts/bench.sh build
 
 .PHONY: profile
-profile: ## where the time goes, per room: the check of a chain, ingest over HTTP (perf)
+profile: ## where the time goes, per room: checks of a chain and a ledger, ingest (perf)
 	@scripts/install-deps.sh profile
 	$(call build,release,build,-DEDS_BUILD_BENCH=ON)
 	@scripts/profile.py build

@@ -19,6 +19,7 @@
 #include "edgesentry/attest.h"
 #include "evidence/ledger_check.h"
 #include "evidence/ledger_export.h"
+#include "store/roster.h"
 
 #define DEVICE_COUNT 100u
 #define BATCH_COUNT  1000u
@@ -86,6 +87,22 @@ static void fill(struct batch *batch, size_t i, struct device *device)
                                                   .message = "ingest accepted"};
 }
 
+/* So that `eds audit ledger verify` finds the keys as well. */
+static void enrol(struct eds_ledger *ledger)
+{
+    struct eds_enrolment it = {.role = EDS_ROLE_DEVICE, .attest_required = true, .key_count = 1};
+    const struct eds_roster_change change = {
+        .enrolment = &it, .message = "device added", .who = "bench", .why = "a bench"};
+    struct eds_error err;
+
+    for (unsigned i = 0; i < DEVICE_COUNT; i++) {
+        strcpy(it.id, devices[i].id);
+        it.keys[0] = devices[i].key;
+        if (ledger->roster->change(ledger, &change, 1, NOW_MS, &err) != EDS_OK)
+            die(err.text);
+    }
+}
+
 static void make_ledger(const char *url, size_t count)
 {
     struct batch *batch = malloc(sizeof *batch);
@@ -94,6 +111,7 @@ static void make_ledger(const char *url, size_t count)
 
     if (batch == NULL || eds_ledger_open(&ledger, url, &err) != EDS_OK)
         die("no ledger");
+    enrol(ledger);
     for (size_t done = 0; done < count; done += BATCH_COUNT) {
         const struct eds_commit commit = {.appends = batch->appends,
                                           .append_count = BATCH_COUNT,
@@ -234,7 +252,8 @@ static void measure(const char *url, size_t count)
     bench_report("ledger_verify_peak_memory", (double)usage.ru_maxrss * 1024, "B", NULL, 0, false);
 }
 
-/* bench_ledger FILE uses the ledger there, and makes it if there is none. */
+/* bench_ledger FILE uses the ledger there, and makes it if there is none;
+ * bench_ledger --make FILE does no more than that, for scripts/profile.py. */
 int main(int argc, char **argv)
 {
     const char *wanted = getenv("EDS_BENCH_LEDGER");
@@ -245,6 +264,11 @@ int main(int argc, char **argv)
     if (sodium_init() < 0 || count == 0)
         return 1;
     make_devices();
+    if (argc > 2 && strcmp(argv[1], "--make") == 0) {
+        snprintf(url, sizeof url, "sqlite:%s", argv[2]);
+        make_ledger(url, count);
+        return 0;
+    }
     bench_temporary(folder);
     snprintf(url, sizeof url, "sqlite:%s%s", argc > 1 ? argv[1] : folder,
              argc > 1 ? "" : "/ledger.db");

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Where the time goes: the share of each room, library and the kernel, by samples of
-perf, for the check of a chain file and for ingest over HTTP into SQLite.
+perf, for the check of a chain file, the check of a ledger in SQLite, and ingest over
+HTTP into one.
 
     scripts/profile.py BUILD        BUILD has the benchmarks, see `make profile`
 
-EDS_BENCH_CHAIN=N makes the chain N records long (default 300,000), EDS_BENCH_HTTP=N
-sends N records to the server (60,000)."""
+EDS_BENCH_CHAIN=N and EDS_BENCH_LEDGER=N make chain and ledger N records long (default
+300,000), EDS_BENCH_HTTP=N sends N records to the server (60,000)."""
 import collections
 import glob
 import os
@@ -81,6 +82,7 @@ def main():
     rooms = rooms_of(build)
     environment = dict(os.environ, EDS=eds)
     environment.setdefault("EDS_BENCH_CHAIN", "300000")
+    environment.setdefault("EDS_BENCH_LEDGER", "300000")
     environment["EDS_BENCH_POSTGRES"] = "none"
     record = ["perf", "record", "-q", "-F", "1999", "-o"]
     with tempfile.TemporaryDirectory() as folder:
@@ -89,6 +91,10 @@ def main():
         run(*record, data, eds, "audit", "verify-chain", "--format", "ndjson", "--records-file",
             chain, "--public-key-hex", key)
         report("verify-chain with signatures", data, rooms)
+        ledger = f"{folder}/ledger.db"
+        run(f"{build}/bin/bench_ledger", "--make", ledger, env=environment)
+        run(*record, data, eds, "audit", "ledger", "verify", "--store", f"sqlite:{ledger}")
+        report("ledger verify, two signatures and a payload a record, SQLite", data, rooms)
         run(*record, data, f"{build}/bin/bench_http", "64", env=environment)
         report("serve, 64 connections, one record a request, SQLite", data, rooms)
 

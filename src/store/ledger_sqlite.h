@@ -57,8 +57,11 @@ struct sqlite_head {
     struct eds_places places;
 };
 
-/* The rows of the commit that is being written. */
+/* The rows of the commit that is being written, or the ids of those that are being
+ * read (of temp.wanted_rows, one at least while a statement steps over them). */
 struct sqlite_rows {
+    const int64_t *wanted;
+    size_t wanted_count;
     const struct eds_commit *commit; /* NULL: none is */
     char now[EDS_INSTANT_SIZE], ingested[EDS_INSTANT_SIZE];
     sqlite3_int64 first_record_id; /* the others follow without a gap */

@@ -2,6 +2,7 @@
 #include "store/ledger_sqlite.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -93,6 +94,14 @@ static int remember_wal_pages(void *context, sqlite3 *db, const char *name, int 
     (void)name;
     sqlite->wal_pages = pages;
     return SQLITE_OK;
+}
+
+/* SQLite adds up the memory that it uses, under one lock for all threads, and nobody
+ * here asks for the sum.  In a program that has begun to use SQLite already it stays
+ * as it is. */
+static void configure_program(void)
+{
+    (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 }
 
 /* The file may come from anywhere: nothing in it may run or reach out. */
@@ -237,10 +246,12 @@ static int32_t open_immutable(struct sqlite_ledger *sqlite, int *version, struct
 
 int32_t eds_sqlite_connect(struct sqlite_ledger *sqlite, struct eds_error *err)
 {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
     int version = 0;
     int32_t rc;
 
     assert(sqlite->db == NULL);
+    pthread_once(&once, configure_program);
     sqlite->wal_pages = 0;
     rc = open_file(sqlite, sqlite->path, 0, &version, err);
     if (rc == EDS_ERR_IO && sqlite->read_only && lacks_shared_memory(sqlite))

@@ -1,8 +1,10 @@
-/* ledger_sqlite_rows.c - the rows of a commit, as tables to select from.
+/* ledger_sqlite_rows.c - what is in memory, as tables to select from: the rows of a
+ * commit, and the ids of records to be read.
  *
  * A statement for each row spends more on beginning, binding and ending than on the
  * row.  So the commit that is being written shows its records, its new objects and
- * its lines as virtual tables, and one INSERT ... SELECT for each takes them all.
+ * its lines as virtual tables, and one INSERT ... SELECT for each takes them all;
+ * and a reader's records come by one statement for all ids that he has places of.
  * They are made in the connection's own temporary schema: no table in the file can
  * stand in for them, and nothing in the file can ask for them (DIRECTONLY). */
 #include "store/ledger_sqlite.h"
@@ -52,7 +54,7 @@ static void give_bytes(sqlite3_context *context, const void *bytes, size_t size)
 
 static size_t count_records(const struct sqlite_rows *rows)
 {
-    return rows->commit->append_count;
+    return rows->commit != NULL ? rows->commit->append_count : 0;
 }
 
 static void give_attestation(sqlite3_context *context, const struct eds_attestation *attestation,
@@ -125,7 +127,7 @@ static void give_record(sqlite3_context *context, struct sqlite_rows *rows, size
 
 static size_t count_objects(const struct sqlite_rows *rows)
 {
-    return rows->new_object_count;
+    return rows->commit != NULL ? rows->new_object_count : 0;
 }
 
 static void give_object(sqlite3_context *context, struct sqlite_rows *rows, size_t row, int column)
@@ -150,7 +152,7 @@ static void give_object(sqlite3_context *context, struct sqlite_rows *rows, size
 
 static size_t count_operations(const struct sqlite_rows *rows)
 {
-    return rows->commit->operation_count;
+    return rows->commit != NULL ? rows->commit->operation_count : 0;
 }
 
 static void give_operation(sqlite3_context *context, struct sqlite_rows *rows, size_t row,
@@ -177,6 +179,17 @@ static void give_operation(sqlite3_context *context, struct sqlite_rows *rows, s
     }
 }
 
+static size_t count_wanted(const struct sqlite_rows *rows)
+{
+    return rows->wanted_count;
+}
+
+static void give_wanted(sqlite3_context *context, struct sqlite_rows *rows, size_t row, int column)
+{
+    (void)column;
+    sqlite3_result_int64(context, rows->wanted[row]);
+}
+
 static const struct table tables[] = {
     {"commit_records",
      "CREATE TABLE t(id, device_id, sequence, timestamp_ms, payload_hash, signature,"
@@ -187,6 +200,7 @@ static const struct table tables[] = {
      give_object},
     {"commit_operations", "CREATE TABLE t(decision, device_id, sequence, message, created_at)",
      count_operations, give_operation},
+    {"wanted_rows", "CREATE TABLE t(id)", count_wanted, give_wanted},
 };
 #define TABLE_COUNT (sizeof tables / sizeof tables[0])
 
@@ -256,7 +270,7 @@ static int first_row(sqlite3_vtab_cursor *base, int index, const char *index_nam
 
     (void)index, (void)index_name, (void)argc, (void)argv;
     cursor->row = 0;
-    cursor->count = table->rows->commit != NULL ? table->table->count(table->rows) : 0;
+    cursor->count = table->table->count(table->rows);
     return SQLITE_OK;
 }
 
@@ -307,12 +321,12 @@ int32_t eds_sqlite_rows_make(struct sqlite_ledger *sqlite, struct eds_error *err
     char sql[96];
 
     if (sqlite3_create_module_v2(sqlite->db, "commit_rows", &module, sqlite, NULL) != SQLITE_OK)
-        return eds_sqlite_fail(sqlite, err, "prepare to write to");
+        return eds_sqlite_fail(sqlite, err, "prepare to use");
     for (size_t i = 0; i < TABLE_COUNT; i++) {
         sqlite3_snprintf(sizeof sql, sql, "CREATE VIRTUAL TABLE temp.%s USING commit_rows",
                          tables[i].name);
         if (sqlite3_exec(sqlite->db, sql, NULL, NULL, NULL) != SQLITE_OK)
-            return eds_sqlite_fail(sqlite, err, "prepare to write to");
+            return eds_sqlite_fail(sqlite, err, "prepare to use");
     }
     return EDS_OK;
 }

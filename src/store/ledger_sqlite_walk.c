@@ -13,6 +13,7 @@
  * which takes longer and keeps one read open, and needs no places. */
 #include "store/ledger_sqlite.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #define SLICE_ROWS          256u
@@ -33,15 +34,21 @@ static const char all_sorted[] = "SELECT id FROM audit_records ORDER BY device_i
 static const char one_sorted[] =
     "SELECT id FROM audit_records WHERE device_id = ?1 ORDER BY sequence";
 
-static const char record[] =
-    "SELECT " EDS_SQLITE_RECORD_COLUMNS " FROM audit_records WHERE id = ?1";
-/* The same with its object. */
-static const char whole_record[] =
-    "SELECT r.id, r.device_id, r.sequence, r.timestamp_ms, r.payload_hash, r.signature,"
-    " r.prev_record_hash, r.object_ref, r.ingested_at, r.record_hash, r.attest_key_id,"
-    " r.attest_signature, o.id, o.payload_hash, o.payload FROM audit_records AS r"
-    " LEFT JOIN raw_objects AS o ON o.id = r.object_id AND o.object_ref = r.object_ref"
-    " WHERE r.id = ?1";
+/* Records by their ids, in the order of these, which a slice's statement is given as a
+ * table (ledger_sqlite_rows.c): SQLite frees a statement's memory for each value when
+ * the statement ends, so that one for each record costs twice as much. */
+#define WANTED " FROM temp.wanted_rows AS w CROSS JOIN main.audit_records AS r ON r.id = w.id"
+#define RECORD_COLUMNS                                                                             \
+    "SELECT r.id, r.device_id, r.sequence, r.timestamp_ms, r.payload_hash, r.signature,"           \
+    " r.prev_record_hash, r.object_ref, r.ingested_at, r.record_hash, r.attest_key_id,"            \
+    " r.attest_signature"
+
+static const char records[] = RECORD_COLUMNS WANTED;
+/* The same with their objects. */
+static const char whole_records[] =
+    RECORD_COLUMNS ", o.id, o.payload_hash, o.payload" WANTED
+                   " LEFT JOIN main.raw_objects AS o ON o.id = r.object_id"
+                   " AND o.object_ref = r.object_ref";
 
 struct whole_row {
     struct sqlite_row record;
@@ -53,7 +60,7 @@ struct walk {
     const char *device_id; /* the only one wanted, or NULL */
     bool is_whole;         /* with objects */
     sqlite3_stmt *ways;    /* to places, or, if is_sorted, to rows */
-    sqlite3_stmt *row;
+    sqlite3_stmt *wanted;  /* records by their ids */
     bool is_sorted;
     struct eds_error failure; /* why reading ended; what was read is shown first */
 
@@ -74,48 +81,105 @@ static bool is_full(const struct walk *walk)
     return walk->row_count == SLICE_ROWS || walk->payloads.size >= SLICE_BYTES;
 }
 
-/* Reads the record of a row behind the others.  A row that is gone is none. */
-static int32_t read_row(struct walk *walk, sqlite3_int64 id)
+/* Reads the row that the statement has come to behind the others. */
+static int32_t read_row(struct walk *walk)
 {
     struct whole_row *out = &walk->rows[walk->row_count];
-    int32_t rc = EDS_OK;
-    int code = SQLITE_ERROR;
+    int32_t rc = eds_sqlite_read_record(&out->record, walk->wanted, walk->sqlite, "audit_records",
+                                        &walk->failure);
 
-    if (sqlite3_bind_int64(walk->row, 1, id) == SQLITE_OK)
-        code = sqlite3_step(walk->row);
-    if (code == SQLITE_ROW) {
-        rc = eds_sqlite_read_record(&out->record, walk->row, walk->sqlite, "audit_records",
-                                    &walk->failure);
-        if (rc == EDS_OK && walk->is_whole)
-            rc = eds_sqlite_read_object(
-                &out->object, &walk->payloads, walk->row, RECORD_COLUMN_COUNT,
-                (const char *)out->record.entry.record.object_ref, walk->sqlite, &walk->failure);
-        walk->row_count += rc == EDS_OK;
-    } else if (code != SQLITE_DONE) {
-        rc = eds_sqlite_fail(walk->sqlite, &walk->failure, "read");
-    }
-    sqlite3_reset(walk->row);
+    if (rc == EDS_OK && walk->is_whole)
+        rc = eds_sqlite_read_object(
+            &out->object, &walk->payloads, walk->wanted, RECORD_COLUMN_COUNT,
+            (const char *)out->record.entry.record.object_ref, walk->sqlite, &walk->failure);
+    walk->row_count += rc == EDS_OK;
     return rc;
 }
 
-/* Reads the row of one place, and holds it against that. */
-static int32_t read_place(struct walk *walk, uint64_t sequence, int64_t row)
+/* Begins to read the rows of some ids, at least one; they are read by next_wanted. */
+static void want(struct walk *walk, const int64_t *ids, size_t count)
 {
-    size_t before = walk->row_count;
-    const EdsAuditRecord *found = &walk->rows[before].record.entry.record;
-    const char *bad = NULL;
-    int32_t rc = read_row(walk, row);
+    walk->sqlite->rows.wanted = ids;
+    walk->sqlite->rows.wanted_count = count;
+}
 
-    if (rc != EDS_OK || walk->row_count == before)
-        return rc;
+/* Reads the next of them.  A row that is gone is passed over; EDS_ERR_NOT_FOUND
+ * behind the last one. */
+static int32_t next_wanted(struct walk *walk)
+{
+    switch (sqlite3_step(walk->wanted)) {
+    case SQLITE_ROW:
+        return read_row(walk);
+    case SQLITE_DONE:
+        return EDS_ERR_NOT_FOUND;
+    default:
+        return eds_sqlite_fail(walk->sqlite, &walk->failure, "read");
+    }
+}
+
+static void end_wanted(struct walk *walk)
+{
+    sqlite3_reset(walk->wanted);
+    walk->sqlite->rows.wanted_count = 0;
+}
+
+/* One row, by its id. */
+static int32_t read_id(struct walk *walk, int64_t id)
+{
+    int32_t rc;
+
+    want(walk, &id, 1);
+    rc = next_wanted(walk);
+    end_wanted(walk);
+    return rc == EDS_ERR_NOT_FOUND ? EDS_OK : rc;
+}
+
+/* Holds the row that was read last against its place. */
+static int32_t check_place(struct walk *walk, uint64_t sequence, int64_t row)
+{
+    const EdsAuditRecord *found = &walk->rows[walk->row_count - 1].record.entry.record;
+    const char *bad = NULL;
+
     if (found->sequence != sequence)
         bad = "sequence";
     else if (strcmp((const char *)found->device_id, walk->at_device) != 0)
         bad = "device_id";
     if (bad == NULL)
         return EDS_OK;
-    walk->row_count = before;
+    walk->row_count--;
     return eds_sqlite_damaged(walk->sqlite, &walk->failure, "audit_records", row, bad);
+}
+
+/* Reads the rows of the places from first on, until the slice is full.  *end is how
+ * far it came. */
+static int32_t read_from(struct walk *walk, const struct eds_places *places, size_t first,
+                         size_t *end)
+{
+    size_t i = first;
+    int32_t rc = EDS_OK;
+
+    want(walk, places->rows + first, places->count - first);
+    while (rc == EDS_OK && i < places->count && !is_full(walk)) {
+        rc = next_wanted(walk);
+        if (rc == EDS_ERR_NOT_FOUND) {
+            i = places->count;
+            rc = EDS_OK;
+            break;
+        }
+        if (rc != EDS_OK)
+            break;
+        while (places->rows[i] != sqlite3_column_int64(walk->wanted, 0)) { /* gone */
+            i++;
+            assert(i < places->count); /* the statement gives them in their order */
+        }
+        rc = check_place(walk, places->sequences[i], places->rows[i]);
+        i++;
+    }
+    end_wanted(walk);
+    if (i > first)
+        walk->at_sequence = eds_sqlite_from_u64(places->sequences[i - 1]);
+    *end = i;
+    return rc;
 }
 
 /* Reads the rows of some places, those that were not shown yet, until the slice is
@@ -125,12 +189,10 @@ static int32_t read_places(struct walk *walk, const struct eds_places *places, b
     int32_t rc = EDS_OK;
     size_t i = 0;
 
-    for (; rc == EDS_OK && i < places->count && !is_full(walk); i++) {
-        if (eds_sqlite_from_u64(places->sequences[i]) <= walk->at_sequence)
-            continue;
-        rc = read_place(walk, places->sequences[i], places->rows[i]);
-        walk->at_sequence = eds_sqlite_from_u64(places->sequences[i]);
-    }
+    while (i < places->count && eds_sqlite_from_u64(places->sequences[i]) <= walk->at_sequence)
+        i++;
+    if (i < places->count)
+        rc = read_from(walk, places, i, &i);
     if (i < places->count) { /* these again, wherever they are by then */
         walk->from_first = eds_sqlite_from_u64(places->sequences[0] - 1);
         return rc;
@@ -182,7 +244,7 @@ static int32_t read_slice(struct walk *walk)
         code = sqlite3_step(walk->ways);
         if (code != SQLITE_ROW)
             break;
-        rc = walk->is_sorted ? read_row(walk, sqlite3_column_int64(walk->ways, 0))
+        rc = walk->is_sorted ? read_id(walk, sqlite3_column_int64(walk->ways, 0))
                              : take_places(walk);
     }
     walk->is_done = code == SQLITE_DONE;
@@ -229,7 +291,7 @@ static int32_t prepare(struct walk *walk, struct eds_error *err)
         walk->is_sorted ? (is_all ? all_sorted : one_sorted) : (is_all ? all_devices : one_device);
 
     if (sqlite3_prepare_v2(db, ways, -1, &walk->ways, NULL) != SQLITE_OK ||
-        sqlite3_prepare_v2(db, walk->is_whole ? whole_record : record, -1, &walk->row, NULL) !=
+        sqlite3_prepare_v2(db, walk->is_whole ? whole_records : records, -1, &walk->wanted, NULL) !=
             SQLITE_OK)
         return eds_sqlite_fail(walk->sqlite, err, "read");
     if (walk->is_sorted && !is_all &&
@@ -315,7 +377,7 @@ static int32_t scan(struct sqlite_ledger *sqlite, const char *device_id, bool is
     if (rc == EDS_OK)
         rc = run(walk, visit, context, err);
     sqlite3_finalize(walk->ways);
-    sqlite3_finalize(walk->row);
+    sqlite3_finalize(walk->wanted);
     free(walk->payloads.bytes);
     free(walk);
     return rc;

@@ -194,6 +194,8 @@ static void test_edits(void **state)
         {"UPDATE audit_records SET id = id", RECORD_COUNT, NULL},
         {"DELETE FROM audit_records WHERE device_id = 'lift-03' AND sequence = 7", RECORD_COUNT - 1,
          NULL},
+        {"DELETE FROM audit_records WHERE device_id = 'lift-03' AND sequence IN (1, 32, 33, 150)",
+         RECORD_COUNT - 4, NULL},
         {"DELETE FROM audit_records WHERE device_id = 'lift-03'", RECORD_COUNT - 150, NULL},
         {"DELETE FROM chain_heads WHERE device_id = 'lift-03'", RECORD_COUNT, NULL},
         {"DELETE FROM record_places WHERE device_id = 'lift-03'", RECORD_COUNT, NULL},
