@@ -26,6 +26,7 @@ static void close_ledger(struct eds_ledger *ledger)
     eds_sqlite_rows_free(&sqlite->rows);
     free(sqlite->heads);
     eds_ref_tail_free(&sqlite->tail);
+    eds_ref_gaps_free(&sqlite->gaps);
     free(sqlite->path);
     free(sqlite);
 }
@@ -66,6 +67,8 @@ int32_t eds_sqlite_open(struct eds_ledger **out, const char *path, bool read_onl
     rc = eds_commit_plan_init(&sqlite->plan, err);
     if (rc == EDS_OK)
         rc = eds_ref_tail_init(&sqlite->tail, err);
+    if (rc == EDS_OK)
+        rc = eds_ref_gaps_init(&sqlite->gaps, err);
     if (rc == EDS_OK)
         rc = eds_sqlite_make_place(&sqlite->path, path, read_only, err);
     if (rc == EDS_OK)

@@ -9,6 +9,7 @@
 #include "store/instant.h"
 #include "store/ledger.h"
 #include "store/places.h"
+#include "store/ref_gaps.h"
 #include "store/ref_tail.h"
 
 /* Statements used for every commit and look-up are prepared once. */
@@ -98,6 +99,7 @@ struct sqlite_ledger {
     bool has_tail;           /* of the file as it was at data_version */
     int64_t tail_indexed_id; /* and object_index_end, as it was when the tail was begun */
     sqlite3_int64 data_version;
+    struct eds_ref_gaps gaps; /* of object_refs as it was then */
 };
 
 /* Opens PATH (of sqlite:PATH), making directories and file where they are
@@ -115,6 +117,10 @@ int32_t eds_sqlite_make_place(char **absolute, const char *path, bool read_only,
 int32_t eds_sqlite_connect(struct sqlite_ledger *sqlite, struct eds_error *err);
 void eds_sqlite_disconnect(struct sqlite_ledger *sqlite);
 int32_t eds_sqlite_ready(struct sqlite_ledger *sqlite, struct eds_error *err);
+
+/* ledger_sqlite_gather.c: the name of the layer of files that a connection which writes
+ * is opened with; NULL, which stands for the system's, if it can't be had. */
+const char *eds_sqlite_gather(void);
 
 /* ledger_sqlite_heads.c, in the order of a commit's transaction: check that all
  * heads are where the plan's moves begin (EDS_ERR_HEAD_MOVED), place each append
@@ -144,11 +150,11 @@ int32_t eds_sqlite_objects_merge(struct sqlite_ledger *sqlite, struct eds_error 
 void eds_sqlite_objects_keep(struct sqlite_ledger *sqlite);
 void eds_sqlite_objects_undo(struct sqlite_ledger *sqlite, bool may_be_done);
 
-/* ledger_sqlite_refs.c: the row of a reference in object_refs (EDS_ERR_NOT_FOUND);
- * adds references, which are in their order; and, for a file whose version had none,
- * takes all from object_index, within the migration's transaction. */
+/* ledger_sqlite_refs.c: the row of a reference in object_refs (EDS_ERR_NOT_FOUND, and
+ * notes in which gap, if one is given); adds references, which are in their order; and, for a file
+ * whose version had none, takes all from object_index, within the migration's transaction. */
 int32_t eds_sqlite_refs_find(struct sqlite_ledger *sqlite, const char *ref, int64_t *id,
-                             struct eds_error *err);
+                             struct eds_ref_gap *gap, struct eds_error *err);
 int32_t eds_sqlite_refs_add(struct sqlite_ledger *sqlite, const struct eds_ref_tail_item **items,
                             size_t count, struct eds_error *err);
 int32_t eds_sqlite_refs_fill(struct sqlite_ledger *sqlite, struct eds_error *err);

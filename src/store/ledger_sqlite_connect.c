@@ -176,8 +176,9 @@ static int32_t open_file(struct sqlite_ledger *sqlite, const char *name, int mor
     /* The file is there: a ledger that was moved away must not come back empty. */
     int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE | more_flags |
                 (sqlite->read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE);
+    const char *layer = sqlite->read_only ? NULL : eds_sqlite_gather();
 
-    if (sqlite3_open_v2(name, &sqlite->db, flags, NULL) != SQLITE_OK ||
+    if (sqlite3_open_v2(name, &sqlite->db, flags, layer) != SQLITE_OK ||
         sqlite3_busy_timeout(sqlite->db, EDS_SQLITE_BUSY_MS) != SQLITE_OK)
         return eds_sqlite_fail(sqlite, err, "open");
     harden(sqlite->db);

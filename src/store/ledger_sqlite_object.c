@@ -93,6 +93,7 @@ static int32_t refresh(struct sqlite_ledger *sqlite, struct eds_error *err)
     if (rc != EDS_OK || (has_tail && data_version == sqlite->data_version))
         return rc;
     sqlite->has_tail = false;
+    eds_ref_gaps_clear(&sqlite->gaps);
     rc = load_tail(sqlite, has_tail, err);
     if (rc == EDS_OK) {
         sqlite->has_tail = true;
@@ -109,7 +110,26 @@ static int32_t find_id(struct sqlite_ledger *sqlite, const char *ref, sqlite3_in
     int32_t rc = EDS_OK;
 
     if (!eds_ref_tail_find(&sqlite->tail, ref, &found))
-        rc = eds_sqlite_refs_find(sqlite, ref, &found, err);
+        rc = eds_sqlite_refs_find(sqlite, ref, &found, NULL, err);
+    *id = found;
+    return rc;
+}
+
+/* The same within a commit, where a device's references come one after the other. */
+static int32_t find_id_of(struct sqlite_ledger *sqlite, size_t append, const char *ref,
+                          sqlite3_int64 *id, struct eds_error *err)
+{
+    const struct eds_commit_plan *plan = &sqlite->plan;
+    uint64_t device = plan->devices.items[plan->move_indexes[append]].hash;
+    int64_t found = 0;
+    int32_t rc = EDS_OK;
+
+    if (!eds_ref_tail_find(&sqlite->tail, ref, &found)) {
+        if (eds_ref_gaps_hold(&sqlite->gaps, device, ref))
+            return EDS_ERR_NOT_FOUND;
+        rc = eds_sqlite_refs_find(sqlite, ref, &found, eds_ref_gaps_place(&sqlite->gaps, device),
+                                  err);
+    }
     *id = found;
     return rc;
 }
@@ -292,7 +312,7 @@ int32_t eds_sqlite_objects_add(struct sqlite_ledger *sqlite, size_t append, stru
     const struct eds_append *added = &rows->commit->appends[append];
     const char *ref = (const char *)added->entry->record.object_ref;
     sqlite3_int64 *id = &rows->object_ids[append];
-    int32_t rc = find_id(sqlite, ref, id, err);
+    int32_t rc = find_id_of(sqlite, append, ref, id, err);
 
     if (rc == EDS_OK && *id >= rows->first_object_id) /* it came with this commit */
         rc = eds_sqlite_objects_write(sqlite, err);
@@ -317,6 +337,7 @@ int32_t eds_sqlite_objects_merge(struct sqlite_ledger *sqlite, struct eds_error 
     for (size_t i = 0; i < count; i++)
         if (sqlite->tail.items[i].id > last_id)
             last_id = sqlite->tail.items[i].id;
+    eds_ref_gaps_clear(&sqlite->gaps);
     rc = eds_sqlite_refs_add(sqlite, eds_ref_tail_sort(&sqlite->tail), count, err);
     if (rc == EDS_OK)
         rc = run(sqlite, SQLITE_STATEMENT_MOVE_INDEX_END,

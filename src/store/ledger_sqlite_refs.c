@@ -80,13 +80,64 @@ static int32_t find_block(struct sqlite_ledger *sqlite, const char *ref, const c
     return EDS_OK;
 }
 
+/* The first reference of the block behind ref, which is empty if there is none. */
+static int32_t next_first_ref(struct sqlite_ledger *sqlite, const char *ref,
+                              char out[EDS_OBJECT_REF_SIZE], struct eds_error *err)
+{
+    sqlite3_stmt *statement = sqlite->statements[SQLITE_STATEMENT_NEXT_REFS];
+    int code = SQLITE_ERROR;
+    int32_t rc = EDS_OK;
+
+    out[0] = '\0';
+    if (sqlite3_bind_text(statement, 1, ref, -1, SQLITE_STATIC) == SQLITE_OK)
+        code = sqlite3_step(statement);
+    if (code == SQLITE_ROW) {
+        const char *next = eds_sqlite_column_text(statement, 0, EDS_OBJECT_REF_SIZE);
+
+        if (next == NULL || next[0] == '\0') /* nothing is below an empty one */
+            rc = damaged(sqlite, NULL, err);
+        else
+            strcpy(out, next);
+    } else if (code != SQLITE_DONE) {
+        rc = eds_sqlite_fail(sqlite, err, "read");
+    }
+    sqlite3_reset(statement);
+    return rc;
+}
+
+/* Fills in which references of the index ref, which it does not have, lies between.
+ * Without a block below it first_ref is NULL. */
+static int32_t measure_gap(struct sqlite_ledger *sqlite, const char *first_ref, const void *bytes,
+                           size_t size, const char *ref, struct eds_ref_gap *out,
+                           struct eds_error *err)
+{
+    enum eds_ref_read read = EDS_REF_END;
+    struct eds_ref_reader reader;
+    int32_t rc = EDS_OK;
+
+    out->above[0] = '\0';
+    if (first_ref != NULL) {
+        eds_ref_reader_begin(&reader, first_ref, bytes, size);
+        while ((read = eds_ref_reader_next(&reader)) == EDS_REF_READ && strcmp(reader.ref, ref) < 0)
+            strcpy(out->above, reader.ref);
+    }
+    if (read == EDS_REF_READ)
+        strcpy(out->below, reader.ref);
+    else if (read == EDS_REF_END)
+        rc = next_first_ref(sqlite, ref, out->below, err);
+    else
+        rc = damaged(sqlite, first_ref, err);
+    out->has_end = out->below[0] != '\0';
+    return rc;
+}
+
 int32_t eds_sqlite_refs_find(struct sqlite_ledger *sqlite, const char *ref, int64_t *id,
-                             struct eds_error *err)
+                             struct eds_ref_gap *gap, struct eds_error *err)
 {
     const char *first_ref = NULL;
     const void *bytes = NULL;
     size_t size = 0;
-    int32_t rc = find_block(sqlite, ref, &first_ref, &bytes, &size, err);
+    int32_t rc = find_block(sqlite, ref, &first_ref, &bytes, &size, err), measured;
 
     if (rc == EDS_OK)
         switch (eds_ref_block_find(first_ref, bytes, size, ref, id)) {
@@ -99,6 +150,13 @@ int32_t eds_sqlite_refs_find(struct sqlite_ledger *sqlite, const char *ref, int6
             rc = damaged(sqlite, first_ref, err);
             break;
         }
+    if (rc == EDS_ERR_NOT_FOUND && gap != NULL) {
+        measured = measure_gap(sqlite, first_ref, bytes, size, ref, gap, err);
+        if (measured == EDS_OK)
+            eds_ref_gaps_note(&sqlite->gaps, gap);
+        else
+            rc = measured;
+    }
     sqlite3_reset(sqlite->statements[SQLITE_STATEMENT_FIND_REFS]);
     return rc;
 }
@@ -144,24 +202,11 @@ static int32_t count_for_target(struct sqlite_ledger *sqlite,
                                 const struct eds_ref_tail_item **items, size_t count, size_t *out,
                                 struct eds_error *err)
 {
-    sqlite3_stmt *statement = sqlite->statements[SQLITE_STATEMENT_NEXT_REFS];
-    int code = SQLITE_ERROR;
-    int32_t rc = EDS_OK;
+    char next[EDS_OBJECT_REF_SIZE];
+    int32_t rc = next_first_ref(sqlite, items[0]->ref, next, err);
 
-    *out = count;
-    if (sqlite3_bind_text(statement, 1, items[0]->ref, -1, SQLITE_STATIC) == SQLITE_OK)
-        code = sqlite3_step(statement);
-    if (code == SQLITE_ROW) {
-        const char *next = eds_sqlite_column_text(statement, 0, EDS_OBJECT_REF_SIZE);
-
-        if (next == NULL)
-            rc = damaged(sqlite, NULL, err);
-        for (*out = 1; next != NULL && *out < count && strcmp(items[*out]->ref, next) < 0;)
-            ++*out;
-    } else if (code != SQLITE_DONE) {
-        rc = eds_sqlite_fail(sqlite, err, "read");
-    }
-    sqlite3_reset(statement);
+    for (*out = 1; *out < count && (next[0] == '\0' || strcmp(items[*out]->ref, next) < 0);)
+        ++*out;
     return rc;
 }
 

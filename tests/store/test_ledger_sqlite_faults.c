@@ -122,7 +122,7 @@ static void test_read(void **state)
 
 static void test_write(void **state)
 {
-    sweep(state, FAULTY_WRITE, 100);
+    sweep(state, FAULTY_WRITE, 25);
 }
 
 static void test_sync(void **state)

@@ -99,7 +99,7 @@ static void test_power_cut(void **state)
         n = workload_next(n);
     faulty_vfs_uninstall();
     printf("power cuts at up to %llu operations\n", (unsigned long long)n);
-    assert_true(n > 100);
+    assert_true(n > 50);
 }
 
 /* A child commits, one record after the other, and tells after each. */

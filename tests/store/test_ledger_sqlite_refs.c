@@ -107,6 +107,57 @@ static void test_all_are_found(void **state)
     check_all(bench, &chain);
 }
 
+/* Takes a reference for another payload than whoever had it first. */
+static int32_t take(struct sqlite_bench *bench, const struct chain *chain, const char *ref)
+{
+    struct chain copy = *chain;
+    int32_t rc;
+
+    append(bench, &copy, ref);
+    rc = bench->ledger->ops->commit(bench->ledger, &bench->batch->commit, &bench->err);
+    batch_clear(bench->batch);
+    return rc;
+}
+
+static void commit_ref(struct sqlite_bench *bench, struct chain *chain, const char *ref)
+{
+    append(bench, chain, ref);
+    sqlite_bench_commit(bench);
+}
+
+/* References that were free among those of the index are taken, wherever this ledger or
+ * another one on the file has put them meanwhile. */
+static void test_gaps_close(void **state)
+{
+    static const char *const between[] = {"b/1", "b/2", "b/3", "b/4", "b/5", "b/6", "b/7"};
+    struct sqlite_bench *bench = *state, other = *bench;
+    struct chain ours = chain_of("lift-01"), theirs = chain_of("lift-02");
+
+    sqlite_bench_open(bench);
+    assert_int_equal(sqlite_bench_try_open(&other, ""), EDS_OK);
+    other.batch = batch_new(1795305600123u);
+    ((struct sqlite_ledger *)bench->ledger)->tail_max = 3;
+    ((struct sqlite_ledger *)other.ledger)->tail_max = 1;
+    commit_ref(bench, &ours, "a");
+    commit_ref(bench, &ours, "c");
+    for (size_t i = 0; i < sizeof between / sizeof between[0]; i++) {
+        commit_ref(bench, &ours, between[i]); /* notes a gap, and each third time closes it */
+        for (size_t n = 0; n <= i; n++)
+            assert_int_equal(take(bench, &ours, between[n]), EDS_ERR_HEAD_MOVED);
+    }
+    for (unsigned i = 0; i < 5; i++) {
+        char ref[EDS_OBJECT_REF_SIZE];
+
+        snprintf(ref, sizeof ref, "b/8-%u", i);
+        commit_ref(bench, &ours, ref);
+        strcat(ref, "-theirs");
+        commit_ref(&other, &theirs, ref);
+        assert_int_equal(take(bench, &ours, ref), EDS_ERR_HEAD_MOVED);
+    }
+    batch_free(other.batch);
+    sqlite_bench_close(&other);
+}
+
 /* A block that somebody has been at: said when it is looked into. */
 static void test_damaged_block(void **state)
 {
@@ -151,6 +202,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BENCH_TEST(test_all_are_found),
+        BENCH_TEST(test_gaps_close),
         BENCH_TEST(test_damaged_block),
     };
 
