@@ -167,21 +167,35 @@ static void note_firmware(struct eds_agent_job *job)
         job->firmware = NULL;
 }
 
+int32_t eds_agent_job_record_many(struct eds_agent_job *job, const struct eds_event *events,
+                                  size_t count, uint64_t *first_sequence, struct eds_error *err)
+{
+    struct eds_entry *entries = malloc(count * sizeof *entries);
+    int32_t rc;
+
+    if (entries == NULL)
+        return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for a record");
+    note_firmware(job);
+    note_standing(job);
+    rc = eds_agent_record_many(job->agent, events, count, entries, err);
+    if (rc == EDS_OK) {
+        *first_sequence = entries[0].record.sequence;
+        job->recorded += count;
+    }
+    free(entries);
+    return rc;
+}
+
 int32_t eds_agent_job_record(struct eds_agent_job *job, const void *payload, size_t payload_size,
                              const char *object_ref, enum eds_priority priority, uint64_t *sequence,
                              struct eds_error *err)
 {
-    struct eds_entry entry;
-    int32_t rc;
+    struct eds_event event = {.payload = payload,
+                              .payload_size = payload_size,
+                              .object_ref = object_ref,
+                              .priority = priority};
 
-    note_firmware(job);
-    note_standing(job);
-    rc = eds_agent_record(job->agent, payload, payload_size, object_ref, priority, &entry, err);
-    if (rc != EDS_OK)
-        return rc;
-    *sequence = entry.record.sequence;
-    job->recorded++;
-    return EDS_OK;
+    return eds_agent_job_record_many(job, &event, 1, sequence, err);
 }
 
 static void send_gated(struct eds_sender *sender, const struct eds_buffer_item *item,
@@ -417,6 +431,7 @@ static int32_t start(struct agent_run *run, const struct eds_args *args, struct 
 
     run->job.priority = class_of(args, "class");
     run->job.line_has_class = strcmp(eds_args_text(args, "class"), "line") == 0;
+    run->job.gives_up_payloads = class_of(args, "drop-payloads-below") > EDS_PRIORITY_LOW;
     if (rc == EDS_OK)
         load_settings(run, args);
     if (rc == EDS_OK)

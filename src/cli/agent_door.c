@@ -12,14 +12,16 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "cli/agent_burst.h"
 #include "cli/agent_class.h"
 #include "cli/agent_job.h"
 #include "cli/file.h"
 
 #define CLIENTS_MAX   64u
 #define ANSWER_SIZE   (EDS_ERROR_TEXT_SIZE + 32u)
+#define OK_SIZE       48u  /* of an answer to a line that is kept, the longest one */
 #define RETRY_MS      1000 /* where a record can't be kept now */
-#define LINE_ROOM_MIN 4096u
+#define LINE_ROOM_MIN 16384u
 
 /* A line that is coming in. */
 struct inlet {
@@ -69,14 +71,31 @@ static int32_t record_line(struct eds_agent_job *job, const char *line, size_t s
     return rc == EDS_OK ? eds_agent_job_record(job, line, size, NULL, priority, sequence, err) : rc;
 }
 
+/* Tells who gave us lines what became of them, and may forget them now. */
+static bool answer(struct inlet *inlet, const char *text, size_t size, bool is_client)
+{
+    if (is_client)
+        return send(inlet->fd, text, size, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)size;
+    fwrite(text, 1, size, stdout);
+    fflush(stdout);
+    return true;
+}
+
+static size_t format_kept(char *out, size_t size, uint64_t sequence, bool is_client)
+{
+    return (size_t)snprintf(out, size, "%s%" PRIu64 "\n",
+                            is_client ? "OK " : "RECORDED: sequence=", sequence);
+}
+
 /* Answers a line.  At standard input it is tried until it is kept; a client is
  * told, and may try again. */
 static bool take_line(struct eds_agent_job *job, struct inlet *inlet, const char *line, size_t size,
                       bool is_client)
 {
-    char answer[ANSWER_SIZE];
+    char text[ANSWER_SIZE];
     struct eds_error err;
     uint64_t sequence = 0;
+    size_t text_size;
     int32_t rc;
 
     for (;;) {
@@ -93,17 +112,37 @@ static bool take_line(struct eds_agent_job *job, struct inlet *inlet, const char
     if (!is_client)
         (void)eds_repeat_end(&job->trouble);
     if (rc == EDS_OK)
-        snprintf(answer, sizeof answer, "%s%" PRIu64 "\n",
-                 is_client ? "OK " : "RECORDED: sequence=", sequence);
+        text_size = format_kept(text, sizeof text, sequence, is_client);
     else
-        snprintf(answer, sizeof answer, "%s%s\n",
-                 is_client ? "ERROR " : "REFUSED: reason=", err.text);
-    if (is_client)
-        return send(inlet->fd, answer, strlen(answer), MSG_NOSIGNAL | MSG_DONTWAIT) ==
-               (ssize_t)strlen(answer);
-    fputs(answer, stdout);
-    fflush(stdout); /* who feeds us may forget the line now */
-    return true;
+        text_size = (size_t)snprintf(text, sizeof text, "%s%s\n",
+                                     is_client ? "ERROR " : "REFUSED: reason=", err.text);
+    return answer(inlet, text, text_size, is_client);
+}
+
+/* Takes whole lines from start on that can be kept with one write; *taken bytes of them,
+ * 0 if the next line has to go by itself. */
+static bool take_burst(struct eds_agent_job *job, struct inlet *inlet, size_t start, bool is_client,
+                       size_t *taken)
+{
+    char text[EDS_EVENTS_MAX * OK_SIZE];
+    struct eds_agent_burst burst;
+    struct eds_error err;
+    size_t text_size = 0;
+    int32_t rc;
+
+    *taken = 0;
+    if (inlet->too_long || job->alone_count > 0)
+        return true;
+    rc = eds_agent_burst_record(job, inlet->bytes + start, inlet->used - start, &burst, &err);
+    if (rc != EDS_OK) { /* one by one each gets its own answer */
+        job->alone_count = burst.count;
+        return true;
+    }
+    for (size_t i = 0; i < burst.count; i++)
+        text_size += format_kept(text + text_size, sizeof text - text_size,
+                                 burst.first_sequence + i, is_client);
+    *taken = burst.size;
+    return answer(inlet, text, text_size, is_client);
 }
 
 /* Takes the whole lines that are there; at the end also the last one without its
@@ -114,15 +153,22 @@ static bool take_lines(struct eds_agent_job *job, struct inlet *inlet, bool at_e
     bool going = true;
 
     while (going) {
-        char *newline =
+        char *newline;
+        size_t size, taken;
+
+        going = take_burst(job, inlet, start, is_client, &taken);
+        start += taken;
+        if (taken > 0)
+            continue;
+        newline =
             start < inlet->used ? memchr(inlet->bytes + start, '\n', inlet->used - start) : NULL;
-        size_t size =
-            newline != NULL ? (size_t)(newline - (inlet->bytes + start)) : inlet->used - start;
+        size = newline != NULL ? (size_t)(newline - (inlet->bytes + start)) : inlet->used - start;
 
         if (newline == NULL && !(at_end && (size > 0 || inlet->too_long)))
             break;
         if (size > 0 || inlet->too_long) /* an empty line is none */
             going = take_line(job, inlet, inlet->bytes + start, size, is_client);
+        job->alone_count -= job->alone_count > 0 ? 1 : 0;
         inlet->too_long = false;
         start += newline != NULL ? size + 1 : size;
     }

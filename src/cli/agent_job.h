@@ -18,7 +18,9 @@ struct eds_agent_job {
     struct eds_buffer *buffer;
     enum eds_priority priority; /* of what does not say its own */
     bool line_has_class;
-    int ending_fd; /* readable when a signal has come */
+    bool gives_up_payloads; /* of some classes, where there is no room */
+    size_t alone_count;     /* lines that go one by one, after a burst that failed */
+    int ending_fd;          /* readable when a signal has come */
     /* Nothing is sent while this is held: a spool file goes before its record. */
     pthread_mutex_t gate;
     char held[EDS_ERROR_TEXT_SIZE]; /* the server's word on this device; "": it takes records */
@@ -33,6 +35,11 @@ struct eds_agent_job {
 int32_t eds_agent_job_record(struct eds_agent_job *job, const void *payload, size_t payload_size,
                              const char *object_ref, enum eds_priority priority, uint64_t *sequence,
                              struct eds_error *err);
+
+/* eds_agent_job_record_many does so for 1 to EDS_EVENTS_MAX events with one write, all or
+ * none; their sequences follow one another. */
+int32_t eds_agent_job_record_many(struct eds_agent_job *job, const struct eds_event *events,
+                                  size_t count, uint64_t *first_sequence, struct eds_error *err);
 
 /* Each runs until a signal comes, or (lines) the input ends.  EDS_OK, or what
  * keeps it from going on. */
