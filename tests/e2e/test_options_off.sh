@@ -7,6 +7,11 @@ set -euo pipefail
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 always=(libsodium)
+launcher=()
+if command -v ccache >/dev/null; then
+    launcher=(-DCMAKE_C_COMPILER_LAUNCHER=ccache)
+    export CCACHE_BASEDIR=$work # a folder of another name has the same objects
+fi
 
 # show FOLDER PACKAGE: lets pkg-config find a package and what it stands on.
 show() {
@@ -26,7 +31,9 @@ declare -A libraries=([sqlite3]=sqlite3 [libpq]=pq [libcurl]=curl [libmicrohttpd
     [gnutls]=gnutls [libmosquitto]=mosquitto [p11-kit-1]=p11-kit)
 
 # build_without OPTIONS...: where only what the other options need can be found.
-# One folder for all: what an option does not touch is not compiled again.
+# One folder for all: what an option does not touch is not compiled again.  So only
+# the cache is forgotten, with the packages that were found for the build before;
+# cmake --fresh takes the objects away too.
 build_without() {
     local off=" $* " option package wanted="" flags=()
     [[ $off != *" EDS_TRANSPORT_HTTP "* ]] || off+="EDS_TRANSPORT_TLS " # it is HTTP's
@@ -40,10 +47,12 @@ build_without() {
         fi
     done
     for package in "${always[@]}" $wanted; do show "$work/pc" "$package"; done
-    PKG_CONFIG_LIBDIR=$work/pc PKG_CONFIG_PATH='' cmake --fresh -S "$EDS_SOURCE" -B "$work/build" \
-        -G Ninja -DCMAKE_BUILD_TYPE=Debug -DEDS_BUILD_TESTS=OFF "${flags[@]}" >"$work/log" 2>&1 ||
+    rm -f "$work/build/CMakeCache.txt"
+    PKG_CONFIG_LIBDIR=$work/pc PKG_CONFIG_PATH='' cmake -S "$EDS_SOURCE" -B "$work/build" \
+        -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS_RELEASE=-O1 -DEDS_BUILD_TESTS=OFF \
+        "${launcher[@]}" "${flags[@]}" >"$work/log" 2>&1 ||
         { echo "without $*:"; tail -n 20 "$work/log"; exit 1; }
-    cmake --build "$work/build" >"$work/log" 2>&1 ||
+    cmake --build "$work/build" --target eds >"$work/log" 2>&1 ||
         { echo "without $*:"; tail -n 40 "$work/log"; exit 1; }
     must_be "$off"
     for package in "${!libraries[@]}"; do
@@ -76,14 +85,36 @@ must_not_link() {
     fi
 }
 
+# all_apart: a new option has to be put into some of the builds.
+all_apart() {
+    local one other build
+    for one in $optional; do
+        for other in $optional; do
+            [[ $one != "$other" && $one/$other != EDS_TRANSPORT_HTTP/EDS_TRANSPORT_TLS ]] || continue
+            for build in "${builds[@]}"; do
+                [[ " $build " != *" $one "* || " $build " == *" $other "* ]] || continue 2
+            done
+            echo "no build is without $one and has $other"
+            exit 1
+        done
+    done
+}
+
 optional=$(sed -n 's/^eds_feature(\([A-Z0-9_]*\).*/\1/p' "$EDS_SOURCE/cmake/options.cmake")
+# Besides the build without any: of two options each is left out of one build that has
+# the other, so that a source of one that needs the other without saying so is found.
+builds=("EDS_TRANSPORT_HTTP EDS_TRANSPORT_TLS EDS_STORE_SQLITE EDS_BUFFER_SQLITE"
+    "EDS_STORE_SQLITE EDS_POSTGRES EDS_PKCS11"
+    "EDS_TRANSPORT_TLS EDS_PKCS11 EDS_TRANSPORT_MQTT"
+    "EDS_TRANSPORT_HTTP EDS_TRANSPORT_TLS EDS_POSTGRES EDS_S3"
+    "EDS_BUFFER_SQLITE EDS_TRANSPORT_MQTT EDS_S3")
+all_apart
 # shellcheck disable=SC2086 # words are wanted
 build_without $optional
-build_without EDS_STORE_SQLITE EDS_BUFFER_SQLITE
-build_without EDS_POSTGRES EDS_TRANSPORT_MQTT EDS_PKCS11
-build_without EDS_TRANSPORT_HTTP EDS_S3
-build_without EDS_TRANSPORT_TLS EDS_BUFFER_SQLITE
-build_without EDS_S3
+for build in "${builds[@]}"; do
+    # shellcheck disable=SC2086
+    build_without $build
+done
 refusal=$("$work/build/bin/eds" audit serve --addr 127.0.0.1:0 --store memory: --objects s3://b 2>&1) &&
     { echo "a build without S3 took an s3:// URL"; exit 1; }
 [[ $refusal == *"this build has no S3 (EDS_S3)"* ]] || { echo "it says: $refusal"; exit 1; }
