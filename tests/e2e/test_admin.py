@@ -18,7 +18,7 @@ import time
 
 SOURCE = pathlib.Path(os.environ["EDS_SOURCE"])
 sys.path.insert(0, str(SOURCE / "tests/support"))
-from eds_lab import EDS, Connection, Device, Server, eds  # noqa: E402
+from eds_lab import EDS, Connection, Device, Server, await_that, eds  # noqa: E402
 from gateway_lab import Gateway  # noqa: E402
 
 SAMPLE = re.compile(r'([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\{([a-zA-Z_]\w*)="((?:[^"\\\n]|\\[\\n"])*)"\})? '
@@ -32,7 +32,7 @@ class Admin:
         self.port = int((folder / "admin").read_text())
 
     def ask(self, path, method="GET"):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         connection.request(method, path)
         answer = connection.getresponse()
         text = answer.read().decode()
@@ -126,7 +126,7 @@ def counting(folder):
     assert after["edgesentry_http_connections", None] == 1
     assert after["edgesentry_store_commits_total", None] > 0
     age = time.time() - after["edgesentry_store_last_commit_timestamp_seconds", None]
-    assert -5 < age < 60, age
+    assert -5 < age < 3600, age  # in seconds since 1970, whatever the clock does meanwhile
     assert after["edgesentry_store_lag_seconds", None] == 0
     assert after["process_resident_memory_bytes", None] > 1e6
     rejected = sum(number for key, number in after.items()
@@ -141,7 +141,7 @@ def counting(folder):
     check_page(admin)
     assert server.end(signal.SIGTERM)[0] == 0
     try:
-        socket.create_connection(("127.0.0.1", admin.port), timeout=5).close()
+        socket.create_connection(("127.0.0.1", admin.port), timeout=60).close()
         raise AssertionError("the listener outlived its server")
     except ConnectionRefusedError:
         pass
@@ -199,10 +199,7 @@ def readiness(folder):
     assert admin.metrics()["edgesentry_ingest_deferred_total", "store"] == 1
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
     assert connection.post(body)[0] == 202
-    deadline = time.monotonic() + 20
-    while admin.ask("/readyz")[0].status != 200:
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
+    await_that(lambda: admin.ask("/readyz")[0].status == 200, "the server to be ready")
     connection.close()
     server.end(signal.SIGTERM)
 
@@ -229,11 +226,9 @@ def addresses(folder):
         process = subprocess.Popen([EDS, "audit", "serve", "--addr", "127.0.0.1:0", "--store",
                                     "memory:", "--port-file", str(port_file)],
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        deadline = time.monotonic() + 20
-        while not port_file.exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
+        await_that(port_file.exists, "the server")
         process.send_signal(signal.SIGTERM)
-        log = process.communicate(timeout=30)[1]
+        log = process.communicate(timeout=120)[1]
         assert process.returncode == 0 and b"event=admin_unavailable" in log, log
 
 
@@ -246,9 +241,7 @@ def over_mqtt(folder):
         [EDS, "serve-mqtt", "--broker", "127.0.0.1", "--port", "1", "--store", "memory:",
          Device("lift-01", 1).argument(), "--admin-addr", "127.0.0.1:0", "--admin-port-file",
          str(port_file)], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 30
-    while not port_file.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
+    await_that(lambda: port_file.exists() or process.poll() is not None, "the server")
     admin = Admin(folder)
     assert admin.metrics()["edgesentry_devices", "active"] == 1
     answer, text = admin.ask("/readyz")
@@ -259,7 +252,7 @@ def over_mqtt(folder):
                               capture_output=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
     process.send_signal(signal.SIGTERM)
-    out, log = process.communicate(timeout=30)
+    out, log = process.communicate(timeout=120)
     assert process.returncode == 0, (out, log)
     return parse(page)
 

@@ -68,14 +68,14 @@ zpty -w shell 'PS1=; autoload -Uz compinit; compinit -u -d ./dump; source eds.zs
 zpty -r shell got '*loaded*'
 for line in 'eds audit key' 'eds verify-chain --format nd' 'eds ledger ver'; do
     zpty -w -n shell $'\C-u'"$line"$'\t'
-    repeat 50; do
+    repeat 600; do
         sleep 0.1
         zpty -r -t shell got && print -r -- "$got"
         [[ $got = *(keygen|ndjson|verify)* ]] && break
     done
 done
 END
-    expect 0 timeout 60 zsh -f drive.zsh
+    expect 0 timeout 300 zsh -f drive.zsh
     prints "audit keygen"
     prints "ndjson"
     prints "ledger verify"

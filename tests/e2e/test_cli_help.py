@@ -40,7 +40,7 @@ def fail(what):
 
 
 def eds(*args, environment=None):
-    return subprocess.run([EDS, *args], stdin=subprocess.DEVNULL, capture_output=True, timeout=60,
+    return subprocess.run([EDS, *args], stdin=subprocess.DEVNULL, capture_output=True, timeout=120,
                           env={**os.environ, **(environment or {})})
 
 

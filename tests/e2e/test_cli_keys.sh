@@ -76,7 +76,7 @@ expect 64 "${sign[@]}" --key-file k.json --private-key-hex $secret
 mkfifo gate
 "${sign[@]/door-open/x}" --private-key-hex $secret --out gate 2>/dev/null &
 pid=$!
-for _ in $(seq 50); do
+for _ in $(seq 1200); do
     grep -q "$secret" "/proc/$pid/cmdline" || break
     sleep 0.05
 done

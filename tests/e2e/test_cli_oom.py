@@ -56,7 +56,7 @@ def run(shim, args, **settings):
     environment = {**os.environ, "LD_PRELOAD": str(shim), "DEVICE_PRIVATE_KEY_HEX": SEED,
                    **settings}
     return subprocess.run([EDS, "audit", *args], env=environment, stdin=subprocess.DEVNULL,
-                          capture_output=True, timeout=60)
+                          capture_output=True, timeout=120)
 
 
 def count_allocations(shim, args):

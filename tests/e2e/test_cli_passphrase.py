@@ -27,7 +27,7 @@ class Session:
             os.execv(EDS, [EDS, "audit", *args])
 
     def wait_for(self, text):
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while text not in self.seen:
             if time.monotonic() > deadline:
                 sys.exit(f"no {text!r} in {self.seen!r}")

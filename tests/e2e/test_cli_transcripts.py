@@ -61,7 +61,7 @@ def run(case, directory):
         (directory / name).write_bytes(content(value))
     environment = {k: v for k, v in os.environ.items()
                    if k not in ("DEVICE_PRIVATE_KEY_HEX", "EDS_PASSPHRASE")}
-    return subprocess.run([EDS, *case["args"]], cwd=directory, env=environment, timeout=60,
+    return subprocess.run([EDS, *case["args"]], cwd=directory, env=environment, timeout=120,
                           stdin=subprocess.DEVNULL, capture_output=True)
 
 

@@ -10,16 +10,15 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 
 sys.path.insert(0, os.path.join(os.environ["EDS_SOURCE"], "tests/support"))
-from eds_lab import EDS, VECTORS, eds, skip  # noqa: E402
+from eds_lab import EDS, VECTORS, await_that, eds, skip  # noqa: E402
 
 KEY = "8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"
 
 
 def run(*words, **environment):
-    return subprocess.run([EDS, *map(str, words)], capture_output=True, check=False, timeout=60,
+    return subprocess.run([EDS, *map(str, words)], capture_output=True, check=False, timeout=120,
                           env=dict(os.environ, **environment))
 
 
@@ -136,15 +135,13 @@ def serving(folder):
                     "allowed-sources = 10.0.0.1\nlog-format = json\n")
     process = subprocess.Popen([EDS, "serve", "--config", str(file), "--allowed-sources",
                                 "127.0.0.1"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    deadline = time.monotonic() + 30
-    while not port_file.exists() and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
+    await_that(lambda: port_file.exists() or process.poll() is not None, "the server")
     done = eds("send", "--url", "http://127.0.0.1:" + port_file.read_text().strip(),
                "--records-file", str(VECTORS / "peer/demo_records.json"), "--payloads-file",
                str(VECTORS / "peer/demo_payloads.json"))
     assert done.returncode == 0, done
     process.send_signal(signal.SIGTERM)
-    out, log = process.communicate(timeout=30)
+    out, log = process.communicate(timeout=120)
     assert process.returncode == 0 and json.loads(out)["accepted"] == 3, (out, log)
     assert all(json.loads(line)["event"] for line in log.decode().splitlines()), log
     assert (folder / "data/edgesentry.db").exists()

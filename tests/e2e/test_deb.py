@@ -8,7 +8,6 @@ import os
 import pathlib
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,8 @@ SOURCE = pathlib.Path(os.environ["EDS_SOURCE"])
 sys.path.insert(0, str(SOURCE / "tests/support"))
 from certificates import server_certificate  # noqa: E402
 from eds_lab import EDS, Device, skip  # noqa: E402
-from mqtt_lab import Broker, Client, await_that, free_port  # noqa: E402
+from mqtt_lab import Broker, Client, await_that  # noqa: E402
+from ports import free_port  # noqa: E402
 
 DATA = "/var/lib/edgesentry"
 SERVERS = {"http": "serve", "tls": "serve-tls", "mqtt": "serve-mqtt"}
@@ -119,7 +119,7 @@ class Machine:
         if self.first:
             self.run("systemctl", "poweroff", "--force", check=False)
         try:
-            self.process.wait(timeout=30)
+            self.process.wait(timeout=120)
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
@@ -162,7 +162,7 @@ class Site:
             client.subscribe("edgesentry/ingest/response")
             for envelope in envelopes.split(b"\n"):
                 client.publish("edgesentry/ingest", envelope)
-                answer = json.loads(client.messages.get(timeout=30).payload)
+                answer = json.loads(client.messages.get(timeout=120).payload)
                 assert answer["status"] == "accepted", answer
             client.close()
             return

@@ -25,7 +25,7 @@ from server import has_server  # noqa: E402
 
 EDS = os.environ["EDS"]
 DEVICES = int(os.environ.get("EDS_FLEET_DEVICES", "3000"))
-PATIENCE_S = 60  # for what is to come; how long it takes is printed
+PATIENCE_S = 120  # for what is to come; how long it takes is printed
 
 
 def device_command(url, word, *args, code=0, stdin=None):
@@ -201,12 +201,12 @@ def die_in_the_middle(url, folder, stop):
                                    stdout=subprocess.PIPE, stderr=subprocess.PIPE)
         time.sleep(wait)
         stop(process)
-        process.communicate(timeout=60)
+        process.communicate(timeout=120)
         count = len([device for device in json.loads(device_command(url, "list", "--json"))["devices"]
                      if device["device_id"].startswith("m-")])
         assert count in (0, 20000), count
-        assert (count == 20000) == (process.returncode == 0) or process.returncode < 0, (
-            count, process.returncode)
+        # What ended after its commit, before it said so, has done it all the same.
+        assert count == 20000 or process.returncode != 0, (count, process.returncode)
     said = json.loads(device_command(url, "import", str(path), "--json"))
     assert said["added_count"] + said["same_count"] == 20000, said
 

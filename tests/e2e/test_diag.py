@@ -16,7 +16,7 @@ SECRET = "tr0ub4dor"
 
 def diag(folder, *words, **environment):
     done = subprocess.run([EDS, "diag", *map(str, words)], capture_output=True, text=True,
-                          check=False, timeout=60, cwd=folder,
+                          check=False, timeout=120, cwd=folder,
                           env=dict(os.environ, **environment))
     assert done.stderr == "", done.stderr
     assert SECRET not in done.stdout, done.stdout

@@ -100,7 +100,7 @@ def main():
         else:
             print("note: no prometheus here: whether alerts fire is not tried")
         site.process.terminate()
-        assert site.process.wait(60) == 0
+        assert site.process.wait(120) == 0
     print("what has to be refused is, is counted, and rings")
 
 

@@ -28,7 +28,7 @@ def good(folder):
     assert code == 0 and report["passed"] and not failed(report), (report, log)
     assert report["skipped_count"] == 0 and report["step_count"] == 16, report
     assert report["record_count"] == 3 * RECORDS and report["first_sequence"] == 1, report
-    text = subprocess.run(site.words("s3"), capture_output=True, check=False, timeout=200)
+    text = subprocess.run(site.words("s3"), capture_output=True, check=False, timeout=500)
     lines = text.stdout.decode().splitlines()
     assert text.returncode == 0 and lines[-1].startswith("DRILL_PASSED: s3 steps=16 failed=0")
     assert all(line.startswith("PASS ") for line in lines[:-1]), lines
@@ -107,9 +107,9 @@ def wrong_listener(site):
 
 
 def await_ready(site):
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline:
-        connection = http.client.HTTPConnection("127.0.0.1", site.admin, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", site.admin, timeout=120)
         connection.request("GET", "/readyz")
         if connection.getresponse().status == 200:
             return
@@ -151,7 +151,7 @@ def ended_early(site):
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
-    out, log = process.communicate(timeout=100)
+    out, log = process.communicate(timeout=500)
     assert process.returncode == 2 and healed.exists(), (process.returncode, log)
     assert "finished" in failed(json.loads(out)), out
 
@@ -188,7 +188,7 @@ def by_hand(site):
             os.write(terminal, b"\n")
         else:
             os.close(terminal)
-        report = json.loads(process.communicate(timeout=200)[0])
+        report = json.loads(process.communicate(timeout=500)[0])
         if does_it:
             assert process.returncode == 0 and report["step_count"] == 16, report
             os.close(terminal)
@@ -218,7 +218,7 @@ def refused(site):
         assert "broken" not in said, said
     done = eds("device", "quarantine", "eds-drill", "--reason", "test", *site.store)
     assert done.returncode == 0, done.stderr
-    done = subprocess.run(site.words("s3"), capture_output=True, check=False, timeout=60)
+    done = subprocess.run(site.words("s3"), capture_output=True, check=False, timeout=120)
     assert done.returncode == 1 and b"device eds-drill is quarantined" in done.stderr, done
     assert eds("device", "release", "eds-drill", "--reason", "test", *site.store).returncode == 0
 
@@ -247,7 +247,7 @@ def with_prometheus():
             assert broken == (steps != {"silent-before"}), report
         prometheus.end()
         site.process.terminate()
-        assert site.process.wait(60) == 0
+        assert site.process.wait(120) == 0
 
 
 def with_postgres():
@@ -260,7 +260,7 @@ def with_postgres():
                                        heal_it=f"{POSTGRES} up {place}")
         assert code == 0 and not failed(report) and report["outage_ms"] > 0, (report, log)
         site.process.terminate()
-        assert site.process.wait(60) == 0
+        assert site.process.wait(120) == 0
 
 
 def main():
@@ -271,7 +271,7 @@ def main():
         for part in (wrong_server, wrong_listener, wrong_commands, ended_early, by_hand, refused):
             part(site)
         site.process.terminate()
-        assert site.process.wait(60) == 0
+        assert site.process.wait(120) == 0
     if shutil.which("prometheus"):
         with_prometheus()
     else:

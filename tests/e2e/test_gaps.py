@@ -24,7 +24,7 @@ ZERO = "00" * 32
 
 
 def audit(*words, code=0, stdin=None):
-    done = subprocess.run([EDS, "audit", *words], input=stdin, capture_output=True, timeout=60,
+    done = subprocess.run([EDS, "audit", *words], input=stdin, capture_output=True, timeout=120,
                           check=False)
     assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
     return done.stdout.decode(), done.stderr.decode()
@@ -319,7 +319,7 @@ def tamper(path):
         connection.close()
         assert changed == 1, statement
         done = subprocess.run([EDS, "audit", "ledger", "verify", "--store", "sqlite:copy.db"],
-                              capture_output=True, timeout=60, check=False)
+                              capture_output=True, timeout=120, check=False)
         out, err = done.stdout.decode(), done.stderr.decode()
         assert "LEDGER_VALID" not in out, (statement, out)
         assert done.returncode == 2 and words in err, (statement, done.returncode, err)

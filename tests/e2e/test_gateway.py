@@ -6,15 +6,15 @@ import os
 import pathlib
 import signal
 import ssl
-import subprocess
 import sys
 import tempfile
 import urllib.error
 import urllib.request
 
 sys.path.insert(0, os.path.join(os.environ["EDS_SOURCE"], "tests/support"))
-from eds_lab import EDS, Connection, Server, bridge, eds, skip  # noqa: E402
-from gateway_lab import Gateway, Lift, await_that, check_delivered, free_port  # noqa: E402
+from eds_lab import Connection, Server, bridge, eds, skip  # noqa: E402
+from gateway_lab import Gateway, Lift, await_that, check_delivered  # noqa: E402
+from ports import free_port  # noqa: E402
 
 NOWHERE = "http://127.0.0.1:9"
 
@@ -283,7 +283,7 @@ def by_mqtt(folder):
     connection = Connection(gateway.port)
     for sequence in range(1, 21):
         client.publish("sites/harbour/ingest", lift.next())
-        assert json.loads(client.messages.get(timeout=30).payload) == {
+        assert json.loads(client.messages.get(timeout=120).payload) == {
             "device_id": "lift-01", "sequence": sequence, "status": "accepted"}
         assert connection.post(crane.next())[0] == 202
     # Another gateway on that broker says of itself what it is.
@@ -292,7 +292,7 @@ def by_mqtt(folder):
     other.publish("sites/dock/ingest", lift.next(), properties=b"".join(
         b"\x26" + text(name) + text(value) for name, value in (
             ("EdgeSentry-Gateway", "dock-1"), ("unknown", "x"), ("EdgeSentry-Tags", "floor=2"))))
-    assert json.loads(other.messages.get(timeout=30).payload)["status"] == "accepted"
+    assert json.loads(other.messages.get(timeout=120).payload)["status"] == "accepted"
     (line,) = [line for line in gateway.lines("record_accepted") if " sequence=21 " in line]
     assert ' gateway=dock-1 tags="floor=2" ' in line, line
     other.close()

@@ -26,7 +26,8 @@ if "EDS_FULL_DISK_INSIDE" not in os.environ:
 
 sys.path.insert(0, os.path.join(os.environ["EDS_SOURCE"], "tests/support"))
 from eds_lab import Connection, Server, bridge, eds, skip  # noqa: E402
-from gateway_lab import Gateway, Lift, check_delivered, free_port  # noqa: E402
+from gateway_lab import Gateway, Lift, check_delivered  # noqa: E402
+from ports import free_port  # noqa: E402
 
 
 def full_disk(folder):

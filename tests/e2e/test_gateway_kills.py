@@ -17,7 +17,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.environ["EDS_SOURCE"], "tests/support"))
 from eds_lab import EDS, Server, bridge, eds, skip  # noqa: E402
-from gateway_lab import Gateway, Lift, Visitor, await_that, check_delivered, free_port, kills  # noqa: E402
+from gateway_lab import Gateway, Lift, Visitor, await_that, check_delivered, kills  # noqa: E402
+from ports import free_port  # noqa: E402
 
 DEVICES = 6
 
@@ -26,9 +27,9 @@ def on_one_machine(folder, buffer):
     chance = random.Random(int(os.environ.get("EDS_SEED", "1")))
     lifts = [Lift(f"lift-{n}", n) for n in range(DEVICES)]
     arguments = [lift.argument() for lift in lifts]
-    server = Server(folder, arguments)
-    url, server_port, port = server.url, server.port, free_port()
-    gateway = Gateway(folder / "gateway", url, port=port, buffer=buffer)
+    port = free_port()
+    server = Server(folder, arguments, port=free_port())
+    gateway = Gateway(folder / "gateway", server.url, port=port, buffer=buffer)
     visitors = [Visitor(lift, port) for lift in lifts]
     for visitor in visitors:
         visitor.start()
@@ -37,10 +38,10 @@ def on_one_machine(folder, buffer):
         gateway.end(signal.SIGKILL)
         if number % 3 == 1:
             server.end(signal.SIGKILL)
-        gateway = Gateway(folder / "gateway", url, port=port, buffer=buffer)
+        gateway = Gateway(folder / "gateway", server.url, port=port, buffer=buffer)
         if number % 3 == 1:
             time.sleep(chance.uniform(0.0, 0.1))
-            server = Server(folder, arguments, port=server_port)
+            server = Server(folder, arguments, port=server.port)
     for visitor in visitors:
         visitor.end()
     gateway.await_drained(300)
@@ -151,7 +152,7 @@ def in_networks(folder):
         finally:
             for process in (gateway, server):
                 process.terminate()
-                process.wait(timeout=60)
+                process.wait(timeout=120)
     for lift in lifts:
         assert lift.acknowledged == lift.sequence
         check_delivered(folder, lift)

@@ -35,7 +35,7 @@ def handshake(folder, port, least, most):
     context.minimum_version, context.maximum_version = least, most
     context.set_ciphers("ALL:@SECLEVEL=0")
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
+        with socket.create_connection(("127.0.0.1", port), timeout=120) as plain:
             with context.wrap_socket(plain, server_hostname="localhost") as tls:
                 tls.sendall(b"GET /nope HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 assert tls.recv(12) == b"HTTP/1.1 404"
@@ -66,7 +66,7 @@ def records(folder, server):
 
 
 def plain_http(server):
-    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as plain:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=120) as plain:
         plain.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         assert b"HTTP/" not in plain.recv(100)
 
@@ -75,7 +75,7 @@ def strangers(folder):
     server = Server(folder, [DEVICE], "--store", "memory:", "--allowed-sources", "10.0.0.1",
                     *certificate(folder), command="serve-tls")
     for _ in range(5):
-        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as plain:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=120) as plain:
             try:
                 plain.sendall(b"\x16\x03\x01")
                 assert plain.recv(1) == b"", "a byte was answered"
@@ -103,7 +103,7 @@ def mistakes(folder):
              "TLS server error: the private key is not that of the first certificate"),
             (cert, str(folder / "half.pem"), "TLS server error: the private key: ")):
         done = eds("serve-tls", "--addr", "127.0.0.1:0", "--store", "memory:", "--tls-cert",
-                   cert_file, "--tls-key", key_file, timeout=10)
+                   cert_file, "--tls-key", key_file, timeout=120)
         assert done.returncode == 1 and says.encode() in done.stderr, done
         assert b"BEGIN" not in done.stderr and done.stdout == b""
     (folder / "key.pem").chmod(0o644)

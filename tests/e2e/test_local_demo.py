@@ -33,7 +33,7 @@ def on_a_terminal(environment):
     if pid == 0:
         os.execve(SCRIPT, [SCRIPT, EDS], environment)
     while True:
-        assert select.select([terminal], [], [], 60)[0], f"it waits for something else:\n{text}"
+        assert select.select([terminal], [], [], 300)[0], f"it waits for something else:\n{text}"
         try:
             piece = os.read(terminal, 4096)
         except OSError:  # it has closed its end
@@ -55,7 +55,7 @@ def main():
         os.chmod(folder, 0o755)
         environment = {**os.environ, "TMPDIR": folder}
         done = subprocess.run([SCRIPT, EDS], stdin=subprocess.DEVNULL, capture_output=True,
-                              timeout=300, check=False, env=environment)
+                              timeout=500, check=False, env=environment)
         text = done.stdout.decode()
         if done.returncode == 77:
             print("skipped:", done.stderr.decode().strip())
@@ -65,7 +65,7 @@ def main():
         assert "Press Enter" not in text
         check(on_a_terminal(environment).replace("\r\n", "\n"))
         assert not os.listdir(folder), os.listdir(folder)
-        for _ in range(50):  # what watches over the services looks once a second
+        for _ in range(600):  # what watches over the services looks once a second
             running = [path for path in pathlib.Path("/proc").glob("[0-9]*/cmdline")
                        if folder.encode() in read(path)]
             if not running:

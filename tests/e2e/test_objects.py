@@ -86,7 +86,7 @@ def there_and_back(objects, *send_more):
 
 def put(url, record, payload, **fields):
     parts = urllib.parse.urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=20)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=120)
     connection.request("PUT", "/api/v1/objects/" + bytes(record["payload_hash"]).hex(), payload, {
         "EdgeSentry-Device": record["device_id"],
         "EdgeSentry-Signature": bytes(record["signature"]).hex(), **fields})

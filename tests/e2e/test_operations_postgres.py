@@ -9,7 +9,6 @@ import os
 import pathlib
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ import time
 SOURCE = pathlib.Path(os.environ["EDS_SOURCE"])
 sys.path.insert(0, str(SOURCE / "tests/support"))
 from eds_lab import EDS, Connection, Device, Server, eds, skip  # noqa: E402
+from ports import free_port  # noqa: E402
 from postgres_lab import POSTGRES, database, sql  # noqa: E402
 
 DEVICES = ("crane-01", "lift-01")
@@ -80,12 +80,6 @@ def binaries():
     named = os.environ.get("EDS_TEST_POSTGRES_BIN")
     installed = pathlib.Path("/usr/lib/postgresql").glob("*/bin")
     return named if named else ":".join(sorted(map(str, installed)))
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def send(server, devices, count):

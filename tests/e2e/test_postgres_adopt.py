@@ -64,7 +64,7 @@ def take_over(place, url, device, records):
     with tempfile.TemporaryDirectory() as folder:
         refused = subprocess.run([EDS, "audit", "serve", "--addr", "127.0.0.1:0", "--store", url,
                                   "--port-file", f"{folder}/port", "--device", device],
-                                 capture_output=True, timeout=60, check=False)
+                                 capture_output=True, timeout=120, check=False)
     assert refused.returncode == 1 and b"eds audit db migrate" in refused.stderr, refused.stderr
 
     eds("db", "migrate", "--store", url)

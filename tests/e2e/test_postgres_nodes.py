@@ -25,7 +25,7 @@ RECORDS = int(os.environ.get("EDS_NODES_RECORDS", "1500"))
 KILL_S = float(os.environ.get("EDS_NODES_KILL_S", "0.15"))
 NODES = 3
 SENDERS = 12
-PATIENCE_S = 60
+PATIENCE_S = 120
 
 
 class Cluster:

@@ -17,7 +17,7 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.environ["EDS_SOURCE"], "tests/support"))
-from eds_lab import VECTORS, Server, eds, skip  # noqa: E402
+from eds_lab import VECTORS, Server, await_that, eds, skip  # noqa: E402
 
 ROWS = json.loads((VECTORS / "peer/tls_transcripts.json").read_text())
 DEVICE = "--device=lift-01=8a88e3dd7409f195fd52db2d3cba5d72ca6709bf1d94121bf3748801b40f6f5c"
@@ -39,10 +39,10 @@ def envelope(number):
 def curl(lab, body, *more, port=None, scheme="https"):
     """Exit code, status line, headers, body, and curl's own words."""
     done = subprocess.run(
-        ["curl", "-sS", "-i", "-m", "10", "--cacert", str(lab.folder / "cert.pem"), "-H",
+        ["curl", "-sS", "-i", "-m", "100", "--cacert", str(lab.folder / "cert.pem"), "-H",
          "content-type: application/json", "--data-binary", "@-", *more,
          f"{scheme}://127.0.0.1:{port or lab.server.port}/api/v1/ingest"],
-        input=body, capture_output=True, timeout=20)
+        input=body, capture_output=True, timeout=120)
     head, _, answer = done.stdout.partition(b"\r\n\r\n")
     return done.returncode, head.decode(), answer.decode(), done.stderr.decode()
 
@@ -108,7 +108,7 @@ def bad_hex(lab, row):
 def handshake(lab, row):
     done = subprocess.run(
         ["openssl", "s_client", "-connect", f"127.0.0.1:{lab.server.port}", "-alpn",
-         "h2,http/1.1"], stdin=subprocess.DEVNULL, capture_output=True, timeout=20)
+         "h2,http/1.1"], stdin=subprocess.DEVNULL, capture_output=True, timeout=120)
     out = done.stdout.decode()
     for fact in ("Server Temp Key: X25519", "New, TLSv1.3, Cipher is TLS_AES_256_GCM_SHA384",
                  "self-signed certificate"):
@@ -200,11 +200,8 @@ def idle_connections(command):
         for connection in idle:
             connection.close()
         scheme = "https" if command == "serve-tls" else "http"
-        deadline = time.monotonic() + 20
-        while not curl(lab, envelope(0), port=server.port,
-                       scheme=scheme)[1].startswith("HTTP/1.1 202"):
-            assert time.monotonic() < deadline, "the server does not serve any more"
-            time.sleep(0.1)
+        await_that(lambda: curl(lab, envelope(0), port=server.port,
+                                scheme=scheme)[1].startswith("HTTP/1.1 202"), "it to serve again")
         code, _ = server.end(signal.SIGTERM)
         assert code == 0, code
     return check

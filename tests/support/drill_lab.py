@@ -5,9 +5,8 @@ import http.server
 import json
 import subprocess
 import threading
-import time
 
-from eds_lab import EDS, eds
+from eds_lab import EDS, await_that, eds
 
 RECORDS = 3  # of each phase
 
@@ -31,9 +30,10 @@ class Installation:
              str(folder / "port"), "--admin-addr", "127.0.0.1:0", "--admin-port-file",
              str(folder / "admin"), *self.store, *self.objects],
             stdout=subprocess.DEVNULL, stderr=open(folder / "log", "wb"))
-        while not (folder / "port").exists() or not (folder / "admin").exists():
-            assert self.process.poll() is None, (folder / "log").read_text()
-            time.sleep(0.01)
+        files = (folder / "port", folder / "admin")
+        await_that(lambda: all(file.exists() for file in files) or self.process.poll() is not None,
+                   "the server")
+        assert self.process.poll() is None, (folder / "log").read_text()
         self.port = int((folder / "port").read_text())
         self.admin = int((folder / "admin").read_text())
 
@@ -62,7 +62,7 @@ class Installation:
 
 def report_of(words):
     """Runs a drill with --json: exit code, report, standard error."""
-    done = subprocess.run(words, capture_output=True, check=False, timeout=200)
+    done = subprocess.run(words, capture_output=True, check=False, timeout=500)
     return done.returncode, json.loads(done.stdout), done.stderr.decode()
 
 
@@ -76,7 +76,7 @@ class Between(http.server.BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         answer = self.server.instead(body)
         if answer is None:
-            connection = http.client.HTTPConnection("127.0.0.1", self.server.behind, timeout=60)
+            connection = http.client.HTTPConnection("127.0.0.1", self.server.behind, timeout=120)
             connection.request(self.command, self.path, body or None,
                                {"Content-Type": self.headers.get("Content-Type", "text/plain")})
             got = connection.getresponse()

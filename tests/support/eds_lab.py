@@ -24,6 +24,15 @@ def skip(reason):
     sys.exit(77)
 
 
+def await_that(holds, what, seconds=120):
+    """Waits for a condition: so long that only what never comes is not awaited."""
+    patience = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > patience:
+            raise AssertionError("waited in vain: " + what)
+        time.sleep(0.01)
+
+
 class Record(ctypes.Structure):
     """EdsAuditRecord."""
     _fields_ = [("sequence", ctypes.c_uint64), ("timestamp_ms", ctypes.c_uint64),
@@ -103,7 +112,7 @@ class Server:
         self.process = subprocess.Popen([*words, *devices, *more], stdout=subprocess.PIPE,
                                         stderr=self.log)
         atexit.register(self.process.kill)  # a test that fails leaves no server behind
-        patience = time.monotonic() + 20
+        patience = time.monotonic() + 120
         while not port_file.exists():
             if self.process.poll() is not None or time.monotonic() > patience:
                 raise RuntimeError("the server did not start: "
@@ -115,7 +124,7 @@ class Server:
     def end(self, number):
         """Sends a signal; returns exit code and standard output."""
         self.process.send_signal(number)
-        out = self.process.communicate(timeout=30)[0].decode()
+        out = self.process.communicate(timeout=120)[0].decode()
         self.log.close()
         return self.process.returncode, out
 
@@ -124,7 +133,7 @@ class Connection:
     """One kept HTTP connection."""
 
     def __init__(self, port, host="127.0.0.1"):
-        self.socket = socket.create_connection((host, port), timeout=20)
+        self.socket = socket.create_connection((host, port), timeout=120)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.file = self.socket.makefile("rb")
 

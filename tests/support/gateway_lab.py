@@ -6,23 +6,14 @@ import json
 import os
 import pathlib
 import signal
-import socket
 import subprocess
 import threading
 import time
 import urllib.request
 
-from eds_lab import EDS, Connection, Device, eds
+from eds_lab import EDS, Connection, Device, await_that, eds
 
 CLONE_NEWNET = 0x40000000
-
-
-def await_that(holds, what, seconds=60):
-    patience = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > patience:
-            raise AssertionError("waited in vain: " + what)
-        time.sleep(0.02)
 
 
 class Lift(Device):
@@ -73,7 +64,7 @@ class Gateway:
         return {name: float(value) for name, value in
                 (line.rsplit(" ", 1) for line in lines if not line.startswith("#"))}
 
-    def await_metric(self, name, holds, seconds=60):
+    def await_metric(self, name, holds, seconds=120):
         await_that(lambda: holds(self.metrics()[name]), f"{name} of the gateway", seconds)
 
     def await_drained(self, seconds=120):
@@ -85,7 +76,7 @@ class Gateway:
 
     def end(self, number=signal.SIGTERM):
         self.process.send_signal(number)
-        out = self.process.communicate(timeout=60)[0].decode()
+        out = self.process.communicate(timeout=120)[0].decode()
         self.log.close()
         if number == signal.SIGTERM:
             assert self.process.returncode == 0, self.log_path.read_text()[-3000:]
@@ -153,12 +144,6 @@ def check_delivered(folder, device, store=None):
     for made, record, payload in zip(device.made, records, json.loads(payloads.read_text())):
         assert record == made["record"], (device.name, record["sequence"])
         assert payload == made["raw_payload_hex"], (device.name, record["sequence"])
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def kills():

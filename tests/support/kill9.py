@@ -9,7 +9,7 @@ import random
 import signal
 import time
 
-from eds_lab import Connection, Device, Sender, Server, bridge, eds
+from eds_lab import Connection, Device, Sender, Server, await_that, bridge, eds
 from ledger_lab import Ledger, Lost
 
 DEVICES = 6
@@ -35,6 +35,9 @@ def one_kill(server, devices, chance, strike):
     for sender in senders:
         sender.before = sender.device.sequence
         sender.start()
+    # Some load there has to be, however busy the machine is.
+    await_that(lambda: sum(sender.acknowledged for sender in senders) > 1
+               or not any(sender.is_alive() for sender in senders), "two records")
     time.sleep(chance.uniform(0.01, 0.2))
     strike(server)
     for sender in senders:

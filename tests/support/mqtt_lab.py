@@ -12,9 +12,9 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
 
-from eds_lab import EDS, skip
+from eds_lab import EDS, await_that, skip
+from ports import free_port
 
 CONNECT, CONNACK, PUBLISH, PUBACK = 0x10, 0x20, 0x30, 0x40
 SUBSCRIBE, SUBACK, PINGREQ, PINGRESP, DISCONNECT = 0x82, 0x90, 0xC0, 0xD0, 0xE0
@@ -27,20 +27,6 @@ def need_mosquitto():
     if subprocess.run([EDS, "audit", "serve-mqtt", "--help"], capture_output=True,
                       check=False).returncode != 0:
         skip("this build has no MQTT (EDS_TRANSPORT_MQTT)")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def await_that(holds, what, seconds=30):
-    patience = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > patience:
-            raise AssertionError("waited in vain: " + what)
-        time.sleep(0.01)
 
 
 def variable(number):
@@ -121,7 +107,7 @@ class Client:
         self.acks = queue.Queue()
         self.next_id = 0
         self.lock = threading.Lock()
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=20)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=120)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls is not None:
             self.socket = tls.wrap_socket(self.socket, server_hostname="localhost")
@@ -166,7 +152,7 @@ class Client:
     def subscribe(self, topic, qos=1):
         self.send(packet(SUBSCRIBE, self.new_id() + (b"\0" if self.version == 5 else b"")
                          + text(topic) + bytes([qos])))
-        body = self.acks.get(timeout=20)
+        body = self.acks.get(timeout=120)
         assert body is not None and body[-1] < 128, body
 
     def publish(self, topic, payload, qos=1, retain=False, properties=b""):
@@ -213,7 +199,7 @@ class Broker:
 
     def kill(self, number=signal.SIGKILL):
         self.process.send_signal(number)
-        self.process.wait(timeout=30)
+        self.process.wait(timeout=120)
 
     def close(self):
         if self.process.poll() is None:
@@ -241,7 +227,7 @@ class MqttServer:
     def lines(self):
         return self.log_path.read_text()[self.seen:]
 
-    def await_line(self, part, count=1, seconds=30):
+    def await_line(self, part, count=1, seconds=120):
         def holds():
             assert self.process.poll() is None, self.lines()[-2000:]
             return self.lines().count(part) >= count
@@ -250,7 +236,7 @@ class MqttServer:
     def end(self, number=signal.SIGTERM):
         """Sends a signal; returns exit code and standard output."""
         self.process.send_signal(number)
-        out = self.process.communicate(timeout=60)[0].decode()
+        out = self.process.communicate(timeout=120)[0].decode()
         self.log.close()
         return self.process.returncode, out
 

@@ -37,7 +37,7 @@ pg_ctl() {
     }
 }
 
-start() {
+start() { # OWNER
     if [ -z "$bin" ]; then
         echo "no PostgreSQL server here (Debian: postgresql); EDS_TEST_POSTGRES_BIN can name one"
         exit 77
@@ -49,8 +49,7 @@ start() {
     (cd "$dir" && "${as_server[@]}" "$bin/initdb" -D "$dir/data" -U eds -A trust -E UTF8 \
         --locale=C.UTF-8 --no-sync --no-instructions >>"$dir/log" 2>&1) ||
         { cat "$dir/log" >&2 && exit 1; }
-    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0))
-print(s.getsockname()[1])')
+    port=$("$(dirname "$(realpath "$0")")/ports.py" 1 "$1")
     cat >>"$dir/data/postgresql.conf" <<-CONF
 	listen_addresses = '127.0.0.1'
 	port = $port
@@ -59,7 +58,7 @@ print(s.getsockname()[1])')
 	fsync = on
 	log_min_messages = warning
 	CONF
-    pg_ctl start -w -t 60 -l "$dir/server.log"
+    pg_ctl start -w -t 120 -l "$dir/server.log"
     echo "$port"
 }
 
@@ -75,12 +74,12 @@ watch_owner() {
 
 case "$command" in
 start)
-    start
+    start "${3:?}"
     setsid "$0" watch "$dir" "${3:?}" </dev/null >/dev/null 2>&1 9>&- &
     ;;
 watch) watch_owner "${3:?}" ;; # start's own, in a session that signals to the owner's do not reach
 stop) pg_ctl stop -w -m "${3:?}" ;;
-up) pg_ctl start -w -t 60 -l "$dir/server.log" ;;
+up) pg_ctl start -w -t 120 -l "$dir/server.log" ;;
 sql)
     port=$(sed -n 's/^port = //p' "$dir/data/postgresql.conf" | tail -n 1)
     "$bin/psql" -X -q -A -t -v ON_ERROR_STOP=1 -h "$dir" -p "$port" -U eds -d postgres -c "${3:?}"

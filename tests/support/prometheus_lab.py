@@ -2,10 +2,11 @@
 import os
 import pathlib
 import re
-import socket
 import subprocess
 import time
 import urllib.request
+
+from ports import free_port
 
 RULES = pathlib.Path(os.environ["EDS_SOURCE"]) / "deploy/prometheus/edgesentry.rules.yml"
 
@@ -17,9 +18,7 @@ def quick_rules(window="20s"):
 
 class Prometheus:
     def __init__(self, folder, admin, rules):
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         folder.mkdir()
         (folder / "rules.yml").write_text(rules)
         (folder / "prometheus.yml").write_text(
@@ -36,7 +35,7 @@ class Prometheus:
 
     def await_sample(self):
         """Until it has seen the server, whose counters it compares with later."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 120
         while True:
             assert self.process.poll() is None and time.monotonic() < deadline, self.log.read_text()
             try:
@@ -50,4 +49,4 @@ class Prometheus:
 
     def end(self):
         self.process.terminate()
-        self.process.wait(60)
+        self.process.wait(120)

@@ -22,13 +22,6 @@ export CEPH_CONF=$dir/ceph.conf
 access=${EDS_TEST_S3_ACCESS:-AKEDSTEST}
 secret=${EDS_TEST_S3_SECRET:-SKEDSTEST/with+odd=signs}
 
-free_ports() {
-    python3 -c 'import socket
-sockets = [socket.socket() for _ in range(2)]
-for s in sockets: s.bind(("127.0.0.1", 0))
-print(*(s.getsockname()[1] for s in sockets))'
-}
-
 # port: of the gateway, from its configuration.
 port() { sed -n 's/.*endpoint=127.0.0.1:\([0-9]*\).*/\1/p' "$CEPH_CONF"; }
 
@@ -68,8 +61,8 @@ write_configuration() { # GATEWAY-PORT MONITOR-PORT
 	CONF
 }
 
-await() { # COMMAND...: until it succeeds, 20 s long
-    for _ in $(seq 100); do
+await() { # COMMAND...: until it succeeds, 120 s long
+    for _ in $(seq 600); do
         "$@" >/dev/null 2>&1 && return 0
         sleep 0.2
     done
@@ -95,11 +88,11 @@ start_disk() { # UUID
 }
 
 gateway_up() {
-    timeout 60 radosgw -n client.rgw
+    timeout 120 radosgw -n client.rgw
     await python3 "$here/s3.py" "$(port)" alive
 }
 
-start() {
+start() { # OWNER
     local gateway monitor uuid
     for program in radosgw radosgw-admin ceph-mon ceph-osd ceph monmaptool; do
         command -v $program >/dev/null || {
@@ -109,7 +102,7 @@ start() {
         }
     done
     mkdir -p "$dir/mon" "$dir/osd" "$dir/run"
-    read -r gateway monitor <<<"$(free_ports)"
+    read -r gateway monitor <<<"$("$here/ports.py" 2 "$1")"
     write_configuration "$gateway" "$monitor"
     {
         monmaptool --create --fsid "$(sed -n 's/^fsid = //p' "$CEPH_CONF")" \
@@ -120,8 +113,8 @@ start() {
         uuid=$(cat /proc/sys/kernel/random/uuid)
         ceph osd new "$uuid"
         start_disk "$uuid"
-        timeout 60 radosgw -n client.rgw
-        timeout 60 radosgw-admin user create --uid=eds --display-name=eds --access-key="$access" \
+        timeout 120 radosgw -n client.rgw
+        timeout 120 radosgw-admin user create --uid=eds --display-name=eds --access-key="$access" \
             --secret-key="$secret"
         await python3 "$here/s3.py" "$gateway" alive
     } >"$dir/log" 2>&1 9>&- || { cat "$dir/log" >&2 && exit 1; }
@@ -162,7 +155,7 @@ watch_owner() {
 
 case "$command" in
 start)
-    start
+    start "${3:?}"
     setsid "$0" watch "$dir" "${3:?}" </dev/null >/dev/null 2>&1 9>&- &
     ;;
 watch) watch_owner "${3:?}" ;; # start's own, in a session that signals to the owner's do not reach

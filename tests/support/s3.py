@@ -52,7 +52,7 @@ def request(port, method, path, query=None, headers=None, body=b""):
                      for name, value in sorted((query or {}).items()))
     headers = dict(headers or {})
     sign(method, f"127.0.0.1:{port}", path, query, headers, body)
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     connection.request(method, path + ("?" + query if query else ""), body, headers)
     answer = connection.getresponse()
     content = answer.read()
@@ -88,7 +88,7 @@ def list_keys(port, bucket, prefix=""):
 
 def main(port, command, *args):
     if command == "alive":
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         connection.request("GET", "/")
         expect({200}, connection.getresponse().status, b"")
     elif command == "make":

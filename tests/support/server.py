@@ -22,7 +22,7 @@ def serve(data_dir, *devices, store=None, objects=None):
          *(word for device in devices for word in ("--device", device))],
         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=log)
     try:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while not os.path.exists(port_file):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError("the server did not start: " + open(log.name).read())
@@ -30,7 +30,7 @@ def serve(data_dir, *devices, store=None, objects=None):
         with open(port_file, encoding="ascii") as file:
             yield "http://127.0.0.1:" + file.read().strip()
         process.send_signal(signal.SIGTERM)
-        if process.wait(timeout=60) != 0:
+        if process.wait(timeout=120) != 0:
             raise RuntimeError("the server failed: " + open(log.name).read())
     finally:
         if process.poll() is None:
