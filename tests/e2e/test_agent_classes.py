@@ -3,43 +3,21 @@
 keeps room for; and payloads that were given up, from the device to ledger verify."""
 import json
 import os
-import pathlib
 import re
 import socket
 import subprocess
 import sys
 import tempfile
-import time
 
 sys.path.insert(0, os.path.join(os.environ["EDS_SOURCE"], "tests/support"))
+from agent_lab import DEVICE, EDS, PATIENCE_S, Lab, check, end  # noqa: E402
+from eds_lab import await_that  # noqa: E402
 from server import has_server, serve  # noqa: E402
 
-EDS = os.environ["EDS"]
-DEVICE = "lift-01"
-failures = 0
 
 
-def check(what, got, expected):
-    global failures
-    if got != expected:
-        failures += 1
-        print(f"FAIL {what}: got {got!r}, expected {expected!r}")
-
-
-class Lab:
-    def __init__(self, root):
-        self.root = pathlib.Path(root)
-        subprocess.run([EDS, "keygen", "--out", self.root / "key.json"], check=True,
-                       stderr=subprocess.DEVNULL)
-        out = subprocess.run([EDS, "inspect-key", "--key-file", self.root / "key.json"], check=True,
-                             capture_output=True).stdout
-        self.key = f"{DEVICE}=" + json.loads(out)["public_key_hex"]
-
-    def agent(self, buffer, *more, **options):
-        return subprocess.Popen(
-            [EDS, "audit", "agent", "--device-id", DEVICE, "--key-file", self.root / "key.json",
-             "--buffer", self.root / buffer, *more], stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, **options)
+def start(lab, buffer, *more):
+    return lab.agent(lab.root / buffer, *more, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
 class Door:
@@ -47,11 +25,9 @@ class Door:
 
     def __init__(self, lab, buffer, *more):
         self.path = lab.root / "socket"
-        self.process = lab.agent(buffer, "--listen", self.path, *more)
-        deadline = time.monotonic() + 30
+        self.process = start(lab, buffer, "--listen", self.path, *more)
         self.client = socket.socket(socket.AF_UNIX)
-        while self.client.connect_ex(str(self.path)) != 0 and time.monotonic() < deadline:
-            time.sleep(0.01)
+        await_that(lambda: self.client.connect_ex(str(self.path)) == 0, "the socket")
         self.answers = self.client.makefile("rb")
 
     def say(self, line):
@@ -69,7 +45,7 @@ class Door:
     def end(self):
         self.client.close()
         self.process.terminate()
-        out, _ = self.process.communicate(timeout=60)
+        out, _ = self.process.communicate(timeout=PATIENCE_S)
         return out.decode().splitlines()[-1]
 
 
@@ -98,8 +74,8 @@ def test_dropped(lab):
     check("the end", answer.startswith("ERROR the offline buffer is full"), True)
     check("summary", door.end().startswith(f"AGENT_COMPLETE: recorded={count} delivered=0 "), True)
     with serve(str(lab.root / "data"), lab.key) as url:
-        agent = lab.agent("dropped.db", "--url", url)
-        out, _ = agent.communicate(b"", timeout=60)
+        agent = start(lab, "dropped.db", "--url", url, "--wait", str(PATIENCE_S))
+        out, _ = agent.communicate(b"", timeout=2 * PATIENCE_S)
         check("delivered", (agent.returncode, out.decode().splitlines()[-1]),
               (0, f"AGENT_COMPLETE: recorded=0 delivered={count} waiting=0 dead=0"))
     verify = subprocess.run([EDS, "audit", "ledger", "verify", "--data-dir", lab.root / "data",
@@ -129,13 +105,13 @@ def test_spool(lab):
         (spool / name).write_text(name)
     for age, name in enumerate(("alarm/second", "alarm/first", "reading", "low/old")):
         os.utime(spool / name, (1700000000 - age, 1700000000 - age))
-    agent = lab.agent("spool.db", "--spool", spool)
+    agent = start(lab, "spool.db", "--spool", spool)
     lines = [agent.stdout.readline().decode().split("file=")[-1].strip() for _ in range(4)]
     check("order", lines, ["alarm/first", "alarm/second", "reading", "low/old"])
     (spool / "high/late").write_text("late")
     check("later", agent.stdout.readline().decode().split("file=")[-1].strip(), "high/late")
     agent.terminate()
-    agent.communicate(timeout=60)
+    agent.communicate(timeout=PATIENCE_S)
     left = sorted(str(path.relative_to(spool)) for path in spool.rglob("*") if path.is_file())
     check("left alone", left, ["high/.part", "other/x"])
 
@@ -143,8 +119,8 @@ def test_spool(lab):
 def test_usage(lab):
     for words in (("--class", "urgent"), ("--reserve", "31"), ("--reserve", "x"),
                   ("--drop-payloads-below", "line"), ("--class", "line", "--spool", "/tmp")):
-        agent = lab.agent("usage.db", *words)
-        agent.communicate(b"", timeout=60)
+        agent = start(lab, "usage.db", *words)
+        agent.communicate(b"", timeout=PATIENCE_S)
         check(f"usage of {words}", agent.returncode, 64)
 
 
@@ -156,7 +132,7 @@ def main():
         lab = Lab(root)
         for test in (test_usage, test_reserve, test_dropped, test_spool):
             test(lab)
-    sys.exit(1 if failures else 0)
+    end()
 
 
 main()

@@ -5,11 +5,8 @@ nothing, goes on as soon as there is room, and a server that takes what waits is
 
 In a mount namespace of its own: as root, or where users may have namespaces.
 EDS_TEST_ROUNDS says how often (1)."""
-import json
 import os
-import pathlib
 import shutil
-import socket
 import subprocess
 import sys
 import tempfile
@@ -27,11 +24,10 @@ if "EDS_FULL_DISK_INSIDE" not in os.environ:
     os.execvp("unshare", [*words, sys.executable, os.path.abspath(__file__)])
 
 sys.path.insert(0, os.path.join(os.environ["EDS_SOURCE"], "tests/support"))
+from agent_lab import PATIENCE_S, Lab  # noqa: E402
+from ports import free_port  # noqa: E402
 from server import has_server  # noqa: E402
 
-EDS = os.environ["EDS"]
-DEVICE = "lift-01"
-PATIENCE = 120  # seconds: for a busy machine
 LINE = "x" * 1500
 
 
@@ -44,9 +40,7 @@ class Agent:
         self.out = lab.root / "out"
         self.err = lab.root / "err"
         with open(self.path) as stdin, open(self.out, "w") as out, open(self.err, "w") as err:
-            self.process = subprocess.Popen(
-                [EDS, "audit", "agent", "--device-id", DEVICE, "--key-file", lab.root / "key.json",
-                 "--buffer", lab.buffer, *more], stdin=stdin, stdout=out, stderr=err)
+            self.process = lab.agent(lab.buffer, *more, stdin=stdin, stdout=out, stderr=err)
 
     def recorded(self):
         return self.out.read_text().count("RECORDED:")
@@ -56,8 +50,8 @@ class Agent:
         while not holds():
             if self.process.poll() is not None and not holds():
                 sys.exit(f"{what}: the agent ended: {self.err.read_text()[-600:]}")
-            if time.monotonic() - begin > PATIENCE:
-                sys.exit(f"{what}: not after {PATIENCE} s, {self.recorded()} recorded: "
+            if time.monotonic() - begin > PATIENCE_S:
+                sys.exit(f"{what}: not after {PATIENCE_S} s, {self.recorded()} recorded: "
                          f"{self.err.read_text()[-600:]}")
             time.sleep(0.02)
         return time.monotonic() - begin
@@ -68,27 +62,21 @@ class Agent:
 
     def end(self):
         self.process.terminate()
-        self.process.wait(timeout=PATIENCE)
+        self.process.wait(timeout=PATIENCE_S)
 
 
-class Lab:
+class SmallDisk(Lab):
+    """A device whose buffer is on a disk of one megabyte."""
+
     def __init__(self, root, url):
-        self.root = pathlib.Path(root)
+        super().__init__(root)
         self.disk = self.root / "disk"
         self.disk.mkdir()
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1M", "tmpfs", self.disk], check=True)
         self.buffer = url.format(disk=self.disk)
-        subprocess.run([EDS, "keygen", "--out", self.root / "key.json"], check=True,
-                       stderr=subprocess.DEVNULL)
-        out = subprocess.run([EDS, "inspect-key", "--key-file", self.root / "key.json"],
-                             check=True, capture_output=True).stdout
-        self.key = json.loads(out)["public_key_hex"]
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.url = ["--url", f"http://127.0.0.1:{self.port}"]
+        self.port = free_port()
+        self.url = ["--url", f"http://127.0.0.1:{self.port}", "--wait", str(PATIENCE_S)]
         self.ballast = self.disk / "ballast"
-        self.server = None
 
     def fill(self, size):
         """As much of the disk as there is, up to size bytes."""
@@ -100,30 +88,12 @@ class Lab:
             pass
 
     def serve(self):
-        port_file = self.root / "port"
-        self.server = subprocess.Popen(
-            [EDS, "audit", "serve", "--addr", f"127.0.0.1:{self.port}", "--port-file", port_file,
-             "--admin-addr", "off", "--data-dir", self.root / "data", "--device",
-             f"{DEVICE}={self.key}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        begin = time.monotonic()
-        while not port_file.exists():
-            if self.server.poll() is not None or time.monotonic() - begin > PATIENCE:
-                sys.exit("the server did not start")
-            time.sleep(0.02)
+        return super().serve(port=self.port)
 
     def check(self, count):
         """All lines are with the server: each once, in order, in a chain that holds."""
-        self.server.terminate()
-        self.server.wait(timeout=PATIENCE)
-        out, payloads = self.root / "exported.json", self.root / "payloads.json"
-        subprocess.run([EDS, "audit", "export", "--data-dir", self.root / "data", "--device-id",
-                        DEVICE, "--out", out, "--payloads-file", payloads], check=True,
-                       stderr=subprocess.DEVNULL)
-        subprocess.run([EDS, "audit", "verify-chain", out, "--device", f"{DEVICE}={self.key}",
-                        "--payloads-file", payloads, "--full"], check=True,
-                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        texts = [bytes.fromhex(text).decode() for text in json.loads(payloads.read_text())]
-        numbers = [int(text.split()[0]) for text in texts if not text.startswith("{")]
+        self.stop()
+        numbers = [int(payload.split()[0]) for payload in self.payloads()]
         if numbers != list(range(count)):
             sys.exit(f"the server has {len(numbers)} of {count} lines, or in another order")
 
@@ -134,7 +104,7 @@ class Lab:
 def drained(url):
     """The buffer itself fills the disk; then a server comes."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as root:
-        lab = Lab(root, url)
+        lab = SmallDisk(root, url)
         count = 900
         agent = Agent(lab, range(count))
         full = agent.until_full()
@@ -155,7 +125,7 @@ def drained(url):
 def drained_alive(url):
     """The same while the agent lives on, and the server comes late."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as root:
-        lab = Lab(root, url)
+        lab = SmallDisk(root, url)
         count = 700
         agent = Agent(lab, range(count), *lab.url)
         full = agent.until_full()
@@ -171,11 +141,11 @@ def drained_alive(url):
 def freed(url):
     """Somebody else fills the disk and frees it."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as root:
-        lab = Lab(root, url)
+        lab = SmallDisk(root, url)
         count = 120
         agent = Agent(lab, range(2))
         agent.wait("begin", lambda: agent.recorded() == 2)
-        agent.process.wait(timeout=PATIENCE)
+        agent.process.wait(timeout=PATIENCE_S)
         lab.fill(sys.maxsize)
         agent = Agent(lab, range(2, count))
         before = agent.until_full()
@@ -193,7 +163,7 @@ def freed(url):
 def does_not_matter(url):
     """A log has its file in full from the beginning: nobody takes its room."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as root:
-        lab = Lab(root, url)
+        lab = SmallDisk(root, url)
         agent = Agent(lab, range(1))
         agent.wait("begin", lambda: agent.process.poll() is not None)
         lab.fill(sys.maxsize)
@@ -202,7 +172,7 @@ def does_not_matter(url):
         if agent.recorded() != 99:
             sys.exit(f"{url}: {agent.recorded()} of 99: {agent.err.read_text()[-600:]}")
         other = Agent(lab, range(1), "--buffer", f"log:{lab.disk}/other?size=262144")
-        if other.process.wait(timeout=PATIENCE) == 0 or (lab.disk / "other").exists():
+        if other.process.wait(timeout=PATIENCE_S) == 0 or (lab.disk / "other").exists():
             sys.exit("a log was made on a full disk")
         lab.ballast.unlink()
         lab.serve()
