@@ -16,6 +16,7 @@ enum postgres_statement {
     POSTGRES_STATEMENT_ADD_HEADS,
     POSTGRES_STATEMENT_ADD_RECORDS,
     POSTGRES_STATEMENT_DATE_RECORDS,
+    POSTGRES_STATEMENT_ADD_NEW_OBJECTS,
     POSTGRES_STATEMENT_ADD_OBJECTS,
     POSTGRES_STATEMENT_TAKEN_OBJECTS,
     POSTGRES_STATEMENT_FILL_OBJECTS,
@@ -70,6 +71,7 @@ struct postgres_array {
 enum postgres_step_kind {
     POSTGRES_STEP_PLAIN,       /* it must work, and that is all */
     POSTGRES_STEP_HEADS,       /* must change just `rows` rows */
+    POSTGRES_STEP_NEW_OBJECTS, /* a reference that is in use fails it */
     POSTGRES_STEP_OBJECTS,     /* fewer than `rows` rows: references were in use */
     POSTGRES_STEP_QUARANTINED, /* answers whether it was kept, or was there */
     POSTGRES_STEP_CONFLICT,    /* answers whether the device has a head */
@@ -111,6 +113,7 @@ struct postgres_ledger {
     struct eds_commit_plan plan;
     struct eds_head_move **moves; /* of plan, sorted by device */
     size_t move_capacity;
+    unsigned careful_count; /* commits that still expect references in use */
     struct postgres_array columns[POSTGRES_COLUMN_COUNT];
     struct postgres_step *steps;
     size_t step_count, step_capacity;
@@ -230,7 +233,7 @@ int32_t eds_postgres_damaged(const struct postgres_ledger *postgres, struct eds_
 /* ledger_postgres_pipeline.c: statements sent without waiting, then all their
  * answers. */
 struct postgres_answers {
-    bool has_shared; /* a reference of ADD_OBJECTS was in use */
+    bool has_shared; /* a reference of the commit was in use, or is there twice */
     bool lost;       /* the connection broke */
 };
 int32_t eds_postgres_send(struct postgres_ledger *postgres, enum postgres_statement which,
@@ -239,13 +242,20 @@ int32_t eds_postgres_send(struct postgres_ledger *postgres, enum postgres_statem
 int32_t eds_postgres_answers(struct postgres_ledger *postgres, struct postgres_answers *answers,
                              struct eds_error *err);
 
+/* How the payloads of a commit and their references go out. */
+enum postgres_references {
+    POSTGRES_REFERENCES_NEW,     /* no reference is in use, else the commit fails */
+    POSTGRES_REFERENCES_MISSING, /* those that are not in use */
+    POSTGRES_REFERENCES_SHARED,  /* the others: compared, and filled where they are empty */
+};
+
 /* ledger_postgres_rows.c: the rows of a commit, sent. */
 int32_t eds_postgres_send_heads(struct postgres_ledger *postgres, const struct eds_commit *commit,
                                 struct eds_error *err);
 int32_t eds_postgres_send_records(struct postgres_ledger *postgres, const struct eds_commit *commit,
                                   struct eds_error *err);
 int32_t eds_postgres_send_objects(struct postgres_ledger *postgres, const struct eds_commit *commit,
-                                  bool are_shared, struct eds_error *err);
+                                  enum postgres_references how, struct eds_error *err);
 int32_t eds_postgres_send_conflicts(struct postgres_ledger *postgres,
                                     const struct eds_commit *commit, struct eds_error *err);
 int32_t eds_postgres_send_quarantined(struct postgres_ledger *postgres,

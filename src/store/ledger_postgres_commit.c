@@ -14,6 +14,7 @@
 
 #define ATTEMPT_MAX 2
 #define RESOLVE_MAX 3
+#define CAREFUL_MAX 1000u        /* commits */
 #define PAYLOAD_MAX (512u << 20) /* bytes; a value in PostgreSQL ends at 1 GiB */
 
 static int32_t check_payloads(const struct eds_commit *commit, struct eds_error *err)
@@ -53,7 +54,10 @@ static int32_t send_all(struct postgres_ledger *postgres, const struct eds_commi
     if (rc == EDS_OK)
         rc = eds_postgres_send_records(postgres, commit, err);
     if (rc == EDS_OK)
-        rc = eds_postgres_send_objects(postgres, commit, false, err);
+        rc = eds_postgres_send_objects(postgres, commit,
+                                       postgres->careful_count > 0 ? POSTGRES_REFERENCES_MISSING
+                                                                   : POSTGRES_REFERENCES_NEW,
+                                       err);
     if (rc == EDS_OK)
         rc = eds_postgres_send_conflicts(postgres, commit, err);
     if (rc == EDS_OK)
@@ -73,39 +77,70 @@ static int32_t begin_pipeline(struct postgres_ledger *postgres, struct eds_error
     return EDS_OK;
 }
 
+/* Sends what send_all or, for the references in use, send_objects has, and reads what
+ * became of it.  *is_in_step: the connection is good for another statement. */
+static int32_t exchange(struct postgres_ledger *postgres, const struct eds_commit *commit,
+                        bool for_shared, struct postgres_answers *answers, bool *is_in_step,
+                        struct eds_error *err)
+{
+    int32_t rc = begin_pipeline(postgres, err);
+
+    *is_in_step = false;
+    if (rc == EDS_OK)
+        rc = for_shared
+                 ? eds_postgres_send_objects(postgres, commit, POSTGRES_REFERENCES_SHARED, err)
+                 : send_all(postgres, commit, err);
+    if (rc != EDS_OK)
+        return rc;
+    rc = eds_postgres_answers(postgres, answers, err);
+    *is_in_step = !answers->lost;
+    return rc;
+}
+
 /* Writes all rows.  Where that fails nothing is left of it: the transaction was
  * rolled back, or its connection closed. */
 static int32_t write_rows(struct postgres_ledger *postgres, const struct eds_commit *commit,
-                          bool *lost, struct eds_error *err)
+                          struct postgres_answers *answers, struct eds_error *err)
 {
-    struct postgres_answers answers = {false, false};
-    bool is_answered = false;
+    bool is_in_step;
     PGresult *result;
-    int32_t rc = begin_pipeline(postgres, err);
+    int32_t rc;
 
-    if (rc == EDS_OK)
-        rc = send_all(postgres, commit, err);
-    if (rc == EDS_OK) {
-        rc = eds_postgres_answers(postgres, &answers, err);
-        is_answered = !answers.lost;
-    }
-    if (rc == EDS_OK && answers.has_shared) {
-        is_answered = false;
-        rc = begin_pipeline(postgres, err);
-        if (rc == EDS_OK)
-            rc = eds_postgres_send_objects(postgres, commit, true, err);
-        if (rc == EDS_OK) {
-            rc = eds_postgres_answers(postgres, &answers, err);
-            is_answered = !answers.lost;
-        }
-    }
+    *answers = (struct postgres_answers){false, false};
+    rc = exchange(postgres, commit, false, answers, &is_in_step, err);
+    if (rc == EDS_OK && answers->has_shared)
+        rc = exchange(postgres, commit, true, answers, &is_in_step, err);
     if (rc == EDS_OK)
         return EDS_OK;
-    *lost = answers.lost || PQstatus(postgres->connection) != CONNECTION_OK;
-    result = is_answered ? PQexec(postgres->connection, "ROLLBACK") : NULL;
+    answers->lost = answers->lost || PQstatus(postgres->connection) != CONNECTION_OK;
+    result = is_in_step ? PQexec(postgres->connection, "ROLLBACK") : NULL;
     if (PQresultStatus(result) != PGRES_COMMAND_OK)
         eds_postgres_disconnect(postgres); /* in the middle of a pipeline: closing rolls back */
     PQclear(result);
+    return rc;
+}
+
+/* Nearly always every reference is new.  To look first whether it is would cost each
+ * record a way down their index, so that is left to the index itself, which fails the
+ * whole commit for one that is in use.  It is then made again and looks, and so do the
+ * commits after it until none has had such a reference for a while. */
+static int32_t write_all(struct postgres_ledger *postgres, const struct eds_commit *commit,
+                         bool *lost, struct eds_error *err)
+{
+    struct postgres_answers answers;
+    int32_t rc = write_rows(postgres, commit, &answers, err);
+
+    if (rc != EDS_OK && answers.has_shared && postgres->careful_count == 0) {
+        postgres->careful_count = CAREFUL_MAX;
+        rc = eds_postgres_ready(postgres, err);
+        if (rc == EDS_OK)
+            rc = write_rows(postgres, commit, &answers, err);
+    }
+    if (answers.has_shared)
+        postgres->careful_count = CAREFUL_MAX;
+    else if (rc == EDS_OK && postgres->careful_count > 0)
+        postgres->careful_count--;
+    *lost = rc != EDS_OK && answers.lost;
     return rc;
 }
 
@@ -193,7 +228,7 @@ int32_t eds_postgres_commit(struct eds_ledger *ledger, const struct eds_commit *
         lost = false;
         rc = eds_postgres_ready(postgres, err);
         if (rc == EDS_OK)
-            rc = write_rows(postgres, commit, &lost, err);
+            rc = write_all(postgres, commit, &lost, err);
         if (rc == EDS_OK)
             rc = eds_postgres_finish(postgres, &lost, err);
     }

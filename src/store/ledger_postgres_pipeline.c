@@ -3,6 +3,7 @@
 #include "store/ledger_postgres.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static int32_t expect(struct postgres_ledger *postgres, enum postgres_step_kind kind, size_t rows,
                       struct eds_error *err)
@@ -40,6 +41,7 @@ static int32_t judge(const struct postgres_step *step, const PGresult *result,
 {
     switch (step->kind) {
     case POSTGRES_STEP_PLAIN:
+    case POSTGRES_STEP_NEW_OBJECTS:
         break;
     case POSTGRES_STEP_HEADS:
         if (strtoull(PQcmdTuples((PGresult *)result), NULL, 10) != step->rows)
@@ -72,6 +74,16 @@ static int32_t judge(const struct postgres_step *step, const PGresult *result,
     return EDS_OK;
 }
 
+/* Did a step fail because a reference is in use? */
+static bool is_shared(const struct postgres_step *step, const PGresult *result)
+{
+    const char *constraint =
+        result == NULL ? NULL : PQresultErrorField(result, PG_DIAG_CONSTRAINT_NAME);
+
+    return step->kind == POSTGRES_STEP_NEW_OBJECTS && eds_postgres_has_state(result, "23505") &&
+           constraint != NULL && strcmp(constraint, "raw_objects_pkey") == 0;
+}
+
 /* One step's answer.  The first failure is the one that is told; what follows
  * it in the pipeline was not run. */
 static int32_t read_answer(struct postgres_ledger *postgres, const struct postgres_step *step,
@@ -86,6 +98,7 @@ static int32_t read_answer(struct postgres_ledger *postgres, const struct postgr
     } else if (status != PGRES_PIPELINE_ABORTED) {
         if (rc == EDS_OK)
             rc = eds_postgres_fail(postgres, result, err, "write to");
+        answers->has_shared = answers->has_shared || is_shared(step, result);
         answers->lost = eds_postgres_lost(postgres, result);
     }
     PQclear(result);

@@ -69,6 +69,15 @@ static int32_t sort_moves(struct postgres_ledger *postgres, struct eds_error *er
     return EDS_OK;
 }
 
+/* Are there heads that move_heads does not lock itself, in the order of all? */
+static bool has_others(const struct postgres_ledger *postgres, const struct eds_commit *commit)
+{
+    for (size_t i = 0; i < postgres->plan.devices.count; i++)
+        if (postgres->moves[i]->from_sequence == 0)
+            return true;
+    return commit->conflict_count > 0;
+}
+
 /* The heads of all devices, also of those that are new as far as we know: another
  * node may have made and be moving one, which adding it would wait for while we
  * hold what that node waits for.  Alone, a row needs no order to be locked in. */
@@ -78,6 +87,8 @@ static int32_t lock_heads(struct postgres_ledger *postgres, const struct eds_com
     static const int types[] = {POSTGRES_TYPE_TEXT, 0};
     struct postgres_params params = {0};
 
+    if (!has_others(postgres, commit))
+        return EDS_OK;
     begin_columns(postgres, types);
     for (size_t i = 0; i < postgres->plan.devices.count; i++)
         eds_postgres_array_add_text(&postgres->columns[0], postgres->moves[i]->device_id);
@@ -247,8 +258,7 @@ int32_t eds_postgres_send_records(struct postgres_ledger *postgres, const struct
     return rc == EDS_OK ? date_records(postgres, commit, err) : rc;
 }
 
-/* Adds objects, or, where some are there already, compares and fills them. */
-static int32_t send_object_columns(struct postgres_ledger *postgres, bool are_shared,
+static int32_t send_object_columns(struct postgres_ledger *postgres, enum postgres_references how,
                                    struct eds_error *err)
 {
     struct postgres_params hashes = {0}, payloads = {0};
@@ -259,10 +269,14 @@ static int32_t send_object_columns(struct postgres_ledger *postgres, bool are_sh
         !eds_postgres_array_finish(&columns[0], &payloads) ||
         !eds_postgres_array_finish(&columns[2], &payloads))
         return no_memory(err);
-    if (!are_shared) {
+    if (how != POSTGRES_REFERENCES_SHARED) {
+        bool are_new = how == POSTGRES_REFERENCES_NEW;
+
         eds_postgres_add_bytes(&hashes, payloads.values[1], (size_t)payloads.sizes[1]);
-        return eds_postgres_send(postgres, POSTGRES_STATEMENT_ADD_OBJECTS, &hashes,
-                                 POSTGRES_STEP_OBJECTS, columns[0].count, err);
+        return eds_postgres_send(
+            postgres, are_new ? POSTGRES_STATEMENT_ADD_NEW_OBJECTS : POSTGRES_STATEMENT_ADD_OBJECTS,
+            &hashes, are_new ? POSTGRES_STEP_NEW_OBJECTS : POSTGRES_STEP_OBJECTS, columns[0].count,
+            err);
     }
     rc = eds_postgres_send(postgres, POSTGRES_STATEMENT_TAKEN_OBJECTS, &hashes, POSTGRES_STEP_TAKEN,
                            0, err);
@@ -273,7 +287,7 @@ static int32_t send_object_columns(struct postgres_ledger *postgres, bool are_sh
 }
 
 int32_t eds_postgres_send_objects(struct postgres_ledger *postgres, const struct eds_commit *commit,
-                                  bool are_shared, struct eds_error *err)
+                                  enum postgres_references how, struct eds_error *err)
 {
     static const int types[] = {POSTGRES_TYPE_TEXT, POSTGRES_TYPE_BYTEA, POSTGRES_TYPE_BYTEA, 0};
     struct postgres_array *columns = postgres->columns;
@@ -292,7 +306,7 @@ int32_t eds_postgres_send_objects(struct postgres_ledger *postgres, const struct
             else
                 eds_postgres_array_add_null(&columns[2]);
         }
-        rc = send_object_columns(postgres, are_shared, err);
+        rc = send_object_columns(postgres, how, err);
     }
     return rc;
 }

@@ -25,6 +25,8 @@ static const struct {
     [POSTGRES_STATEMENT_LOCK_HEADS] =
         {"lock_heads", "SELECT count(*) FROM (SELECT 1 FROM chain_heads"
                        " WHERE device_id = ANY($1::text[]) ORDER BY device_id FOR UPDATE) AS h"},
+    /* Also these are locked in order: of the sorted arrays, or, where PostgreSQL goes
+     * through the table instead, of its index. */
     [POSTGRES_STATEMENT_MOVE_HEADS] =
         {"move_heads",
          "UPDATE chain_heads AS h SET sequence = m.to_sequence, record_hash = m.to_hash,"
@@ -53,6 +55,9 @@ static const struct {
                          " FROM unnest($1::text[], $2::bigint[], $3::timestamptz[])"
                          " AS n(device_id, sequence, ingested_at)"
                          " WHERE r.device_id = n.device_id AND r.sequence = n.sequence"},
+    [POSTGRES_STATEMENT_ADD_NEW_OBJECTS] =
+        {"add_new_objects", "INSERT INTO raw_objects(object_ref, payload_hash, payload)"
+                            " SELECT unnest($1::text[]), unnest($2::bytea[]), unnest($3::bytea[])"},
     [POSTGRES_STATEMENT_ADD_OBJECTS] =
         {"add_objects", "INSERT INTO raw_objects(object_ref, payload_hash, payload)"
                         " SELECT unnest($1::text[]), unnest($2::bytea[]), unnest($3::bytea[])"
