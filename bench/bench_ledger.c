@@ -143,7 +143,8 @@ static double check_rate(const char *url, size_t count, unsigned threads)
     uint64_t start;
     double rate;
 
-    if (eds_ledger_open(&check.ledger, url, &err) != EDS_OK)
+    if (eds_ledger_open(&check.ledger, url, &err) != EDS_OK ||
+        eds_ledger_open(&check.log_ledger, url, &err) != EDS_OK)
         die(err.text);
     start = bench_now_ns();
     if (eds_ledger_check_run(&check, &summary, &err) != EDS_OK)
@@ -152,6 +153,7 @@ static double check_rate(const char *url, size_t count, unsigned threads)
         summary.attested_count != count || summary.payload_count != count)
         die("the ledger is not as it was made");
     rate = (double)count * 1e9 / (double)(bench_now_ns() - start);
+    check.log_ledger->ops->close(check.log_ledger);
     check.ledger->ops->close(check.ledger);
     return rate;
 }

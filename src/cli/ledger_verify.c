@@ -224,12 +224,26 @@ static int report(const struct job *job)
     return valid ? EDS_EXIT_OK : EDS_EXIT_NOT_VALID;
 }
 
+/* A second connection, by which the operation log is read at the same time; NULL if there
+ * is none to be had: then it is read afterwards. */
+static struct eds_ledger *open_again(const struct job *job, const struct eds_ledger *ledger)
+{
+    struct eds_ledger *again = NULL;
+    struct eds_error err;
+
+    if (strcmp(ledger->ops->name, "memory") != 0) /* which would be another ledger */
+        (void)eds_store_open(&again, job->args, true, &err);
+    return again;
+}
+
 /* A row that is no record any more ends the walk: that too is a finding. */
 static int32_t verify(struct job *job, struct eds_ledger *ledger, struct eds_objects *objects,
                       struct eds_error *err)
 {
+    struct eds_ledger *again = open_again(job, ledger);
     struct eds_ledger_check check = {
         .ledger = ledger,
+        .log_ledger = again,
         .objects = objects,
         .keys = give_keys,
         .operator_keys = give_operator_keys,
@@ -245,6 +259,8 @@ static int32_t verify(struct job *job, struct eds_ledger *ledger, struct eds_obj
     eds_progress_begin(&job->progress);
     rc = eds_ledger_check_run(&check, &job->summary, err);
     eds_progress_end(&job->progress);
+    if (again != NULL)
+        again->ops->close(again);
     if (job->failure.code == EDS_OK && job->operators.failure.code != EDS_OK)
         job->failure = job->operators.failure;
     if (job->failure.code != EDS_OK) {

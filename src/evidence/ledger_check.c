@@ -451,6 +451,8 @@ int32_t eds_ledger_check_run(const struct eds_ledger_check *check,
     walk->summary = summary;
     walk->err = err;
     rc = eds_ledger_log_create(&walk->log, err);
+    if (rc == EDS_OK && check->log_ledger != NULL && check->thread_count != 1)
+        eds_ledger_log_read_beside(walk->log, check->log_ledger);
     if (rc == EDS_OK)
         rc = eds_ledger_has_gaps(ledger, &walk->has_gaps, err);
     if (rc == EDS_OK)

@@ -45,7 +45,10 @@ struct eds_ledger_finding {
 #define EDS_LEDGER_KEYS_MAX 128u /* of one device */
 
 struct eds_ledger_check {
-    struct eds_ledger *ledger;   /* may be in use by a server meanwhile */
+    struct eds_ledger *ledger; /* may be in use by a server meanwhile */
+    /* Another one, open on the same place: the operation log is read from it, by a thread
+     * of its own, while the records are.  NULL, or thread_count 1: afterwards. */
+    struct eds_ledger *log_ledger;
     struct eds_objects *objects; /* of payloads that are not in the ledger; NULL: not checked */
     unsigned thread_count;       /* 0: one per core */
     /* Gives the keys of a device, ended ones included, which live until the next

@@ -3,9 +3,12 @@
  * Heaps that differ are looked at in groups that fit into memory, each with three
  * readings: records, lines, records.  A line whose record was not read is looked up,
  * because it may have come since; a record that was read has its line by then, or
- * never had one. */
+ * never had one.  The first reading of the lines may be before, after or beside that of
+ * the records: what came between the two makes heaps differ, and no more. */
 #include "evidence/ledger_log.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,13 +20,22 @@
 #define NAMED_MAX      1000u      /* with as many findings the rest is counted by heaps */
 
 struct heap {
-    uint64_t record_sum, line_sum; /* modulo 2^64 */
-    uint64_t record_count, line_count;
+    uint64_t sum; /* modulo 2^64 */
+    uint64_t count;
 };
 
 struct eds_ledger_log {
     uint8_t secret[16];
-    struct heap heaps[HEAP_COUNT];
+    struct heap records[HEAP_COUNT];
+
+    /* The lines are read by a thread of their own, if there is one. */
+    struct heap lines[HEAP_COUNT];
+    pthread_t reader;
+    bool has_reader;
+    struct eds_ledger *reader_ledger;
+    int32_t reader_rc;
+    struct eds_error reader_err;
+    atomic_bool is_given_up;
 };
 
 int32_t eds_ledger_log_create(struct eds_ledger_log **out, struct eds_error *err)
@@ -38,8 +50,19 @@ int32_t eds_ledger_log_create(struct eds_ledger_log **out, struct eds_error *err
     return eds_error_set(err, EDS_ERR_IO, "the system has no random bytes");
 }
 
+static void join_reader(struct eds_ledger_log *log)
+{
+    if (log->has_reader)
+        pthread_join(log->reader, NULL);
+    log->has_reader = false;
+}
+
 void eds_ledger_log_destroy(struct eds_ledger_log *log)
 {
+    if (log == NULL)
+        return;
+    atomic_store(&log->is_given_up, true);
+    join_reader(log);
     free(log);
 }
 
@@ -60,18 +83,23 @@ static size_t heap_of(uint64_t number)
     return number % HEAP_COUNT;
 }
 
-static bool differs(const struct heap *heap)
+static bool differs(const struct eds_ledger_log *log, size_t heap)
 {
-    return heap->record_sum != heap->line_sum || heap->record_count != heap->line_count;
+    return log->records[heap].sum != log->lines[heap].sum ||
+           log->records[heap].count != log->lines[heap].count;
+}
+
+static void add(struct heap *heap, uint64_t number)
+{
+    heap->sum += number;
+    heap->count++;
 }
 
 void eds_ledger_log_add(struct eds_ledger_log *log, const EdsAuditRecord *record)
 {
     uint64_t number = number_of(log, (const char *)record->device_id, record->sequence);
-    struct heap *heap = &log->heaps[heap_of(number)];
 
-    heap->record_sum += number;
-    heap->record_count++;
+    add(&log->records[heap_of(number)], number);
 }
 
 static int32_t add_line(void *context, const struct eds_operation *operation, uint64_t created_ms)
@@ -80,12 +108,40 @@ static int32_t add_line(void *context, const struct eds_operation *operation, ui
     uint64_t number;
 
     (void)created_ms;
+    if (atomic_load_explicit(&log->is_given_up, memory_order_relaxed))
+        return EDS_ERR_BUSY; /* nobody asks for the sums any more */
     if (operation->decision != EDS_DECISION_ACCEPTED)
         return EDS_OK;
     number = number_of(log, operation->device_id, operation->sequence);
-    log->heaps[heap_of(number)].line_sum += number;
-    log->heaps[heap_of(number)].line_count++;
+    add(&log->lines[heap_of(number)], number);
     return EDS_OK;
+}
+
+static void *read_lines(void *context)
+{
+    struct eds_ledger_log *log = context;
+
+    log->reader_rc =
+        log->reader_ledger->ops->operations(log->reader_ledger, add_line, log, &log->reader_err);
+    return NULL;
+}
+
+void eds_ledger_log_read_beside(struct eds_ledger_log *log, struct eds_ledger *ledger)
+{
+    log->reader_ledger = ledger;
+    log->has_reader = pthread_create(&log->reader, NULL, read_lines, log) == 0;
+}
+
+/* Sees to it that all lines are in their heaps. */
+static int32_t end_lines(struct eds_ledger_log *log, struct eds_ledger *ledger,
+                         struct eds_error *err)
+{
+    if (!log->has_reader)
+        return ledger->ops->operations(ledger, add_line, log, err);
+    join_reader(log);
+    if (log->reader_rc != EDS_OK && err != NULL)
+        *err = log->reader_err;
+    return log->reader_rc;
 }
 
 /* A group of heaps that differ, and the records in them: a table by number. */
@@ -106,7 +162,7 @@ static bool is_in(const struct group *group, uint64_t number)
 {
     size_t heap = heap_of(number);
 
-    return heap >= group->first && heap < group->end && differs(&group->log->heaps[heap]);
+    return heap >= group->first && heap < group->end && differs(group->log, heap);
 }
 
 /* The place of a number, or the free one where it would be. */
@@ -230,12 +286,10 @@ static void count_rest(const struct eds_ledger_log *log, size_t first,
                        struct eds_ledger_summary *summary)
 {
     for (size_t i = first; i < HEAP_COUNT; i++) {
-        const struct heap *heap = &log->heaps[i];
-        uint64_t more = heap->record_count > heap->line_count
-                            ? heap->record_count - heap->line_count
-                            : heap->line_count - heap->record_count;
+        uint64_t records = log->records[i].count, lines = log->lines[i].count;
+        uint64_t more = records > lines ? records - lines : lines - records;
 
-        if (differs(heap))
+        if (differs(log, i))
             summary->finding_count += more > 0 ? more : 1;
     }
 }
@@ -245,7 +299,7 @@ int32_t eds_ledger_log_check(struct eds_ledger_log *log, const struct eds_ledger
 {
     struct group group = {.log = log, .check = check, .summary = summary, .err = err};
     uint64_t named_before = summary->finding_count;
-    int32_t rc = check->ledger->ops->operations(check->ledger, add_line, log, err);
+    int32_t rc = end_lines(log, check->ledger, err);
 
     while (rc == EDS_OK && group.end < HEAP_COUNT &&
            summary->finding_count - named_before < NAMED_MAX) {
@@ -253,12 +307,11 @@ int32_t eds_ledger_log_check(struct eds_ledger_log *log, const struct eds_ledger
 
         group.first = group.end;
         do { /* as many heaps as have records for one group, and at least one */
-            const struct heap *heap = &log->heaps[group.end++];
-
-            record_count += differs(heap) ? heap->record_count : 0;
+            record_count += differs(log, group.end) ? log->records[group.end].count : 0;
+            group.end++;
         } while (group.end < HEAP_COUNT && record_count < CANDIDATES_MAX);
         for (size_t i = group.first; i < group.end; i++)
-            if (differs(&log->heaps[i])) {
+            if (differs(log, i)) {
                 rc = name_differences(&group);
                 break;
             }

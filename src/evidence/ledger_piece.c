@@ -2,6 +2,7 @@
 #include "evidence/ledger_piece.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -80,6 +81,15 @@ static int32_t keep_payload(struct eds_ledger_piece *piece, struct eds_ledger_it
     return EDS_OK;
 }
 
+/* Copies what is in use of the strings: a sixth of an entry. */
+static void copy_entry(struct eds_entry *out, const struct eds_entry *in)
+{
+    memcpy(&out->record, &in->record, offsetof(EdsAuditRecord, device_id));
+    strcpy((char *)out->record.device_id, (const char *)in->record.device_id);
+    strcpy((char *)out->record.object_ref, (const char *)in->record.object_ref);
+    out->attestation = in->attestation;
+}
+
 int32_t eds_ledger_piece_add(struct eds_ledger_piece *piece, const struct eds_stored *stored,
                              const struct eds_ledger_device *device, struct eds_error *err)
 {
@@ -88,7 +98,7 @@ int32_t eds_ledger_piece_add(struct eds_ledger_piece *piece, const struct eds_st
     int32_t rc = EDS_OK;
 
     assert(!eds_ledger_piece_is_full(piece));
-    item->entry = *stored->entry;
+    copy_entry(&item->entry, stored->entry);
     memcpy(item->stored_hash, stored->record_hash, EDS_HASH_SIZE);
     item->ingested_ms = stored->ingested_ms;
     item->device = device;

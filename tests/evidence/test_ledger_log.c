@@ -113,26 +113,29 @@ static const struct {
      "device=lift-02 sequence=2" ABSENT},
 };
 
+/* Every row, with the log read after the records (of 0) or beside them (of 1). */
 static void test_lines(void **state)
 {
-    struct eds_ledger *ledger = fixture_open();
+    struct eds_ledger *ledger = fixture_open(), *again = fixture_open();
     struct eds_ledger_ops bent_ops = *ledger->ops;
 
     (void)state;
     good_ops = ledger->ops;
     bent_ops.operations = bent_operations;
-    ledger->ops = &bent_ops;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        const struct eds_ledger_check check = {.ledger = ledger, .found = found};
+    ledger->ops = again->ops = &bent_ops;
+    for (size_t i = 0; i < 2 * (sizeof rows / sizeof rows[0]); i++) {
+        const struct eds_ledger_check check = {
+            .ledger = ledger, .log_ledger = i % 2 == 1 ? again : NULL, .found = found};
         struct eds_ledger_summary summary;
 
         findings[0] = '\0';
-        edit = rows[i].edit;
+        edit = rows[i / 2].edit;
         assert_int_equal(eds_ledger_check_run(&check, &summary, NULL), EDS_OK);
-        if (strcmp(findings, rows[i].findings) != 0)
-            fail_msg("%s: found\n%s", rows[i].name, findings);
-        assert_int_equal(summary.finding_count, rows[i].finding_count);
+        if (strcmp(findings, rows[i / 2].findings) != 0)
+            fail_msg("%s: found\n%s", rows[i / 2].name, findings);
+        assert_int_equal(summary.finding_count, rows[i / 2].finding_count);
     }
+    again->ops->close(again);
     ledger->ops->close(ledger);
 }
 
@@ -210,12 +213,105 @@ static void test_server_beside(void **state)
     check.ledger->ops->close(check.ledger);
 }
 
+/* The same, of a log that was read first, and beside a server. */
+static void test_log_read_first(void **state)
+{
+    struct eds_ledger_summary summary = {.finding_count = 0};
+    struct eds_ledger_check check = {.found = found};
+    struct eds_ledger_log *log = NULL;
+
+    (void)state;
+    assert_int_equal(eds_ledger_open(&check.ledger, "memory:", NULL), EDS_OK);
+    assert_int_equal(eds_ledger_open(&check.log_ledger, "memory:", NULL), EDS_OK);
+    assert_int_equal(eds_ledger_log_create(&log, NULL), EDS_OK);
+    for (uint64_t sequence = 1; sequence < 50; sequence++) {
+        EdsAuditRecord record = {.sequence = sequence};
+
+        strcpy((char *)record.device_id, "lift-01");
+        commit(check.ledger, sequence, sequence != 40);
+        if (sequence < 25)
+            commit(check.log_ledger, sequence, true);
+        eds_ledger_log_add(log, &record);
+    }
+    findings[0] = '\0';
+    eds_ledger_log_read_beside(log, check.log_ledger);
+    assert_int_equal(eds_ledger_log_check(log, &check, &summary, NULL), EDS_OK);
+    assert_int_equal(summary.finding_count, 1);
+    assert_string_equal(findings, "device=lift-01 sequence=40" ABSENT);
+    eds_ledger_log_destroy(log);
+    check.log_ledger->ops->close(check.log_ledger);
+    check.ledger->ops->close(check.ledger);
+}
+
+static int32_t failing_operations(struct eds_ledger *ledger,
+                                  int32_t (*visit)(void *context, const struct eds_operation *,
+                                                   uint64_t created_ms),
+                                  void *context, struct eds_error *err)
+{
+    (void)ledger, (void)visit, (void)context;
+    return eds_error_set(err, EDS_ERR_IO, "the log cannot be read");
+}
+
+/* Ends when it is told to, and not before. */
+static int32_t endless_operations(struct eds_ledger *ledger,
+                                  int32_t (*visit)(void *context, const struct eds_operation *,
+                                                   uint64_t created_ms),
+                                  void *context, struct eds_error *err)
+{
+    const struct eds_operation line = {
+        .device_id = "lift-01", .sequence = 1, .message = "ingest accepted"};
+    int32_t rc;
+
+    (void)ledger, (void)err;
+    do {
+        rc = visit(context, &line, FIXTURE_NOW_MS);
+    } while (rc == EDS_OK);
+    return rc;
+}
+
+static int32_t failing_scan(struct eds_ledger *ledger, const char *device_id,
+                            int32_t (*visit)(void *context, const struct eds_stored *),
+                            void *context, struct eds_error *err)
+{
+    (void)ledger, (void)device_id, (void)visit, (void)context;
+    return eds_error_set(err, EDS_ERR_IO, "the records cannot be read");
+}
+
+/* A log that cannot be read ends the check; records that cannot end the log's reading. */
+static void test_failures_beside(void **state)
+{
+    static const struct {
+        bool records_fail;
+        const char *said;
+    } cases[] = {{false, "the log cannot be read"}, {true, "the records cannot be read"}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct eds_ledger *ledger = fixture_open(), *again = fixture_open();
+        const struct eds_ledger_ops *ops = ledger->ops;
+        struct eds_ledger_ops failing = *ops, bent_ops = *ops;
+        const struct eds_ledger_check check = {.ledger = ledger, .log_ledger = again};
+        struct eds_ledger_summary summary;
+        struct eds_error err;
+
+        bent_ops.operations = cases[i].records_fail ? endless_operations : failing_operations;
+        again->ops = &bent_ops;
+        failing.scan_whole = failing_scan;
+        if (cases[i].records_fail)
+            ledger->ops = &failing;
+        assert_int_equal(eds_ledger_check_run(&check, &summary, &err), EDS_ERR_IO);
+        assert_string_equal(err.text, cases[i].said);
+        again->ops->close(again);
+        ledger->ops->close(ledger);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lines),
-        cmocka_unit_test(test_many),
-        cmocka_unit_test(test_server_beside),
+        cmocka_unit_test(test_lines),           cmocka_unit_test(test_many),
+        cmocka_unit_test(test_server_beside),   cmocka_unit_test(test_log_read_first),
+        cmocka_unit_test(test_failures_beside),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
