@@ -24,6 +24,9 @@ struct eds_log_field {
 /* A string that may be NULL: then the line has no such field. */
 #define EDS_LOG_IF(name, value)     ((struct eds_log_field){(value) ? (name) : NULL, value, 0})
 #define EDS_LOG_NUMBER(name, value) ((struct eds_log_field){name, NULL, value})
+/* A number that is in the line only if there is one. */
+#define EDS_LOG_NUMBER_IF(there, name, value)                                                      \
+    ((struct eds_log_field){(there) ? (name) : NULL, NULL, (there) ? (value) : 0})
 
 /* eds_log_configure sets what is written from now on; info and logfmt at the
  * start. */

@@ -12,6 +12,7 @@
 #include "base/format.h"
 #include "base/hex.h"
 #include "base/lock.h"
+#include "base/log.h"
 #include "base/utf8.h"
 #include "device/agent_clock.h"
 #include "edgesentry/attest.h"
@@ -169,8 +170,12 @@ static int32_t make(struct making *making, const struct eds_event *event, bool i
     strcpy((char *)record->device_id, agent->device_id);
     eds_blake3(record->payload_hash, event->payload, event->payload_size);
     rc = set_reference(record, making, event->object_ref, is_note, err);
-    if (rc == EDS_OK)
-        rc = signer->ops->sign(signer, record->payload_hash, EDS_HASH_SIZE, record->signature, err);
+    if (rc != EDS_OK)
+        return rc;
+    EDS_LOG(EDS_LOG_DEBUG, "signing_record", EDS_LOG_STRING("device_id", agent->device_id),
+            EDS_LOG_NUMBER("sequence", record->sequence),
+            EDS_LOG_NUMBER("payload_bytes", event->payload_size));
+    rc = signer->ops->sign(signer, record->payload_hash, EDS_HASH_SIZE, record->signature, err);
     if (rc != EDS_OK)
         return rc;
     rc = eds_record_digest(making->head.record_hash, record);

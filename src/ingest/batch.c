@@ -65,11 +65,12 @@ void eds_batch_free(struct eds_batch *batch)
 }
 
 /* Counts that the store failed, and says so on standard error at most once a
- * second. */
+ * second; of a commit it names the first record. */
 static void log_failure(struct eds_batch *batch, enum eds_component component, const char *what,
                         const struct eds_error *err)
 {
     uint64_t now = eds_queue_now_ns();
+    const EdsAuditRecord *at = batch->at;
 
     eds_meters_fail(&batch->keeper.books->meters, component);
     if (batch->failure_logged_ns != 0 && now - batch->failure_logged_ns < NS_PER_S)
@@ -79,6 +80,8 @@ static void log_failure(struct eds_batch *batch, enum eds_component component, c
             component == EDS_COMPONENT_AUDIT_LEDGER ? "audit_ledger_append_failed"
                                                     : "operation_log_write_failed",
             EDS_LOG_STRING("call", what),
+            EDS_LOG_IF("device_id", at != NULL ? (const char *)at->device_id : NULL),
+            EDS_LOG_NUMBER_IF(at != NULL, "sequence", at->sequence),
             EDS_LOG_STRING("error", err->text[0] != '\0' ? err->text : "head moved"));
 }
 
@@ -136,6 +139,7 @@ static enum eds_verdict check_head(struct eds_batch *batch, struct eds_batch_ite
     struct eds_error err;
 
     item->on_pending = device->append_count > 0;
+    s->expected_sequence = device->head.sequence + 1; /* wraps where nothing can follow */
     if (eds_gate_needs_stored(&device->head, s->request.entry)) {
         stored_hash = eds_pending_record_hash(&batch->pending, device, record->sequence);
         if (stored_hash == NULL) {
@@ -319,6 +323,7 @@ static enum eds_verdict decide_quarantined(struct eds_batch *batch, struct eds_b
     }
     if (device->failed)
         return store_failed(s);
+    s->expected_sequence = device->head.sequence + 1;
     if (entry->record.sequence == 0) /* no release could ever take it in */
         return eds_gate_check_head(&device->head, entry, s->record_hash, now.attest_required, NULL,
                                    s->message);
@@ -374,6 +379,7 @@ static void decide_range(struct eds_batch *batch, size_t first, size_t count)
 
         item->on_pending = false;
         item->submission->verdict = item->checked;
+        batch->at = &item->submission->request.entry->record;
         if (item->checked == EDS_VERDICT_ACCEPTED)
             item->submission->verdict = decide(batch, item);
         else if (item->checked == EDS_VERDICT_QUARANTINED)
@@ -510,6 +516,7 @@ static void run_range(struct eds_batch *batch, size_t first, size_t count)
         return;
     }
     if (rc != EDS_OK) {
+        batch->at = &batch->items[first].submission->request.entry->record;
         log_failure(batch, EDS_COMPONENT_AUDIT_LEDGER, "commit", &err);
         take_back(batch, first, count);
     }
@@ -555,6 +562,7 @@ static void tell_sums(struct eds_batch *batch, bool at_once)
     }
     if (commit(batch, &err) == EDS_OK)
         return;
+    batch->at = NULL;
     log_failure(batch, EDS_COMPONENT_OPERATION_LOG, "commit", &err);
     for (size_t i = 0; i < count; i++)
         eds_books_unlisted(batch->keeper.books, &batch->floods[i]);

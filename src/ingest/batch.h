@@ -33,6 +33,7 @@ struct eds_batch {
     size_t operation_count;
     struct eds_flood floods[EDS_FLOODS_MAX];
     char flood_messages[EDS_FLOODS_MAX][192];
+    const EdsAuditRecord *at;   /* what is decided, or the first of a commit; NULL: no record */
     bool has_refreshed;         /* the registry, for this batch */
     bool asks_for_objects;      /* whether references are looked up before the commit */
     uint64_t failure_logged_ns; /* when a failed store was last complained about */

@@ -14,6 +14,7 @@
 #include "ingest/check.h"
 #include "ingest/limits.h"
 #include "ingest/queue.h"
+#include "ingest/trail.h"
 #include "ingest/uploads.h"
 
 #define KEY_TABLES_MAX  512u
@@ -57,6 +58,7 @@ static void count_answer(struct eds_ingest *ingest, const struct eds_submission 
 {
     eds_books_count(&ingest->books, submission->verdict);
     eds_meter_observe(&ingest->books.meters.answer, eds_queue_now_ns() - submission->begun_ns);
+    eds_trail_end(submission);
 }
 
 static void answer(struct eds_ingest *ingest, struct eds_submission *submission)
@@ -393,6 +395,7 @@ enum eds_verdict eds_ingest_admit_object(struct eds_ingest *ingest, struct eds_r
 static bool prepare(struct eds_ingest *ingest, struct eds_submission *submission, size_t before)
 {
     submission->begun_ns = eds_queue_now_ns();
+    eds_trail_begin(submission);
     /* First, so that a server that can't keep up does not hash in vain. */
     if (waiting_count(ingest) + before >= ingest->queue.max)
         return false;
@@ -439,6 +442,7 @@ bool eds_ingest_submit_here(struct eds_ingest *ingest, struct eds_submission *su
         return false;
     }
     submission->begun_ns = eds_queue_now_ns();
+    eds_trail_begin(submission);
     submission->request.now_ms = eds_port_time_ms();
     submission->payload_place = EDS_PAYLOAD_IN_COMMIT;
     check_alone(ingest, submission);

@@ -38,6 +38,7 @@ struct eds_submission {
     enum eds_verdict verdict;
     char message[EDS_ERROR_TEXT_SIZE]; /* "" if accepted; else for the log */
     unsigned retry_after_s;            /* if EDS_VERDICT_RATE_LIMITED: not before then */
+    uint64_t expected_sequence;        /* if EDS_VERDICT_SEQUENCE */
 
     /* Ours meanwhile. */
     uint8_t record_hash[EDS_HASH_SIZE];

@@ -126,15 +126,18 @@ static void hand_on(struct eds_uploads *uploads, struct eds_submission *submissi
 }
 
 /* Says on standard error that the store failed, at most once a second. */
-static void log_failure(struct eds_uploads *uploads, const struct eds_error *err)
+static void log_failure(struct eds_uploads *uploads, const struct eds_submission *submission,
+                        const struct eds_error *err)
 {
+    const EdsAuditRecord *record = &submission->request.entry->record;
     uint64_t now = eds_queue_now_ns();
 
     if (uploads->failure_logged_ns != 0 && now - uploads->failure_logged_ns < NS_PER_S)
         return;
     uploads->failure_logged_ns = now;
     EDS_LOG(EDS_LOG_ERROR, "raw_data_store_write_failed", EDS_LOG_STRING("call", "put"),
-            EDS_LOG_STRING("error", err->text));
+            EDS_LOG_STRING("device_id", (const char *)record->device_id),
+            EDS_LOG_NUMBER("sequence", record->sequence), EDS_LOG_STRING("error", err->text));
 }
 
 /* What became of the payload, for the committer. */
@@ -148,7 +151,7 @@ static void settle(struct eds_uploads *uploads, struct slot *slot)
     } else if (slot->put.rc == EDS_ERR_NOT_FOUND && slot->put.only_look) {
         eds_submission_miss_payload(submission);
     } else if (slot->put.rc != EDS_OK) {
-        log_failure(uploads, &slot->put.err);
+        log_failure(uploads, submission, &slot->put.err);
         slot->fails_before = uploads->arrivals + 1; /* whatever is here by now */
     }
     if (slot->arrival < slot->fails_before)
