@@ -17,7 +17,7 @@
 
 /* The options, for a drill's table. */
 #define EDS_OPTIONS_DRILL_DEVICE                                                                   \
-    {.name = "url", .value = "URL", .help = "The server, http://HOST:PORT", .required = true},     \
+    {.name = "url", .value = "URL", .help = "The server, https://HOST:PORT", .required = true},    \
         EDS_OPTIONS_CLIENT_TLS,                                                                    \
         {.name = "device-id",                                                                      \
          .value = "DEVICE_ID",                                                                     \

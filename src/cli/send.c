@@ -16,7 +16,7 @@
 static const struct eds_option options[] = {
     {.name = "url",
      .value = "URL",
-     .help = "The server, http://HOST:PORT; /api/v1/ingest is added where there is no path",
+     .help = "The server, https://HOST:PORT; /api/v1/ingest is added where there is no path",
      .required = true},
     {.name = "records-file",
      .value = "RECORDS_FILE",

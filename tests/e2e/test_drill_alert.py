@@ -87,6 +87,20 @@ def with_prometheus(site, folder):
     assert code == 1 and "is it Prometheus?" in log, log
 
 
+def over_tls():
+    """Where certificates name the senders, the stranger is refused because of that."""
+    if eds("serve-tls", "--help").returncode != 0:
+        return
+    with tempfile.TemporaryDirectory() as name:
+        site = Installation(pathlib.Path(name), objects=False, has_tls=True)
+        code, report, log = drill(site, "--fork")
+        texts = {step["name"]: step["text"] for step in report["steps"]}
+        assert code == 0 and not failed(report), (report, log)
+        assert 'reason="route_identity"} was 0, is 1' in texts["unknown-device"], texts
+        site.process.terminate()
+        assert site.process.wait(120) == 0
+
+
 def main():
     if eds("serve", "--help").returncode != 0:
         skip("this build has no server (EDS_TRANSPORT_HTTP)")
@@ -101,6 +115,7 @@ def main():
             print("note: no prometheus here: whether alerts fire is not tried")
         site.process.terminate()
         assert site.process.wait(120) == 0
+    over_tls()
     print("what has to be refused is, is counted, and rings")
 
 

@@ -263,6 +263,26 @@ def with_postgres():
         assert site.process.wait(120) == 0
 
 
+def over_tls():
+    """The same drill with a server that wants certificates; without one, or by another
+    authority's word, it does not begin."""
+    if eds("serve-tls", "--help").returncode != 0:
+        return
+    with tempfile.TemporaryDirectory() as name:
+        site = Installation(pathlib.Path(name), has_tls=True)
+        code, report, log = site.drill("s3")
+        assert code == 0 and not failed(report) and report["step_count"] == 16, (report, log)
+        words = site.words("s3", "--json", break_it="exit 9", heal_it="exit 9")
+        for option, count in (("--client-cert", 4), ("--ca-file", 2)):
+            at = words.index(option)
+            done = subprocess.run(words[:at] + words[at + count:], capture_output=True,
+                                  check=False, timeout=200)
+            report = json.loads(done.stdout)
+            assert done.returncode == 2 and failed(report) == {"accepted-before"}, done
+        site.process.terminate()
+        assert site.process.wait(120) == 0
+
+
 def main():
     if eds("serve", "--help").returncode != 0:
         skip("this build has no server (EDS_TRANSPORT_HTTP)")
@@ -272,6 +292,7 @@ def main():
             part(site)
         site.process.terminate()
         assert site.process.wait(120) == 0
+    over_tls()
     if shutil.which("prometheus"):
         with_prometheus()
     else:

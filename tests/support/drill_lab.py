@@ -6,6 +6,7 @@ import json
 import subprocess
 import threading
 
+from certificates import Authority, server_certificate
 from eds_lab import EDS, await_that, eds
 
 RECORDS = 3  # of each phase
@@ -13,9 +14,10 @@ RECORDS = 3  # of each phase
 
 class Installation:
     """A server with a registered drill device; the payloads in a directory, or where a
-    URL says; objects False: in the ledger."""
+    URL says; objects False: in the ledger.  has_tls: over TLS, and each sender has to have
+    a certificate."""
 
-    def __init__(self, folder, store=None, objects=True):
+    def __init__(self, folder, store=None, objects=True, has_tls=False):
         self.folder = folder
         self.store = ["--store", store] if store else ["--data-dir", str(folder / "data")]
         place = f"file:{folder}/payloads" if objects is True else objects
@@ -25,8 +27,16 @@ class Installation:
         public = json.loads(eds("inspect-key", "--key-file", str(self.key)).stdout)
         self.public_key = public["public_key_hex"]
         self.register("eds-drill")
+        self.has_tls = has_tls
+        front = ["serve"]
+        if has_tls:
+            server_certificate(folder)
+            self.authority = Authority(folder / "ca")
+            self.certificate, self.certificate_key = self.authority.issue("/CN=eds-drill")
+            front = ["serve-tls", "--tls-cert", str(folder / "server.pem"), "--tls-key",
+                     str(folder / "server.key"), "--client-ca", str(self.authority.ca)]
         self.process = subprocess.Popen(
-            [EDS, "serve", "--config", "off", "--addr", "127.0.0.1:0", "--port-file",
+            [EDS, *front, "--config", "off", "--addr", "127.0.0.1:0", "--port-file",
              str(folder / "port"), "--admin-addr", "127.0.0.1:0", "--admin-port-file",
              str(folder / "admin"), *self.store, *self.objects],
             stdout=subprocess.DEVNULL, stderr=open(folder / "log", "wb"))
@@ -43,7 +53,12 @@ class Installation:
 
     def at(self, port=None, admin=None):
         """Where the server is, and by whose key it is asked."""
-        return ["--url", f"http://127.0.0.1:{port or self.port}", "--admin-addr",
+        where = ["--url", f"http://127.0.0.1:{port or self.port}"]
+        if self.has_tls:
+            where = ["--url", f"https://localhost:{self.port}", "--ca-file",
+                     str(self.folder / "server.pem"), "--client-cert", str(self.certificate),
+                     "--client-key", str(self.certificate_key)]
+        return [*where, "--admin-addr",
                 "off" if admin == "off" else f"127.0.0.1:{admin or self.admin}",
                 "--key-file", str(self.key)]
 
