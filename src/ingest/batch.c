@@ -323,10 +323,10 @@ static enum eds_verdict decide_quarantined(struct eds_batch *batch, struct eds_b
     }
     if (device->failed)
         return store_failed(s);
-    s->expected_sequence = device->head.sequence + 1;
-    if (entry->record.sequence == 0) /* no release could ever take it in */
-        return eds_gate_check_head(&device->head, entry, s->record_hash, now.attest_required, NULL,
-                                   s->message);
+    if (entry->record.sequence == 0) { /* no release could ever take it in */
+        s->attest_required = now.attest_required;
+        return settle(batch, item, device, check_head(batch, item, device));
+    }
     if (rc == EDS_OK && memcmp(hash, s->record_hash, sizeof hash) == 0) /* accepted before */
         return eds_gate_check_head(&device->head, entry, s->record_hash, false, hash, s->message);
     kept = &batch->quarantined[batch->quarantined_count++];

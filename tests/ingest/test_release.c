@@ -342,6 +342,23 @@ static void test_released_behind_the_head(void **state)
     send(racing, 2, 1, EDS_VERDICT_ACCEPTED);
 }
 
+/* A record that no release could take in is judged by the head of now, which another
+ * node's release has moved; here the registry has heard nothing of it. */
+static void test_judged_behind_a_release(void **state)
+{
+    struct stage *stage = *state;
+    struct parcel impossible;
+
+    make_records(stage, 2);
+    send(stage, 0, 2, EDS_VERDICT_QUARANTINED);
+    parcel_fill(&impossible, "lift-a", 0, NULL, NULL, stage->device.seed);
+    expect(stage->ingest, &impossible, EDS_VERDICT_SEQUENCE,
+           "invalid sequence for device=lift-a: expected=1 actual=0");
+    release_elsewhere(stage);
+    expect(stage->ingest, &impossible, EDS_VERDICT_SEQUENCE,
+           "invalid sequence for device=lift-a: expected=3 actual=0");
+}
+
 static void test_forged_is_not_kept(void **state)
 {
     struct stage *stage = *state;
@@ -366,6 +383,7 @@ int main(void)
         STAGE_TEST(test_released_just_then),
         STAGE_TEST(test_released_at_refresh),
         STAGE_TEST(test_released_behind_the_head),
+        STAGE_TEST(test_judged_behind_a_release),
         STAGE_TEST(test_forged_is_not_kept),
     };
 
