@@ -27,6 +27,7 @@ static void close_ledger(struct eds_ledger *ledger)
     free(sqlite->heads);
     eds_ref_tail_free(&sqlite->tail);
     eds_ref_gaps_free(&sqlite->gaps);
+    eds_known_heads_free(&sqlite->known);
     free(sqlite->path);
     free(sqlite);
 }
@@ -69,6 +70,8 @@ int32_t eds_sqlite_open(struct eds_ledger **out, const char *path, bool read_onl
         rc = eds_ref_tail_init(&sqlite->tail, err);
     if (rc == EDS_OK)
         rc = eds_ref_gaps_init(&sqlite->gaps, err);
+    if (rc == EDS_OK)
+        rc = eds_known_heads_init(&sqlite->known, err);
     if (rc == EDS_OK)
         rc = eds_sqlite_make_place(&sqlite->path, path, read_only, err);
     if (rc == EDS_OK)

@@ -7,6 +7,7 @@
 
 #include "store/commit_plan.h"
 #include "store/instant.h"
+#include "store/known_heads.h"
 #include "store/ledger.h"
 #include "store/places.h"
 #include "store/ref_gaps.h"
@@ -99,7 +100,9 @@ struct sqlite_ledger {
     bool has_tail;           /* of the file as it was at data_version */
     int64_t tail_indexed_id; /* and object_index_end, as it was when the tail was begun */
     sqlite3_int64 data_version;
-    struct eds_ref_gaps gaps; /* of object_refs as it was then */
+    struct eds_ref_gaps gaps;           /* of object_refs as it was then */
+    struct eds_known_heads known;       /* of chain_heads, likewise */
+    sqlite3_int64 record_id, object_id; /* the last ones given out; -1: to be read */
 };
 
 /* Opens PATH (of sqlite:PATH), making directories and file where they are
@@ -130,6 +133,7 @@ int32_t eds_sqlite_heads_check(struct sqlite_ledger *sqlite, struct eds_error *e
 int32_t eds_sqlite_heads_place(struct sqlite_ledger *sqlite, size_t append, uint64_t sequence,
                                sqlite3_int64 row, struct eds_error *err);
 int32_t eds_sqlite_heads_write(struct sqlite_ledger *sqlite, struct eds_error *err);
+void eds_sqlite_heads_keep(struct sqlite_ledger *sqlite); /* when it was committed */
 int32_t eds_sqlite_add_places(struct sqlite_ledger *sqlite, const char *device_id,
                               const struct eds_places *places, struct eds_error *err);
 
@@ -149,6 +153,9 @@ int32_t eds_sqlite_objects_write(struct sqlite_ledger *sqlite, struct eds_error 
 int32_t eds_sqlite_objects_merge(struct sqlite_ledger *sqlite, struct eds_error *err);
 void eds_sqlite_objects_keep(struct sqlite_ledger *sqlite);
 void eds_sqlite_objects_undo(struct sqlite_ledger *sqlite, bool may_be_done);
+
+/* Forgets what is known of the file's heads, ids and gaps: they may have changed. */
+void eds_sqlite_forget(struct sqlite_ledger *sqlite);
 
 /* ledger_sqlite_refs.c: the row of a reference in object_refs (EDS_ERR_NOT_FOUND, and
  * notes in which gap, if one is given); adds references, which are in their order; and, for a file
@@ -231,10 +238,11 @@ static inline uint64_t eds_sqlite_to_u64(sqlite3_int64 number)
     return (uint64_t)number; /* defined: modulo 2^64 */
 }
 
-/* ledger_sqlite_commit.c: the id of the first of count rows to come. */
+/* ledger_sqlite_commit.c: the id of the first of count rows to come, behind the last one
+ * if that is known, else behind the one that is read. */
 int32_t eds_sqlite_next_id(struct sqlite_ledger *sqlite, enum sqlite_statement last,
-                           const char *table, size_t count, sqlite3_int64 *out,
-                           struct eds_error *err);
+                           const char *table, const sqlite3_int64 *known, size_t count,
+                           sqlite3_int64 *out, struct eds_error *err);
 
 /* A transaction that writes, its end, and its end
  * without a trace. */

@@ -84,19 +84,27 @@ static int32_t add_record(const struct writing *writing, enum sqlite_statement w
     return run(writing, which, bound);
 }
 
-int32_t eds_sqlite_next_id(struct sqlite_ledger *sqlite, enum sqlite_statement last,
-                           const char *table, size_t count, sqlite3_int64 *out,
-                           struct eds_error *err)
+static int32_t read_last_id(struct sqlite_ledger *sqlite, enum sqlite_statement last,
+                            sqlite3_int64 *out, struct eds_error *err)
 {
     sqlite3_stmt *statement = sqlite->statements[last];
-    sqlite3_int64 last_id = 0;
     int32_t rc = EDS_OK;
 
     if (sqlite3_step(statement) == SQLITE_ROW)
-        last_id = sqlite3_column_int64(statement, 0); /* 0 if there is none */
+        *out = sqlite3_column_int64(statement, 0); /* 0 if there is none */
     else
         rc = eds_sqlite_fail(sqlite, err, "read");
     sqlite3_reset(statement);
+    return rc;
+}
+
+int32_t eds_sqlite_next_id(struct sqlite_ledger *sqlite, enum sqlite_statement last,
+                           const char *table, const sqlite3_int64 *known, size_t count,
+                           sqlite3_int64 *out, struct eds_error *err)
+{
+    sqlite3_int64 last_id = *known;
+    int32_t rc = *known < 0 ? read_last_id(sqlite, last, &last_id, err) : EDS_OK;
+
     if (rc == EDS_OK && (last_id < 0 || (uint64_t)last_id >= (uint64_t)INT64_MAX - count))
         rc = eds_sqlite_damaged(sqlite, err, table, last_id, "id");
     *out = last_id + 1;
@@ -109,7 +117,8 @@ static int32_t add_records(const struct writing *writing)
     struct sqlite_ledger *sqlite = writing->sqlite;
     struct sqlite_rows *rows = &sqlite->rows;
     int32_t rc = eds_sqlite_next_id(sqlite, SQLITE_STATEMENT_LAST_RECORD, "audit_records",
-                                    commit->append_count, &rows->first_record_id, writing->err);
+                                    &sqlite->record_id, commit->append_count,
+                                    &rows->first_record_id, writing->err);
 
     if (rc == EDS_OK)
         rc = run(writing, SQLITE_STATEMENT_ADD_RECORDS, SQLITE_OK);
@@ -234,6 +243,7 @@ static int32_t step(struct sqlite_ledger *sqlite, enum sqlite_statement which,
 
 int32_t eds_sqlite_begin(struct sqlite_ledger *sqlite, struct eds_error *err)
 {
+    eds_sqlite_forget(sqlite); /* heads may be moved */
     return step(sqlite, SQLITE_STATEMENT_BEGIN, err);
 }
 
@@ -298,6 +308,16 @@ static void check_point(struct sqlite_ledger *sqlite)
                 EDS_LOG_NUMBER("wal_pages", (uint64_t)sqlite->wal_pages));
 }
 
+/* Appends are committed: what the next commit need not read. */
+static void keep(struct sqlite_ledger *sqlite)
+{
+    const struct sqlite_rows *rows = &sqlite->rows;
+
+    eds_sqlite_objects_keep(sqlite);
+    eds_sqlite_heads_keep(sqlite);
+    sqlite->record_id = rows->first_record_id + (sqlite3_int64)rows->commit->append_count - 1;
+}
+
 /* Writes a commit whose rows are prepared. */
 static int32_t write_commit(struct writing *writing)
 {
@@ -315,7 +335,8 @@ static int32_t write_commit(struct writing *writing)
             eds_sqlite_objects_undo(sqlite, was_committing);
     }
     if (rc == EDS_OK) {
-        eds_sqlite_objects_keep(sqlite);
+        if (writing->commit->append_count > 0)
+            keep(sqlite);
         check_point(sqlite);
         return EDS_OK;
     }

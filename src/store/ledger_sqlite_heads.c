@@ -7,9 +7,10 @@
  * 32 records.
  *
  * Heads are compared first: if another process was faster, that shows before
- * anything is written.  They are written last, when the records have their rows.
- * The transaction has the write lock from its beginning, so nothing can come in
- * between. */
+ * anything is written.  Those that a commit of ours left so are known as long as no
+ * other connection has written, and are not read again.  They are written last, when
+ * the records have their rows.  The transaction has the write lock from its beginning,
+ * so nothing can come in between. */
 #include "store/ledger_sqlite.h"
 
 #include <stdlib.h>
@@ -55,6 +56,21 @@ static int32_t read_row(struct sqlite_ledger *sqlite, const struct eds_head_move
     return EDS_OK;
 }
 
+/* Whether the head is known to be where the move begins. */
+static bool is_known(const struct sqlite_ledger *sqlite, uint64_t hash,
+                     const struct eds_head_move *move, struct sqlite_head *out)
+{
+    const struct eds_known_head *known =
+        eds_known_heads_find(&sqlite->known, hash, move->device_id);
+
+    if (known == NULL || known->sequence != move->from_sequence ||
+        memcmp(known->record_hash, move->from_hash, EDS_HASH_SIZE) != 0)
+        return false;
+    out->row = known->row;
+    out->places = known->places;
+    return true;
+}
+
 static int32_t check(struct sqlite_ledger *sqlite, const struct eds_head_move *move,
                      struct sqlite_head *out, struct eds_error *err)
 {
@@ -89,7 +105,8 @@ int32_t eds_sqlite_heads_check(struct sqlite_ledger *sqlite, struct eds_error *e
     if (!grow(sqlite, plan->devices.count))
         return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for chain heads");
     for (size_t i = 0; rc == EDS_OK && i < plan->devices.count; i++)
-        rc = check(sqlite, &plan->moves[i], &sqlite->heads[i], err);
+        if (!is_known(sqlite, plan->devices.items[i].hash, &plan->moves[i], &sqlite->heads[i]))
+            rc = check(sqlite, &plan->moves[i], &sqlite->heads[i], err);
     return rc;
 }
 
@@ -150,20 +167,24 @@ int32_t eds_sqlite_heads_place(struct sqlite_ledger *sqlite, size_t append, uint
 }
 
 static int32_t write_head(struct sqlite_ledger *sqlite, const struct eds_head_move *move,
-                          const struct sqlite_head *head, struct eds_error *err)
+                          struct sqlite_head *head, struct eds_error *err)
 {
     bool is_new = head->row == 0;
     enum sqlite_statement which = is_new ? SQLITE_STATEMENT_ADD_HEAD : SQLITE_STATEMENT_MOVE_HEAD;
     sqlite3_stmt *statement = sqlite->statements[which];
     uint8_t bytes[EDS_PLACES_SIZE_MAX];
+    int32_t rc;
     int bound = is_new ? sqlite3_bind_text(statement, 1, move->device_id, -1, SQLITE_STATIC)
                        : sqlite3_bind_int64(statement, 1, head->row);
 
     bound |= sqlite3_bind_int64(statement, 2, eds_sqlite_from_u64(move->to_sequence));
     bound |= sqlite3_bind_blob(statement, 3, move->to_hash, EDS_HASH_SIZE, SQLITE_STATIC);
     bound |= sqlite3_bind_int(statement, 4, move->attested ? 1 : 0);
-    return run(sqlite, which, bound == SQLITE_OK && bind_places(statement, 5, &head->places, bytes),
-               err);
+    rc = run(sqlite, which, bound == SQLITE_OK && bind_places(statement, 5, &head->places, bytes),
+             err);
+    if (rc == EDS_OK && is_new)
+        head->row = sqlite3_last_insert_rowid(sqlite->db);
+    return rc;
 }
 
 int32_t eds_sqlite_heads_write(struct sqlite_ledger *sqlite, struct eds_error *err)
@@ -174,4 +195,20 @@ int32_t eds_sqlite_heads_write(struct sqlite_ledger *sqlite, struct eds_error *e
     for (size_t i = 0; rc == EDS_OK && i < plan->devices.count; i++)
         rc = write_head(sqlite, &plan->moves[i], &sqlite->heads[i], err);
     return rc;
+}
+
+void eds_sqlite_heads_keep(struct sqlite_ledger *sqlite)
+{
+    const struct eds_commit_plan *plan = &sqlite->plan;
+
+    for (size_t i = 0; i < plan->devices.count; i++) {
+        const struct eds_head_move *move = &plan->moves[i];
+        struct eds_known_head *known =
+            eds_known_heads_place(&sqlite->known, plan->devices.items[i].hash, move->device_id);
+
+        known->sequence = move->to_sequence;
+        memcpy(known->record_hash, move->to_hash, EDS_HASH_SIZE);
+        known->row = sqlite->heads[i].row;
+        known->places = sqlite->heads[i].places;
+    }
 }

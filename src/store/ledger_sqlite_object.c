@@ -83,6 +83,13 @@ static int32_t load_tail(struct sqlite_ledger *sqlite, bool has_tail, struct eds
     return rc;
 }
 
+void eds_sqlite_forget(struct sqlite_ledger *sqlite)
+{
+    eds_ref_gaps_clear(&sqlite->gaps);
+    eds_known_heads_clear(&sqlite->known);
+    sqlite->record_id = sqlite->object_id = -1;
+}
+
 /* Makes the tail that of what is in the file now. */
 static int32_t refresh(struct sqlite_ledger *sqlite, struct eds_error *err)
 {
@@ -93,7 +100,7 @@ static int32_t refresh(struct sqlite_ledger *sqlite, struct eds_error *err)
     if (rc != EDS_OK || (has_tail && data_version == sqlite->data_version))
         return rc;
     sqlite->has_tail = false;
-    eds_ref_gaps_clear(&sqlite->gaps);
+    eds_sqlite_forget(sqlite);
     rc = load_tail(sqlite, has_tail, err);
     if (rc == EDS_OK) {
         sqlite->has_tail = true;
@@ -242,7 +249,7 @@ int32_t eds_sqlite_objects_begin(struct sqlite_ledger *sqlite, struct eds_error 
     sqlite->tail_merged = false;
     return rc != EDS_OK ? rc
                         : eds_sqlite_next_id(sqlite, SQLITE_STATEMENT_LAST_OBJECT, "raw_objects",
-                                             sqlite->rows.commit->append_count,
+                                             &sqlite->object_id, sqlite->rows.commit->append_count,
                                              &sqlite->rows.first_object_id, err);
 }
 
@@ -351,6 +358,7 @@ void eds_sqlite_objects_keep(struct sqlite_ledger *sqlite)
     if (sqlite->tail_merged)
         eds_ref_tail_cut(&sqlite->tail, 0);
     sqlite->tail_merged = false;
+    sqlite->object_id = sqlite->rows.first_object_id - 1;
 }
 
 void eds_sqlite_objects_undo(struct sqlite_ledger *sqlite, bool may_be_done)

@@ -1,0 +1,82 @@
+/* test_known_heads.c - heads kept, forgotten, and put out by others. */
+#include "store/known_heads.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "support/alloc.h"
+
+#define SAME_PLACE (UINT64_C(1) << 32) /* added to a hash, it is another one there */
+
+static void put(struct eds_known_heads *known, uint64_t hash, const char *device_id,
+                uint64_t sequence)
+{
+    eds_known_heads_place(known, hash, device_id)->sequence = sequence;
+}
+
+static void test_find(void **state)
+{
+    struct eds_known_heads known;
+
+    (void)state;
+    assert_int_equal(eds_known_heads_init(&known, NULL), EDS_OK);
+    assert_null(eds_known_heads_find(&known, 7, ""));
+    assert_null(eds_known_heads_find(&known, 7, "lift-01"));
+    put(&known, 7, "lift-01", 41);
+    put(&known, 8, "lift-02", 1);
+    put(&known, 7, "lift-01", 42);
+    assert_int_equal(eds_known_heads_find(&known, 7, "lift-01")->sequence, 42);
+    assert_int_equal(eds_known_heads_find(&known, 8, "lift-02")->sequence, 1);
+    /* Another one at the same place, and with the same hash. */
+    assert_null(eds_known_heads_find(&known, 7 + SAME_PLACE, "lift-03"));
+    assert_null(eds_known_heads_find(&known, 7, "lift-0"));
+    put(&known, 7 + SAME_PLACE, "lift-03", 5);
+    assert_null(eds_known_heads_find(&known, 7, "lift-01"));
+    assert_int_equal(eds_known_heads_find(&known, 7 + SAME_PLACE, "lift-03")->sequence, 5);
+    eds_known_heads_free(&known);
+}
+
+static void test_clear(void **state)
+{
+    struct eds_known_heads known;
+
+    (void)state;
+    assert_int_equal(eds_known_heads_init(&known, NULL), EDS_OK);
+    put(&known, 7, "lift-01", 41);
+    eds_known_heads_clear(&known);
+    assert_null(eds_known_heads_find(&known, 7, "lift-01"));
+    put(&known, 7, "lift-01", 41); /* in the second generation */
+    known.generation = UINT32_MAX; /* so often that the count begins anew: */
+    eds_known_heads_clear(&known);
+    eds_known_heads_clear(&known);
+    assert_null(eds_known_heads_find(&known, 7, "lift-01"));
+    put(&known, 7, "lift-01", 42);
+    assert_int_equal(eds_known_heads_find(&known, 7, "lift-01")->sequence, 42);
+    eds_known_heads_free(&known);
+}
+
+static void test_no_memory(void **state)
+{
+    struct eds_known_heads known = {0};
+
+    (void)state;
+    alloc_fail_at(1);
+    assert_int_equal(eds_known_heads_init(&known, NULL), EDS_ERR_NO_MEMORY);
+    alloc_fail_at(0);
+    eds_known_heads_free(&known);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_find),
+        cmocka_unit_test(test_clear),
+        cmocka_unit_test(test_no_memory),
+    };
+
+    return cmocka_run_group_tests_name("known heads", tests, NULL, NULL);
+}
