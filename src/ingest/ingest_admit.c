@@ -1,0 +1,91 @@
+/* ingest_admit.c - what may come in at all: by rates, by signatures, by payloads. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/port.h"
+#include "ingest/ingest_parts.h"
+
+/* Keeps account of a request that was over a rate. */
+static bool put_off(struct eds_ingest *ingest, const char *source)
+{
+    eds_books_count(&ingest->books, EDS_VERDICT_RATE_LIMITED);
+    eds_books_limited(&ingest->books, source);
+    return false;
+}
+
+bool eds_ingest_admit(struct eds_ingest *ingest, const char *source, size_t count,
+                      unsigned *retry_after_s)
+{
+    return eds_limits_source(&ingest->limits, source, count, retry_after_s) ||
+           put_off(ingest, source);
+}
+
+bool eds_ingest_admit_bytes(struct eds_ingest *ingest, const char *source, uint64_t size,
+                            unsigned patience_ms, unsigned *wait_ms, unsigned *retry_after_s)
+{
+    return eds_limits_bytes(&ingest->limits, source, size, patience_ms, wait_ms, retry_after_s) ||
+           put_off(ingest, source);
+}
+
+void eds_submission_miss_payload(struct eds_submission *submission)
+{
+    submission->verdict = EDS_VERDICT_PAYLOAD_ABSENT;
+    snprintf(submission->message, sizeof submission->message, "payload not found");
+}
+
+/* Looks for a payload that did not come with its record.  Where payloads have a
+ * store of their own that is done on the way to the committer (uploads.h). */
+static void find_payload(struct eds_ingest *ingest, struct eds_submission *submission)
+{
+    struct eds_object_put put = {
+        .name = {.object_ref = (const char *)submission->request.entry->record.object_ref},
+        .only_look = true};
+    int32_t rc = EDS_ERR_NOT_FOUND;
+
+    memcpy(put.name.payload_hash, submission->request.entry->record.payload_hash, EDS_HASH_SIZE);
+    if (ingest->uploaded != NULL)
+        rc = eds_objects_put_wait(ingest->uploaded, &put);
+    submission->payload_place = EDS_PAYLOAD_STORED;
+    if (rc == EDS_ERR_NOT_FOUND)
+        eds_submission_miss_payload(submission);
+    else if (rc != EDS_OK)
+        submission->verdict = EDS_VERDICT_STORE;
+}
+
+/* A good record of a device that has sent too many is put off. */
+void eds_ingest_take_token(struct eds_ingest *ingest, struct eds_submission *submission)
+{
+    const char *device_id = (const char *)submission->request.entry->record.device_id;
+    struct eds_error text; /* for its cutting at a character's border */
+
+    if (!eds_verdict_is_kept(submission->verdict) ||
+        ingest->checks.registry == NULL || /* it may be somebody else who says so */
+        eds_limits_device(&ingest->limits, device_id, &submission->retry_after_s))
+        return;
+    submission->verdict = EDS_VERDICT_RATE_LIMITED;
+    eds_error_set(&text, 0, "rate limit exceeded for device=%s", device_id);
+    memcpy(submission->message, text.text, strlen(text.text) + 1);
+}
+
+void eds_ingest_check_alone(struct eds_ingest *ingest, struct eds_submission *submission)
+{
+    eds_check_alone(&ingest->checks, submission);
+    eds_ingest_take_token(ingest, submission);
+    if (submission->request.payload_absent && ingest->uploads == NULL &&
+        eds_verdict_is_kept(submission->verdict))
+        find_payload(ingest, submission);
+}
+
+enum eds_verdict eds_ingest_admit_object(struct eds_ingest *ingest, struct eds_request *request,
+                                         char message[EDS_ERROR_TEXT_SIZE], unsigned *retry_after_s)
+{
+    struct eds_submission submission = {.request = *request};
+
+    submission.request.payload_absent = true;
+    submission.request.now_ms = eds_port_time_ms();
+    eds_check_alone(&ingest->checks, &submission);
+    eds_ingest_take_token(ingest, &submission);
+    memcpy(message, submission.message, sizeof submission.message);
+    *retry_after_s = submission.retry_after_s;
+    return eds_verdict_is_kept(submission.verdict) ? EDS_VERDICT_ACCEPTED : submission.verdict;
+}
