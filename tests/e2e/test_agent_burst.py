@@ -23,9 +23,13 @@ class Agent:
              "--buffer", folder / f"{name}.db", "--listen", self.socket, "--json", *more],
             stdout=subprocess.PIPE, stderr=self.log)
         end = time.monotonic() + 60
-        while not self.socket.exists():
+        while not self.listens():
             assert self.process.poll() is None and time.monotonic() < end, "no socket"
             time.sleep(0.01)
+
+    def listens(self):
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(str(self.socket)) == 0
 
     def ask(self, lines):
         """Gives it the lines at once; its answers."""
