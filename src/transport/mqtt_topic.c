@@ -2,6 +2,8 @@
 #include "transport/mqtt_topic.h"
 
 #include <mosquitto.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 #define SHARE "$share/"
@@ -43,9 +45,10 @@ int32_t eds_mqtt_filter_parse(struct eds_mqtt_filter *out, const char *text, str
                              "misplaced wildcard in \"%s\": + stands for a whole level, # for all "
                              "that is left",
                              text);
-    if (ends_with(filter.matching, EDS_MQTT_ANSWER_SUFFIX))
+    if (eds_mqtt_is_answer(filter.matching))
         return eds_error_set(err, EDS_ERR_USAGE,
                              "topics that end in " EDS_MQTT_ANSWER_SUFFIX
+                             " or " EDS_MQTT_COMMAND_SUFFIX
                              " are those of answers: records cannot come there");
     *out = filter;
     return EDS_OK;
@@ -53,7 +56,7 @@ int32_t eds_mqtt_filter_parse(struct eds_mqtt_filter *out, const char *text, str
 
 bool eds_mqtt_is_answer(const char *topic)
 {
-    return ends_with(topic, EDS_MQTT_ANSWER_SUFFIX);
+    return ends_with(topic, EDS_MQTT_ANSWER_SUFFIX) || ends_with(topic, EDS_MQTT_COMMAND_SUFFIX);
 }
 
 size_t eds_mqtt_answer_topic(char *out, size_t out_size, const char *topic)
@@ -65,6 +68,32 @@ size_t eds_mqtt_answer_topic(char *out, size_t out_size, const char *topic)
         return 0;
     memcpy(out, topic, size);
     memcpy(out + size, EDS_MQTT_ANSWER_SUFFIX, suffix_size + 1);
+    return size + suffix_size;
+}
+
+/* What a byte of an id may be: a whole level of a topic, and nothing but that. */
+static bool is_plain(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr("-._~", c) != NULL);
+}
+
+size_t eds_mqtt_command_topic(char *out, size_t out_size, const char *topic, const char *device_id)
+{
+    size_t room = out_size < EDS_MQTT_TOPIC_SIZE ? out_size : EDS_MQTT_TOPIC_SIZE;
+    size_t size = strlen(topic), suffix_size = strlen(EDS_MQTT_COMMAND_SUFFIX);
+
+    if (size + 1 + 3 * strlen(device_id) + suffix_size >= room)
+        return 0;
+    memcpy(out, topic, size);
+    out[size++] = '/';
+    for (const char *at = device_id; *at != '\0'; at++) {
+        if (is_plain(*at))
+            out[size++] = *at;
+        else
+            size += (size_t)snprintf(out + size, room - size, "%%%02X", (uint8_t)*at);
+    }
+    memcpy(out + size, EDS_MQTT_COMMAND_SUFFIX, suffix_size + 1);
     return size + suffix_size;
 }
 

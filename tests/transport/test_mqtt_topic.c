@@ -39,6 +39,8 @@ static void filters(void **state)
         {"a/\xff", EDS_ERR_USAGE, NULL, false},
         {"a/\x01", EDS_ERR_USAGE, NULL, false},
         {"a/response", EDS_ERR_USAGE, NULL, false},
+        {"a/command", EDS_ERR_USAGE, NULL, false},
+        {"a/commands", EDS_OK, "a/commands", false},
         {"+/response", EDS_ERR_USAGE, NULL, false},
         {"/response", EDS_ERR_USAGE, NULL, false},
         {"$share/", EDS_ERR_USAGE, NULL, false},
@@ -82,6 +84,8 @@ static void answers(void **state)
         {"edgesentry/ingest/responses", false},
         {"edgesentry/ingest/Response", false},
         {"/response", true},
+        {"edgesentry/ingest/lift-01/command", true},
+        {"edgesentry/ingest/commander", false},
         {"response", false},
         {"xresponse", false},
         {"a/response/response", true},
@@ -98,6 +102,32 @@ static void answers(void **state)
     }
     eds_mqtt_answer_topic(out, sizeof out, "a/b");
     assert_string_equal(out, "a/b/response");
+}
+
+static void command_topics(void **state)
+{
+    static const struct {
+        const char *device_id, *topic;
+    } rows[] = {
+        {"lift-01", "sites/7/lift-01/command"},
+        {"Az09._~-", "sites/7/Az09._~-/command"},
+        {"a/b", "sites/7/a%2Fb/command"},
+        {"+", "sites/7/%2B/command"},
+        {"#$% \x7f", "sites/7/%23%24%25%20%7F/command"},
+        {"\xc3\xa4", "sites/7/%C3%A4/command"},
+    };
+    char out[64];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        assert_int_equal(eds_mqtt_command_topic(out, sizeof out, "sites/7", rows[i].device_id),
+                         strlen(rows[i].topic));
+        assert_string_equal(out, rows[i].topic);
+        assert_true(eds_mqtt_is_answer(out));
+    }
+    /* Room for an id of which each byte needs three, and no less. */
+    assert_int_equal(eds_mqtt_command_topic(out, 13, "a", "b"), 0);
+    assert_int_equal(eds_mqtt_command_topic(out, 14, "a", "b"), strlen("a/b/command"));
 }
 
 static void answer_sizes(void **state)
@@ -152,10 +182,8 @@ static void replies(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(filters),
-        cmocka_unit_test(answers),
-        cmocka_unit_test(answer_sizes),
-        cmocka_unit_test(replies),
+        cmocka_unit_test(filters),      cmocka_unit_test(answers), cmocka_unit_test(command_topics),
+        cmocka_unit_test(answer_sizes), cmocka_unit_test(replies),
     };
 
     return cmocka_run_group_tests_name("mqtt_topic", tests, NULL, NULL);
