@@ -82,6 +82,7 @@ eds_feature(EDS_TRANSPORT_MQTT "ingest by MQTT (libmosquitto)" transport/mqtt
               cli/mqtt_front.c
               cli/mqtt_password.c
               cli/mqtt_sender.c
+              cli/mqtt_url.c
               cli/serve_mqtt.c)
 
 option(EDS_VERIFY_LIBSODIUM_ONLY "verify every signature with libsodium, no tables" OFF)

@@ -347,7 +347,6 @@ static int32_t start_forwarder(struct agent_run *run, const struct eds_args *arg
     rc = eds_client_arg_take(&client, args, err);
     if (rc != EDS_OK)
         return rc;
-    name_client(run->client_id, eds_args_text(args, "device-id"));
     sender = (struct eds_sender_config){.url = client.url,
                                         .ca_file = client.ca_file,
                                         .cert_file = client.cert_file,
@@ -438,6 +437,8 @@ static int32_t start(struct agent_run *run, const struct eds_args *args, struct 
         rc = eds_buffer_arg_open(&run->job.buffer, args, err);
     if (rc == EDS_OK)
         eds_agent_job_set_limits(&run->job, &run->settings);
+    name_client(run->client_id, eds_args_text(args, "device-id"));
+    run->job.client_id = run->client_id;
     if (rc == EDS_OK)
         rc = open_agent(run, args, err);
     if (rc == EDS_OK)

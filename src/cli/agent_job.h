@@ -13,7 +13,8 @@
 
 struct eds_agent_job {
     const struct eds_args *args;
-    const char *firmware; /* to be told with the next record; NULL: told, or not known */
+    const char *client_id; /* at a broker */
+    const char *firmware;  /* to be told with the next record; NULL: told, or not known */
     struct eds_agent *agent;
     struct eds_buffer *buffer;
     enum eds_priority priority; /* of what does not say its own */

@@ -20,23 +20,26 @@
 #include "cli/buffer_arg.h"
 #include "cli/client_arg.h"
 #include "cli/device_arg.h"
+#include "cli/order_asker.h"
+#include "cli/sender.h"
 #include "edgesentry/commander.h"
-#include "transport/http_asker.h"
 
 #define FIRST_ASK_MS   2000u  /* at most, after the start */
 #define NEXT_ASK_MS    1000u  /* after an answer, which has to be delivered first */
 #define ASK_TIMEOUT_MS 10000u /* so long the end of the agent may have to wait */
+#define BACKOFF_MS     1000u  /* after a question that had no answer, where the others wait */
 
 struct eds_agent_orders {
     struct eds_agent_job *job;
     struct eds_agent_settings *settings;
     struct eds_signer **signer;
     struct eds_commander *commander;
-    struct eds_http_asker *asker;
+    struct eds_order_asker *asker;
     int stop_fd;
     pthread_t thread;
     bool has_thread, has_asked;
     int32_t last_rc; /* of asking: a change is worth a line in the log */
+    unsigned backoff_ms;
 };
 
 static uint64_t poll_s(const struct eds_agent_orders *orders)
@@ -160,9 +163,35 @@ static void log_taken(int32_t rc, const struct eds_order *order, const struct ed
                 EDS_LOG_STRING("reason", err->text));
 }
 
-/* True if an order was answered: the next one may wait already. */
-static bool ask(struct eds_agent_orders *orders)
+/* A fifth sooner or later, so that a fleet does not ask together. */
+static unsigned about(unsigned ms)
 {
+    return eds_random_between(ms - ms / 5, ms + ms / 5);
+}
+
+/* How long to rest after a question: not long after an order that was answered, because
+ * the next one may wait already; not at all after one that has waited itself. */
+static unsigned rest_after(struct eds_agent_orders *orders, int32_t rc, bool has_answered)
+{
+    unsigned poll_ms = (unsigned)poll_s(orders) * 1000;
+
+    if (has_answered)
+        return about(NEXT_ASK_MS);
+    if (!eds_order_asker_waits(orders->asker) || rc == EDS_OK || rc == EDS_ERR_UNSUPPORTED)
+        return about(poll_ms);
+    if (rc == EDS_ERR_NOT_FOUND) {
+        orders->backoff_ms = BACKOFF_MS;
+        return 0;
+    }
+    orders->backoff_ms = eds_backoff_next_ms(
+        BACKOFF_MS, poll_ms > BACKOFF_MS ? poll_ms : BACKOFF_MS, orders->backoff_ms);
+    return orders->backoff_ms;
+}
+
+/* Asks, and waits for so long where one can wait for an order.  How long to rest then. */
+static unsigned ask(struct eds_agent_orders *orders, unsigned wait_ms)
+{
+    const int wake_fds[2] = {orders->stop_fd, orders->job->ending_fd};
     bool has_answered = false;
     struct eds_signed_order signed_order;
     uint8_t nonce[EDS_NONCE_SIZE];
@@ -170,8 +199,7 @@ static bool ask(struct eds_agent_orders *orders)
     int32_t rc = eds_commander_ask(orders->commander, nonce, &err);
 
     if (rc == EDS_OK)
-        rc = eds_http_asker_ask(orders->asker, eds_args_text(orders->job->args, "device-id"), nonce,
-                                &signed_order, &err);
+        rc = eds_order_asker_ask(orders->asker, nonce, wait_ms, wake_fds, 2, &signed_order, &err);
     if (rc == EDS_OK) {
         rc = eds_commander_take(orders->commander, &signed_order, &err);
         log_taken(rc, &signed_order.order, &err);
@@ -182,7 +210,7 @@ static bool ask(struct eds_agent_orders *orders)
     }
     orders->last_rc = rc == EDS_ERR_NOT_FOUND ? EDS_OK : rc;
     orders->has_asked = true;
-    return has_answered;
+    return rest_after(orders, rc, has_answered);
 }
 
 /* Waits; false when it is time to stop. */
@@ -199,12 +227,10 @@ static void *run(void *context)
     struct eds_agent_orders *orders = context;
     unsigned ms = eds_random_between(0, FIRST_ASK_MS);
 
-    while (rest(orders, ms)) {
-        ms = ask(orders) ? NEXT_ASK_MS : (unsigned)poll_s(orders) * 1000;
-        ms = eds_random_between(ms - ms / 5, ms + ms / 5);
-    }
+    while (rest(orders, ms))
+        ms = ask(orders, about((unsigned)poll_s(orders) * 1000));
     if (!orders->has_asked && !eds_agent_job_pause(orders->job, 0))
-        (void)ask(orders); /* an agent of a few lines asks, too */
+        (void)ask(orders, 0); /* an agent of a few lines asks, too */
     return NULL;
 }
 
@@ -241,20 +267,25 @@ static int32_t open_asker(struct eds_agent_orders *orders, struct eds_error *err
     const struct eds_args *args = orders->job->args;
     const char *url = eds_args_text(args, "command-url");
     struct eds_http_client_config client = {.url = url != NULL ? url : eds_args_text(args, "url")};
-    struct eds_http_asker_config config;
+    struct eds_order_asker_config config;
     int32_t rc;
 
-    if (client.url == NULL || strncmp(client.url, "http", 4) != 0)
+    if (client.url == NULL ||
+        (strncmp(client.url, "http", 4) != 0 && !eds_sender_is_mqtt(client.url)))
         return eds_error_set(err, EDS_ERR_USAGE,
-                             "--command-key needs a server to ask over HTTP: --url, or "
-                             "--command-url beside a broker's --url");
+                             "--command-key needs a server to ask, or a broker that it listens to: "
+                             "--url or --command-url");
     rc = eds_client_arg_take(&client, args, err);
-    config = (struct eds_http_asker_config){.url = client.url,
-                                            .ca_file = client.ca_file,
-                                            .cert_file = client.cert_file,
-                                            .key_file = client.key_file,
-                                            .timeout_ms = ASK_TIMEOUT_MS};
-    return rc == EDS_OK ? eds_http_asker_open(&orders->asker, &config, err) : rc;
+    config = (struct eds_order_asker_config){.url = client.url,
+                                             .device_id = eds_args_text(args, "device-id"),
+                                             .ca_file = client.ca_file,
+                                             .cert_file = client.cert_file,
+                                             .key_file = client.key_file,
+                                             .client_id = orders->job->client_id,
+                                             .user = eds_args_text(args, "user"),
+                                             .password_file = eds_args_text(args, "password-file"),
+                                             .timeout_ms = ASK_TIMEOUT_MS};
+    return rc == EDS_OK ? eds_order_asker_open(&orders->asker, &config, err) : rc;
 }
 
 int32_t eds_agent_orders_start(struct eds_agent_orders **out, struct eds_agent_job *job,
@@ -299,6 +330,6 @@ void eds_agent_orders_stop(struct eds_agent_orders *orders)
     if (orders->stop_fd >= 0)
         close(orders->stop_fd);
     eds_commander_close(orders->commander);
-    eds_http_asker_close(orders->asker);
+    eds_order_asker_close(orders->asker);
     free(orders);
 }

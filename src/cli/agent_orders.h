@@ -13,10 +13,12 @@
              "key"},                                                                               \
         {.name = "command-url",                                                                    \
          .value = "URL",                                                                           \
-         .help = "Where to ask, https://HOST:PORT, if not at --url"},                              \
+         .help = "Where to ask, https://HOST:PORT or mqtts://BROKER:PORT/TOPIC, if not at --url"}, \
     {                                                                                              \
         .name = "command-poll", .value = "SECONDS", .fallback = "60", .check = eds_check_u64,      \
-        .help = "How often to ask, a fifth sooner or later"                                        \
+        .help = "How often to ask, a fifth sooner or later; through a broker a command also "      \
+                "comes when it "                                                                   \
+                "is given"                                                                         \
     }
 
 struct eds_agent_orders;

@@ -277,6 +277,12 @@ static int32_t open_ways(struct gateway *gateway, struct eds_error *err)
     return eds_ingest_start(&gateway->service.ingest, &ingest, err);
 }
 
+/* A broker between the gateway and the server passes no questions on. */
+static bool asks_by_http(const struct eds_args *args)
+{
+    return strncmp(eds_args_text(args, "url"), "http", 4) == 0;
+}
+
 /* Whoever brings records may ask for commands, too: they are the server's. */
 static int32_t open_relay(struct gateway *gateway, struct eds_error *err)
 {
@@ -296,7 +302,7 @@ static int32_t open_relay(struct gateway *gateway, struct eds_error *err)
 static int32_t open_fronts(struct gateway *gateway, struct eds_error *err)
 {
     const struct eds_args *args = gateway->args;
-    int32_t rc = has_http(args) ? open_relay(gateway, err) : EDS_OK;
+    int32_t rc = asks_by_http(args) ? open_relay(gateway, err) : EDS_OK;
 
     gateway->http.config.ingest = gateway->service.ingest;
     gateway->http.config.no_uploads =
@@ -306,7 +312,9 @@ static int32_t open_fronts(struct gateway *gateway, struct eds_error *err)
         rc = eds_http_front_start(&gateway->http, err);
 #if EDS_TRANSPORT_MQTT
     if (rc == EDS_OK && has_mqtt(args))
-        rc = eds_mqtt_front_start(&gateway->mqtt, args, MQTT_PREFIX, gateway->service.ingest, err);
+        rc = eds_mqtt_front_start(&gateway->mqtt, args, MQTT_PREFIX, gateway->service.ingest,
+                                  gateway->relay != NULL ? eds_http_relay_of(gateway->relay) : NULL,
+                                  err);
 #endif
     if (rc == EDS_OK)
         rc = eds_admin_open(&gateway->admin, args, &gateway->service, gateway->http.server, err);
@@ -321,11 +329,11 @@ static void close_all(struct gateway *gateway)
 {
     eds_admin_close(&gateway->admin);
     eds_http_front_stop(&gateway->http);
-    eds_http_relay_close(gateway->relay);
 #if EDS_TRANSPORT_MQTT
     if (gateway->mqtt != NULL)
         eds_mqtt_subscriber_stop(gateway->mqtt, NULL);
 #endif
+    eds_http_relay_close(gateway->relay);
     eds_service_close(&gateway->service);
     eds_upstream_stop(&gateway->upstream);
     if (gateway->keeper != NULL)

@@ -103,13 +103,15 @@ const char *eds_mqtt_front_fault(const struct eds_args *args, const char *prefix
 }
 
 int32_t eds_mqtt_front_start(struct eds_mqtt_subscriber **out, const struct eds_args *args,
-                             const char *prefix, struct eds_ingest *ingest, struct eds_error *err)
+                             const char *prefix, struct eds_ingest *ingest,
+                             struct eds_command_desk *desk, struct eds_error *err)
 {
     const char *version = eds_args_text(args, "mqtt-version");
     const char *path = text_of(args, prefix, "password-file");
     char password[EDS_MQTT_PASSWORD_SIZE];
     struct eds_mqtt_config mqtt = {
         .ingest = ingest,
+        .desk = desk,
         .broker = text_of(args, prefix, "broker"),
         .port = (unsigned)number_of(args, prefix, "port"),
         .topic = text_of(args, prefix, "topic"),

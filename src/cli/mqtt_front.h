@@ -83,10 +83,12 @@ int32_t eds_mqtt_front_check_inflight(const char *text, struct eds_error *err);
  * caller's text; NULL: they do. */
 const char *eds_mqtt_front_fault(const struct eds_args *args, const char *prefix, char text[160]);
 
-/* eds_mqtt_front_start begins to take records from the broker that the options name.
+/* eds_mqtt_front_start begins to take records from the broker that the options name, and
+ * devices' questions for commands if there is a desk for them (else NULL).
  * Errors of eds_mqtt_subscriber_start, and those of reading the password. */
 int32_t eds_mqtt_front_start(struct eds_mqtt_subscriber **out, const struct eds_args *args,
-                             const char *prefix, struct eds_ingest *ingest, struct eds_error *err);
+                             const char *prefix, struct eds_ingest *ingest,
+                             struct eds_command_desk *desk, struct eds_error *err);
 
 /* For the admin listener: what eds_service wants of a front.  A subscriber that has not
  * been at a broker yet, or for three seconds, is not ready. */

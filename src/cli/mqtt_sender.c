@@ -7,75 +7,21 @@
 #include "base/port.h"
 #include "base/wipe.h"
 #include "cli/mqtt_password.h"
+#include "cli/mqtt_url.h"
 #include "cli/sender_impl.h"
 #include "transport/mqtt_publisher.h"
 
-#define BATCH         50u /* on their way at once */
-#define PORT          1883u
-#define PORT_TLS      8883u
-#define TOPIC         "edgesentry/ingest"
-#define HOST_SIZE     256u
-#define TOPIC_SIZE    1024u
-#define FROM_URL_ONLY "expected mqtt://BROKER[:PORT][/TOPIC] or mqtts://..."
+#define BATCH 50u /* on their way at once */
 
 struct mqtt_sender {
     struct eds_own_sender own; /* first */
     struct eds_mqtt_publisher *publisher;
-    char host[HOST_SIZE], topic[TOPIC_SIZE];
+    struct eds_mqtt_url url;
     char client_id[sizeof "eds-" + 16]; /* where the caller names none */
     char password[EDS_MQTT_PASSWORD_SIZE];
     struct eds_mqtt_post posts[BATCH];
     char *bodies[BATCH];
 };
-
-/* Takes an address apart: a name, an IPv4 or a bracketed IPv6 address, and a port. */
-static bool take_host(struct mqtt_sender *mqtt, const char *at, size_t size, unsigned *port)
-{
-    const char *host = at, *end = at + size, *behind;
-    unsigned long number;
-    size_t host_size;
-    char *rest;
-
-    if (size > 0 && *at == '[') {
-        host = at + 1;
-        behind = memchr(at, ']', size);
-        if (behind == NULL)
-            return false;
-        host_size = (size_t)(behind++ - host);
-    } else {
-        host_size = strcspn(at, ":/");
-        behind = at + (host_size < size ? host_size : size);
-        host_size = (size_t)(behind - host);
-    }
-    if (host_size == 0 || host_size >= sizeof mqtt->host || memchr(host, '@', host_size) != NULL)
-        return false;
-    memcpy(mqtt->host, host, host_size);
-    if (behind == end)
-        return true;
-    if (*behind != ':' || behind[1] < '0' || behind[1] > '9')
-        return false;
-    number = strtoul(behind + 1, &rest, 10);
-    *port = (unsigned)number;
-    return rest == end && number >= 1 && number <= UINT16_MAX;
-}
-
-static int32_t take_url(struct mqtt_sender *mqtt, const char *url, unsigned *port,
-                        struct eds_error *err)
-{
-    const char *at = strstr(url, "://") + 3;
-    size_t size = strcspn(at, "/");
-    const char *topic = at[size] == '/' && at[size + 1] != '\0' ? at + size + 1 : TOPIC;
-
-    if (!take_host(mqtt, at, size, port))
-        return eds_error_set(err, EDS_ERR_USAGE, "bad URL: " FROM_URL_ONLY "%s",
-                             memchr(at, '@', size) != NULL ? "; a user has options of its own"
-                                                           : "");
-    if (strlen(topic) >= sizeof mqtt->topic)
-        return eds_error_set(err, EDS_ERR_USAGE, "bad URL: the topic has more than %u bytes",
-                             TOPIC_SIZE - 1);
-    strcpy(mqtt->topic, topic);
-    return EDS_OK;
-}
 
 /* A name that no other client has. */
 static const char *random_client_id(struct mqtt_sender *mqtt)
@@ -177,21 +123,16 @@ static void close_sender(struct eds_sender *sender)
 int32_t eds_mqtt_sender_open(struct eds_sender **out, const struct eds_sender_config *config,
                              struct eds_error *err)
 {
-    bool has_tls = strncmp(config->url, "mqtts://", 8) == 0;
     struct eds_mqtt_publisher_config publisher = {
-        .port = has_tls ? PORT_TLS : PORT,
         .client_id = config->client_id,
         .user = config->user,
         .route = config->route,
-        .has_tls = has_tls,
         .ca_file = config->ca_file,
         .cert_file = config->cert_file,
         .key_file = config->key_file != NULL ? config->key_file : config->cert_file};
     struct mqtt_sender *mqtt;
     int32_t rc;
 
-    if (!has_tls && (config->ca_file != NULL || config->cert_file != NULL))
-        return eds_error_set(err, EDS_ERR_USAGE, "certificates are for mqtts://");
     mqtt = calloc(1, sizeof *mqtt);
     if (mqtt == NULL)
         return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for a sender");
@@ -201,13 +142,16 @@ int32_t eds_mqtt_sender_open(struct eds_sender **out, const struct eds_sender_co
         .batch_max =
             config->batch_max > 0 && config->batch_max < BATCH ? config->batch_max : BATCH};
     mqtt->own.close = close_sender;
-    rc = take_url(mqtt, config->url, &publisher.port, err);
+    rc = eds_mqtt_url_read(&mqtt->url, config->url,
+                           config->ca_file != NULL || config->cert_file != NULL, err);
     if (rc == EDS_OK && config->password_file != NULL)
         rc = eds_mqtt_password_read(mqtt->password, config->password_file, err);
     if (config->client_id == NULL)
         publisher.client_id = random_client_id(mqtt);
-    publisher.broker = mqtt->host;
-    publisher.topic = mqtt->topic;
+    publisher.broker = mqtt->url.host;
+    publisher.port = mqtt->url.port;
+    publisher.topic = mqtt->url.topic;
+    publisher.has_tls = mqtt->url.has_tls;
     publisher.password = config->password_file != NULL ? mqtt->password : NULL;
     if (rc == EDS_OK)
         rc = eds_mqtt_publisher_open(&mqtt->publisher, &publisher, err);

@@ -3,6 +3,7 @@
 #if EDS_TRANSPORT_HTTP
 #include "cli/admin.h"
 #endif
+#include "cli/command_service.h"
 #include "cli/commands.h"
 #include "cli/mqtt_front.h"
 #include "cli/say.h"
@@ -16,6 +17,7 @@ static const struct eds_option options[] = {
     EDS_OPTION_DATA_DIR,
     EDS_OPTION_STORE,
     EDS_OPTION_OBJECTS,
+    EDS_OPTION_COMMAND_KEY,
     EDS_OPTIONS_SERVICE_LOG,
 #if EDS_TRANSPORT_HTTP
     EDS_OPTIONS_ADMIN,
@@ -41,22 +43,37 @@ static const struct eds_exit_line exits[] = {
     {0, NULL},
 };
 
-static int32_t start(struct eds_service *service, struct eds_mqtt_subscriber **subscriber,
-                     const struct eds_args *args, struct eds_error *err)
+/* Everything that a server stands on, in the order of starting. */
+struct mqtt_service {
+    struct eds_service common;
+    struct eds_ledger_desk *desk; /* NULL: no commands are given */
+    struct eds_mqtt_subscriber *subscriber;
+};
+
+static int32_t start(struct mqtt_service *mqtt, const struct eds_args *args, struct eds_error *err)
 {
+    struct eds_service *service = &mqtt->common;
     int32_t rc = eds_service_add_devices(service, args, err);
 
     if (rc == EDS_OK)
         rc = eds_service_open(service, args, err);
     if (rc == EDS_OK)
-        rc = eds_mqtt_front_start(subscriber, args, NO_PREFIX, service->ingest, err);
+        rc = eds_command_service_open(&mqtt->desk, args, err);
+    if (rc == EDS_OK)
+        rc = eds_mqtt_front_start(&mqtt->subscriber, args, NO_PREFIX, service->ingest,
+                                  mqtt->desk != NULL ? eds_ledger_desk_of(mqtt->desk) : NULL, err);
     return rc;
+}
+
+static int32_t apply(void *context, const struct eds_args *args, struct eds_error *err)
+{
+    return eds_command_service_reload(((struct mqtt_service *)context)->desk, args, err);
 }
 
 static int run(const struct eds_args *args)
 {
-    struct eds_service service = {.registry = NULL};
-    struct eds_mqtt_subscriber *subscriber = NULL;
+    struct mqtt_service mqtt = {.common = {.apply = apply, .apply_context = &mqtt}};
+    struct eds_service *service = &mqtt.common;
 #if EDS_TRANSPORT_HTTP
     struct eds_admin admin = {.listener = NULL};
 #endif
@@ -68,25 +85,26 @@ static int run(const struct eds_args *args)
     if (eds_mqtt_front_fault(args, NO_PREFIX, fault) != NULL)
         return eds_args_usage(args, "%s", fault);
     eds_service_begin(args, &ending);
-    rc = start(&service, &subscriber, args, &err);
+    rc = start(&mqtt, args, &err);
 #if EDS_TRANSPORT_HTTP
-    service.write_metrics = eds_mqtt_front_write_metrics;
-    service.check_ready = eds_mqtt_front_check_ready;
-    service.watched = subscriber;
+    service->write_metrics = eds_mqtt_front_write_metrics;
+    service->check_ready = eds_mqtt_front_check_ready;
+    service->watched = mqtt.subscriber;
     if (rc == EDS_OK)
-        rc = eds_admin_open(&admin, args, &service, NULL, &err);
+        rc = eds_admin_open(&admin, args, service, NULL, &err);
 #endif
     if (rc == EDS_OK)
-        eds_service_await(&service, &ending);
+        eds_service_await(service, &ending);
 #if EDS_TRANSPORT_HTTP
     eds_admin_close(&admin);
 #endif
-    if (subscriber != NULL)
-        eds_mqtt_subscriber_stop(subscriber, NULL);
-    eds_service_close(&service);
+    if (mqtt.subscriber != NULL)
+        eds_mqtt_subscriber_stop(mqtt.subscriber, NULL);
+    eds_ledger_desk_close(mqtt.desk);
+    eds_service_close(service);
     if (rc != EDS_OK)
         return eds_say_error(args, "", &err);
-    eds_service_summarize(&service, args);
+    eds_service_summarize(service, args);
     return EDS_EXIT_OK;
 }
 

@@ -31,6 +31,8 @@ struct eds_command_desk {
     /* Takes a question.  done is called exactly once, with no lock held; before this
      * returns if there are too many. */
     void (*ask)(struct eds_command_desk *desk, struct eds_command_question *question);
+    /* Who keeps a question that had no answer asks it again after so long, no sooner. */
+    unsigned ask_again_ms;
 };
 
 /* Questions that wait, in the order in which they came. */

@@ -13,6 +13,8 @@
 #include "store/orders.h"
 #include "store/roster.h"
 
+#define ASK_AGAIN_MS 2000u /* an operator waits about so long */
+
 struct eds_ledger_desk {
     struct eds_command_desk desk; /* first */
     struct eds_ledger *ledger;    /* of the thread alone */
@@ -194,7 +196,7 @@ int32_t eds_ledger_desk_open(struct eds_ledger_desk **out, struct eds_ledger *le
         ledger->ops->close(ledger);
         return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for a desk for commands");
     }
-    desk->desk.ask = ask;
+    desk->desk = (struct eds_command_desk){.ask = ask, .ask_again_ms = ASK_AGAIN_MS};
     desk->ledger = ledger;
     memcpy(desk->seed, seed, sizeof desk->seed);
     eds_question_queue_init(&desk->queue);

@@ -4,7 +4,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define LANES 4u /* a server that is slow for one device holds up few others */
+#define LANES        4u     /* a server that is slow for one device holds up few others */
+#define ASK_AGAIN_MS 30000u /* so that a site of many devices does not ask all the time */
 
 struct lane {
     struct eds_http_relay *relay;
@@ -45,7 +46,7 @@ int32_t eds_http_relay_open(struct eds_http_relay **out, const struct eds_http_a
 
     if (relay == NULL)
         return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory for commands");
-    relay->desk.ask = ask;
+    relay->desk = (struct eds_command_desk){.ask = ask, .ask_again_ms = ASK_AGAIN_MS};
     eds_question_queue_init(&relay->queue);
     while (rc == EDS_OK && relay->lane_count < LANES) {
         struct lane *lane = &relay->lanes[relay->lane_count];

@@ -168,6 +168,7 @@ static void serve(struct eds_mqtt_subscriber *subscriber)
             read_packets(subscriber);
         gather(subscriber);
         mqtt_message_finish(subscriber);
+        mqtt_message_commands(subscriber);
         flush(subscriber);
         if (is_over(subscriber))
             break;

@@ -12,6 +12,7 @@
 #include <mqtt_protocol.h>
 
 #include "transport/mqtt_counters.h"
+#include "transport/mqtt_questions.h"
 #include "transport/mqtt_round.h"
 #include "transport/mqtt_subscriber.h"
 #include "transport/mqtt_topic.h"
@@ -37,6 +38,7 @@ struct eds_mqtt_subscriber {
     mosquitto_property *connect_properties; /* MQTT 5 */
     struct mqtt_link link;
     struct mqtt_round round;
+    struct mqtt_questions questions;
     unsigned answers_open; /* published with QoS 1, not yet the broker's */
 
     int wake_fd;
@@ -88,5 +90,8 @@ void mqtt_link_listen_to_log(struct eds_mqtt_subscriber *subscriber, bool listen
 
 /* mqtt_message_finish decides the round and queues its answers. */
 void mqtt_message_finish(struct eds_mqtt_subscriber *subscriber);
+
+/* mqtt_message_commands queues what there is to tell devices that have asked for commands. */
+void mqtt_message_commands(struct eds_mqtt_subscriber *subscriber);
 
 #endif

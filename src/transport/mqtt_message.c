@@ -68,6 +68,31 @@ static void take_reply(struct eds_mqtt_subscriber *subscriber, struct mqtt_slot 
     }
 }
 
+/* A question for commands, which is no record and needs no decision. */
+static void take_question(struct eds_mqtt_subscriber *subscriber,
+                          const struct mosquitto_message *message, size_t size,
+                          struct eds_trace *trace)
+{
+    struct eds_question question;
+    struct eds_error err;
+    int32_t rc = eds_json_question_decode(&question, message->payload, size, &err);
+
+    if (rc == EDS_OK && question.word != EDS_QUESTION_ASK)
+        rc = eds_error_set(&err, EDS_ERR_MALFORMED, "question.commands: only servers say so");
+    if (rc == EDS_OK && message->retain)
+        rc = eds_error_set(&err, EDS_ERR_MALFORMED, "a question that the broker has kept");
+    if (rc != EDS_OK) {
+        drop(subscriber, EDS_MQTT_DROP_MALFORMED, message->topic, err.text, trace);
+        return;
+    }
+    rc = mqtt_questions_take(&subscriber->questions, message->topic, &question);
+    if (rc != EDS_OK)
+        drop(subscriber, EDS_MQTT_DROP_TOO_LARGE, message->topic,
+             rc == EDS_ERR_TOO_LARGE ? "its topic has no room for an answer's"
+                                     : "out of memory for a question",
+             trace);
+}
+
 void mqtt_message_take(struct eds_mqtt_subscriber *subscriber,
                        const struct mosquitto_message *message,
                        const mosquitto_property *properties)
@@ -89,6 +114,10 @@ void mqtt_message_take(struct eds_mqtt_subscriber *subscriber,
     if (size > subscriber->config.message_size_max) {
         drop(subscriber, EDS_MQTT_DROP_TOO_LARGE, message->topic,
              "the message is longer than this server takes", &trace);
+        return;
+    }
+    if (eds_json_is_question(message->payload, size)) {
+        take_question(subscriber, message, size, &trace);
         return;
     }
     if (mqtt_round_is_full(&subscriber->round)) { /* more came than a broker should send */
@@ -136,11 +165,10 @@ void mqtt_message_sent(struct eds_mqtt_subscriber *subscriber, int reason)
  * until the broker has it, over any number of connections.  But no more than the
  * broker takes at once: others would wait in libmosquitto, and a stop would lose
  * them.  They go out with QoS 0. */
-static void publish(struct eds_mqtt_subscriber *subscriber, const struct mqtt_slot *slot,
-                    const char *topic, const char *text, size_t size,
-                    const mosquitto_property *properties)
+static void publish(struct eds_mqtt_subscriber *subscriber, int wanted_qos, const char *topic,
+                    const char *text, size_t size, const mosquitto_property *properties)
 {
-    int qos = slot->qos > 0 && subscriber->answers_open < subscriber->link.answers_max ? 1 : 0;
+    int qos = wanted_qos > 0 && subscriber->answers_open < subscriber->link.answers_max ? 1 : 0;
     int rc = mosquitto_publish_v5(subscriber->mosquitto, NULL, topic, (int)size, text, qos, false,
                                   properties);
     uint64_t suppressed;
@@ -178,9 +206,9 @@ static void answer(struct eds_mqtt_subscriber *subscriber, const struct mqtt_slo
     if (eds_mqtt_answer_topic(topic, EDS_MQTT_TOPIC_SIZE, slot->topic) == 0)
         topic[0] = '\0'; /* too long a topic to be answered */
     else
-        publish(subscriber, slot, topic, text, size, properties);
+        publish(subscriber, slot->qos, topic, text, size, properties);
     if (slot->reply_topic != NULL && strcmp(slot->reply_topic, topic) != 0)
-        publish(subscriber, slot, slot->reply_topic, text, size, properties);
+        publish(subscriber, slot->qos, slot->reply_topic, text, size, properties);
     mosquitto_property_free_all(&properties);
 }
 
@@ -209,4 +237,15 @@ void mqtt_message_finish(struct eds_mqtt_subscriber *subscriber)
     }
     mqtt_round_clear(round);
     mqtt_set(&subscriber->counters.waiting, 0);
+}
+
+static void publish_command(void *context, const char *topic, const char *text, size_t size)
+{
+    publish(context, 1, topic, text, size, NULL);
+}
+
+void mqtt_message_commands(struct eds_mqtt_subscriber *subscriber)
+{
+    if (subscriber->link.is_subscribed && !subscriber->link.is_dropped)
+        mqtt_questions_serve(&subscriber->questions, mqtt_now_ms(), publish_command, subscriber);
 }

@@ -172,6 +172,7 @@ static int32_t start_thread(struct eds_mqtt_subscriber *subscriber, struct eds_e
 static void destroy(struct eds_mqtt_subscriber *subscriber)
 {
     mqtt_link_close(subscriber);
+    mqtt_questions_free(&subscriber->questions);
     if (subscriber->password != NULL)
         eds_wipe(subscriber->password, strlen(subscriber->password));
     free(subscriber->password);
@@ -202,6 +203,7 @@ int32_t eds_mqtt_subscriber_start(struct eds_mqtt_subscriber **out,
     eds_log_throttle_init(&subscriber->dropped_log, LINES_PER_SECOND);
     eds_log_throttle_init(&subscriber->answer_log, LINES_PER_SECOND);
     subscriber->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    mqtt_questions_init(&subscriber->questions, config->desk, subscriber->wake_fd);
     rc = subscriber->wake_fd >= 0
              ? check_config(subscriber, err)
              : eds_error_set(err, EDS_ERR_IO, "no eventfd: %s", strerror(errno));

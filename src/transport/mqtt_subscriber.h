@@ -10,6 +10,7 @@
 #ifndef EDS_TRANSPORT_MQTT_SUBSCRIBER_H
 #define EDS_TRANSPORT_MQTT_SUBSCRIBER_H
 
+#include "ingest/command_question.h"
 #include "ingest/ingest.h"
 
 struct eds_mqtt_subscriber;
@@ -18,10 +19,13 @@ enum eds_mqtt_version { EDS_MQTT_5, EDS_MQTT_3_1_1 };
 
 struct eds_mqtt_config {
     struct eds_ingest *ingest; /* this subscriber's alone */
-    const char *broker;        /* name or address */
-    unsigned port;             /* 1 to 65535 */
-    const char *topic;         /* a filter: wildcards and $share/NAME/... */
-    const char *client_id;     /* the session's name at the broker */
+    /* Where devices' questions for commands go; outlives the subscriber.  NULL: there are no
+     * commands here. */
+    struct eds_command_desk *desk;
+    const char *broker;    /* name or address */
+    unsigned port;         /* 1 to 65535 */
+    const char *topic;     /* a filter: wildcards and $share/NAME/... */
+    const char *client_id; /* the session's name at the broker */
     enum eds_mqtt_version version;
     const char *user;     /* NULL: none */
     const char *password; /* NULL: none; not needed after the start */
