@@ -30,6 +30,22 @@ double bench_cpu_seconds(void)
            (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
 }
 
+double bench_process_cpu_ns(int pid)
+{
+    double time_ns = 0;
+    char path[64];
+    FILE *file;
+
+    snprintf(path, sizeof path, "/proc/%d/schedstat", pid);
+    file = fopen(path, "r");
+    if (file == NULL || fscanf(file, "%lf", &time_ns) != 1) {
+        perror(path);
+        exit(1);
+    }
+    fclose(file);
+    return time_ns;
+}
+
 void bench_temporary(char out[BENCH_PATH_SIZE])
 {
     const char *base = getenv("TMPDIR");

@@ -42,6 +42,9 @@ void bench_remove(const char *folder);
 uint64_t bench_now_ns(void);
 double bench_cpu_seconds(void);
 
+/* bench_process_cpu_ns is what another process of this machine has used. */
+double bench_process_cpu_ns(int pid);
+
 /* bench_median sorts values and returns the middle one; bench_percentile the
  * one below which that share (0 to 1) lies, of sorted values. */
 double bench_median(double *values, size_t count);

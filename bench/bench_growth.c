@@ -2,8 +2,13 @@
  * the disk: SQLite, and PostgreSQL where there is one.
  *
  * Commits of 64 records of 64 among 1,000 devices, as single requests over many
- * connections make them, at 10,000 rows, ten times that, and so on to EDS_BENCH_ROWS
- * (1,000,000).  The reference is the same ledger at 10,000 rows: flat is 1.
+ * connections make them, and of 1,000 records, 20 of each device, as batches make them; at
+ * 10,000 rows, ten times that, and so on to EDS_BENCH_ROWS (1,000,000).  The reference is
+ * a new ledger of 10,000 rows that is measured in turns with the large one, so that what
+ * else the machine does tells of both: flat is 1.
+ *
+ * With PostgreSQL a bare COPY of the same rows into the same tables goes along, which
+ * tells what of the growth is the database's own.
  *
  * Processor time is that of the committing thread, and with PostgreSQL also that of
  * the backend (its write-ahead log is counted in bytes beside it). */
@@ -14,31 +19,51 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bare_copy.h"
 #include "base/features.h"
 #include "bench.h"
 #include "feed.h"
 #include "postgres_server.h"
 
 #define FIRST_ROWS   10000u
-#define BATCH        64u
-#define ROUND_COUNT  640u /* commits: enough for what is put off to be paid, too */
-#define WARMUP_COUNT 160u /* commits before them, to fill the caches */
-#define RUN_LENGTH   10u  /* records of a device in a row while it grows, which saves time */
+#define TURN_COUNT   8u  /* of each ledger with each load */
+#define WARMUP_COUNT 40u /* commits before each turn, to fill the processor's caches */
+#define RUN_LENGTH   10u /* records of a device in a row while it grows, which saves time */
 
-/* A ledger that grows, and how to look at what is behind it. */
-struct growth {
-    const char *name, *url;
+/* How records come. */
+static const struct load {
+    const char *name;
+    unsigned batch, run_length; /* records of a commit, and of a device in a row in it */
+    unsigned commit_count;      /* of a turn */
+} loads[] = {{"", 64, 1, 80}, {"batch_", 1000, 20, 6}};
+#define LOAD_COUNT (sizeof loads / sizeof loads[0])
+
+/* A ledger, and whoever else writes into its tables. */
+struct site {
+    char url[BENCH_PATH_SIZE + 64];
     struct eds_ledger *ledger;
+    int backend, copy_backend; /* process ids; 0: nothing works beside this thread */
+    struct bare_copy *copy;    /* NULL: none */
     struct feed feed;
     uint64_t row_count;
-    double (*behind_cpu_ns)(void *context); /* NULL: nothing works beside this thread */
-    double (*written)(void *context);       /* bytes of write-ahead log so far; NULL: not known */
-    double (*size)(void *context);          /* bytes on the disk */
+};
+
+/* A kind of ledger, the one that grows and the one beside it. */
+struct growth {
+    const char *name;
+    struct site large, small;
+    void (*open)(struct growth *growth, struct site *site);
+    void (*close)(struct growth *growth, struct site *site);
+    void (*clear)(struct growth *growth, struct site *site); /* before a new small one */
+    double (*written)(void *context); /* bytes of write-ahead log so far; NULL: not known */
+    double (*size)(void *context);    /* bytes on the disk */
     void *context;
 };
 
+enum way { OURS, BARE, WAY_COUNT };
+
 struct cost {
-    double cpu_ns, written; /* of one record */
+    double cpu_ns[LOAD_COUNT][WAY_COUNT], written; /* of one record */
 };
 
 static void die(const char *what)
@@ -47,29 +72,30 @@ static void die(const char *what)
     exit(1);
 }
 
-static void open_ledger(struct growth *growth)
+static void commit(struct site *site, enum way way)
 {
     struct eds_error err;
 
-    if (eds_ledger_open(&growth->ledger, growth->url, &err) != EDS_OK)
+#if EDS_POSTGRES /* else there is no copy */
+    if (way == BARE)
+        bare_copy_commit(site->copy, &site->feed);
+#endif
+    if (way == OURS && site->ledger->ops->commit(site->ledger, &site->feed.commit, &err) != EDS_OK)
         die(err.text);
+    site->row_count += site->feed.commit.append_count;
 }
 
-static void commit(struct growth *growth)
+static void grow(struct site *site, uint64_t goal)
 {
-    struct eds_error err;
-
-    if (growth->ledger->ops->commit(growth->ledger, &growth->feed.commit, &err) != EDS_OK)
-        die(err.text);
-    growth->row_count += growth->feed.commit.append_count;
-}
-
-static void grow(struct growth *growth, uint64_t goal)
-{
-    while (growth->row_count < goal) {
-        feed_next(&growth->feed, FEED_BATCH_MAX, RUN_LENGTH);
-        commit(growth);
+    while (site->row_count < goal) {
+        feed_next(&site->feed, FEED_BATCH_MAX, RUN_LENGTH);
+        commit(site, OURS);
     }
+}
+
+static double behind_cpu_ns(int pid)
+{
+    return pid != 0 ? bench_process_cpu_ns(pid) : 0;
 }
 
 static double thread_cpu_ns(void)
@@ -80,72 +106,127 @@ static double thread_cpu_ns(void)
     return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }
 
-static double behind_cpu_ns(const struct growth *growth)
+/* The mean cost of a record in one turn; making the records up is not counted. */
+static double take_turn(struct site *site, const struct load *load, enum way way)
 {
-    return growth->behind_cpu_ns != NULL ? growth->behind_cpu_ns(growth->context) : 0;
-}
+    int pid = way == OURS ? site->backend : site->copy_backend;
+    double cpu_ns = 0, behind_ns;
 
-/* The mean cost of a record; making the records up is not counted. */
-static struct cost measure(struct growth *growth)
-{
-    struct cost cost = {0, 0};
-    double behind_ns, written;
-
-    for (size_t i = 0; i < WARMUP_COUNT; i++) {
-        feed_next(&growth->feed, BATCH, 1);
-        commit(growth);
+    for (size_t i = 0; i < WARMUP_COUNT * 64 / load->batch; i++) {
+        feed_next(&site->feed, load->batch, load->run_length);
+        commit(site, way);
     }
-    behind_ns = behind_cpu_ns(growth);
-    written = growth->written != NULL ? growth->written(growth->context) : 0;
-    for (size_t i = 0; i < ROUND_COUNT; i++) {
+    behind_ns = behind_cpu_ns(pid);
+    for (size_t i = 0; i < load->commit_count; i++) {
         double start_ns;
 
-        feed_next(&growth->feed, BATCH, 1);
+        feed_next(&site->feed, load->batch, load->run_length);
         start_ns = thread_cpu_ns();
-        commit(growth);
-        cost.cpu_ns += thread_cpu_ns() - start_ns;
+        commit(site, way);
+        cpu_ns += thread_cpu_ns() - start_ns;
     }
-    cost.cpu_ns += behind_cpu_ns(growth) - behind_ns;
-    if (growth->written != NULL)
-        cost.written = growth->written(growth->context) - written;
-    cost.cpu_ns /= ROUND_COUNT * BATCH;
-    cost.written /= ROUND_COUNT * BATCH;
-    return cost;
+    cpu_ns += behind_cpu_ns(pid) - behind_ns;
+    return cpu_ns / (load->commit_count * load->batch);
 }
 
-static void report(const struct growth *growth, const char *what, uint64_t rows, double value,
-                   const char *unit, double first)
+static double measure_written(struct growth *growth, struct site *site)
 {
-    char name[64];
+    double before = growth->written != NULL ? growth->written(growth->context) : 0;
+    uint64_t row_count = site->row_count;
 
-    snprintf(name, sizeof name, "%s_%s_at_%llu_rows", growth->name, what, (unsigned long long)rows);
-    bench_report(name, value, unit, first > 0 ? "the same at 10,000 rows" : NULL, first, false);
+    if (growth->written == NULL)
+        return 0;
+    for (unsigned i = 0; i < TURN_COUNT; i++)
+        (void)take_turn(site, &loads[0], OURS);
+    return (growth->written(growth->context) - before) / (double)(site->row_count - row_count);
+}
+
+/* Medians of the turns. */
+static void measure(struct growth *growth, struct cost *large, struct cost *small)
+{
+    double turns[2][TURN_COUNT];
+
+    for (size_t load = 0; load < LOAD_COUNT; load++)
+        for (enum way way = OURS; way < WAY_COUNT; way++) {
+            if (way == BARE && growth->large.copy == NULL)
+                continue;
+            for (unsigned i = 0; i < TURN_COUNT; i++) {
+                turns[0][i] = take_turn(&growth->small, &loads[load], way);
+                turns[1][i] = take_turn(&growth->large, &loads[load], way);
+            }
+            small->cpu_ns[load][way] = bench_median(turns[0], TURN_COUNT);
+            large->cpu_ns[load][way] = bench_median(turns[1], TURN_COUNT);
+        }
+    small->written = measure_written(growth, &growth->small);
+    large->written = measure_written(growth, &growth->large);
+}
+
+static void report(const struct growth *growth, const char *load, const char *what, uint64_t rows,
+                   double value, const char *unit, double small)
+{
+    char name[80];
+
+    snprintf(name, sizeof name, "%s_%s%s_at_%llu_rows", growth->name, load, what,
+             (unsigned long long)rows);
+    bench_report(name, value, unit, small > 0 ? "one of 10,000 rows, in turns" : NULL, small,
+                 false);
+}
+
+static void compare(struct growth *growth, uint64_t rows)
+{
+    struct cost large, small;
+
+    growth->clear(growth, &growth->small);
+    growth->small.row_count = 0;
+    memset(&growth->small.feed, 0, sizeof growth->small.feed);
+    growth->small.feed.device_count = FEED_DEVICE_MAX;
+    growth->open(growth, &growth->small);
+    grow(&growth->small, FIRST_ROWS);
+    measure(growth, &large, &small);
+    growth->close(growth, &growth->small);
+    for (size_t load = 0; load < LOAD_COUNT; load++) {
+        report(growth, loads[load].name, "cpu", rows, large.cpu_ns[load][OURS], "ns",
+               small.cpu_ns[load][OURS]);
+        if (growth->large.copy != NULL)
+            report(growth, loads[load].name, "copy_cpu", rows, large.cpu_ns[load][BARE], "ns",
+                   small.cpu_ns[load][BARE]);
+    }
+    if (growth->written != NULL)
+        report(growth, "", "wal", rows, large.written, "B/record", small.written);
 }
 
 static void run(struct growth *growth, uint64_t most)
 {
-    struct cost first = {0, 0};
+    struct site *large = &growth->large;
     double empty;
 
-    growth->feed.device_count = FEED_DEVICE_MAX;
-    open_ledger(growth);
+    large->feed.device_count = FEED_DEVICE_MAX;
+    growth->open(growth, large);
     empty = growth->size(growth->context);
     for (uint64_t goal = FIRST_ROWS; goal <= most; goal *= 10) {
-        struct cost cost;
-
-        grow(growth, goal);
-        growth->ledger->ops->close(growth->ledger); /* what it left unwritten is not counted */
-        report(growth, "size", goal,
-               (growth->size(growth->context) - empty) / (double)growth->row_count, "B/record", 0);
-        open_ledger(growth);
-        cost = measure(growth);
-        report(growth, "cpu", goal, cost.cpu_ns, "ns", first.cpu_ns);
-        if (growth->written != NULL)
-            report(growth, "wal", goal, cost.written, "B/record", first.written);
-        if (goal == FIRST_ROWS)
-            first = cost;
+        grow(large, goal);
+        growth->close(growth, large); /* what it left unwritten is not counted */
+        report(growth, "", "size", goal,
+               (growth->size(growth->context) - empty) / (double)large->row_count, "B/record", 0);
+        growth->open(growth, large);
+        compare(growth, goal);
     }
-    growth->ledger->ops->close(growth->ledger);
+    growth->close(growth, large);
+}
+
+static void open_ledger(struct growth *growth, struct site *site)
+{
+    struct eds_error err;
+
+    (void)growth;
+    if (eds_ledger_open(&site->ledger, site->url, &err) != EDS_OK)
+        die(err.text);
+}
+
+static void close_ledger(struct growth *growth, struct site *site)
+{
+    (void)growth;
+    site->ledger->ops->close(site->ledger);
 }
 
 static double file_size(void *context)
@@ -157,20 +238,36 @@ static double file_size(void *context)
     return (double)status.st_size;
 }
 
+static void remove_file(struct growth *growth, struct site *site)
+{
+    (void)growth;
+    (void)unlink(site->url + strlen("sqlite:"));
+}
+
 static void bench_sqlite(struct growth *growth, uint64_t most)
 {
-    char folder[BENCH_PATH_SIZE], path[BENCH_PATH_SIZE + 16], url[BENCH_PATH_SIZE + 32];
+    char folder[BENCH_PATH_SIZE];
 
     bench_temporary(folder);
-    snprintf(path, sizeof path, "%s/ledger.db", folder);
-    snprintf(url, sizeof url, "sqlite:%s", path);
-    *growth = (struct growth){.name = "sqlite", .url = url, .size = file_size, .context = path};
+    *growth = (struct growth){.name = "sqlite",
+                              .open = open_ledger,
+                              .close = close_ledger,
+                              .clear = remove_file,
+                              .size = file_size,
+                              .context = growth->large.url + strlen("sqlite:")};
+    snprintf(growth->large.url, sizeof growth->large.url, "sqlite:%s/ledger.db", folder);
+    snprintf(growth->small.url, sizeof growth->small.url, "sqlite:%s/small.db", folder);
     run(growth, most);
     bench_remove(folder);
 }
 
 #if EDS_POSTGRES
 #include <libpq-fe.h>
+
+struct postgres {
+    struct bench_postgres server;
+    PGconn *connection;
+};
 
 static double ask(PGconn *connection, const char *sql)
 {
@@ -186,54 +283,75 @@ static double ask(PGconn *connection, const char *sql)
 
 static double postgres_wal(void *context)
 {
-    return ask(context, "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn");
+    return ask(((struct postgres *)context)->connection,
+               "SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn");
 }
 
 static double postgres_size(void *context)
 {
-    return ask(context, "SELECT pg_database_size(current_database())");
+    return ask(((struct postgres *)context)->connection,
+               "SELECT pg_database_size(current_database())");
 }
 
-/* Of the ledger's backend, which runs on this machine. */
-static double postgres_cpu_ns(void *context)
+static PGconn *connect_to(const char *url)
 {
-    unsigned long user, system;
-    char path[64];
-    FILE *file;
+    PGconn *connection = PQconnectdb(url);
 
-    snprintf(path, sizeof path, "/proc/%.0f/stat",
-             ask(context, "SELECT pid FROM pg_stat_activity WHERE application_name = 'edgesentry'"
-                          " ORDER BY backend_start DESC LIMIT 1"));
-    file = fopen(path, "r");
-    if (file == NULL ||
-        fscanf(file, "%*d (%*[^)]) %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
-               &system) != 2)
-        die(path);
-    fclose(file);
-    return (double)(user + system) * 1e9 / (double)sysconf(_SC_CLK_TCK);
+    if (PQstatus(connection) != CONNECTION_OK)
+        die(PQerrorMessage(connection));
+    return connection;
+}
+
+static void open_postgres(struct growth *growth, struct site *site)
+{
+    struct postgres *postgres = growth->context;
+
+    open_ledger(growth, site);
+    site->backend =
+        (int)ask(postgres->connection, "SELECT pid FROM pg_stat_activity WHERE application_name ="
+                                       " 'edgesentry' ORDER BY backend_start DESC LIMIT 1");
+    site->copy = bare_copy_open(site->url);
+    site->copy_backend = bare_copy_backend(site->copy);
+}
+
+static void close_postgres(struct growth *growth, struct site *site)
+{
+    close_ledger(growth, site);
+    bare_copy_close(site->copy);
+}
+
+static void make_schema(struct growth *growth, struct site *site)
+{
+    struct postgres *postgres = growth->context;
+    char url[512];
+
+    bench_postgres_schema(&postgres->server,
+                          site == &growth->small ? "bench_growth_small" : "bench_growth", url);
+    snprintf(site->url, sizeof site->url, "%s", url);
 }
 
 static void bench_postgres(struct growth *growth, uint64_t most)
 {
-    struct bench_postgres server;
-    PGconn *connection;
-    char url[512];
+    struct postgres postgres;
 
-    if (!bench_postgres_start(&server))
+    if (!bench_postgres_start(&postgres.server))
         return;
-    bench_postgres_schema(&server, "bench_growth", url);
-    connection = PQconnectdb(server.url);
-    if (PQstatus(connection) != CONNECTION_OK)
-        die(PQerrorMessage(connection));
+    if (postgres.server.directory[0] == '\0') {
+        printf("PostgreSQL skipped: the processor time of a server elsewhere is not to be had\n");
+        return;
+    }
+    postgres.connection = connect_to(postgres.server.url);
     *growth = (struct growth){.name = "postgres",
-                              .url = url,
-                              .behind_cpu_ns = server.directory[0] != '\0' ? postgres_cpu_ns : NULL,
+                              .open = open_postgres,
+                              .close = close_postgres,
+                              .clear = make_schema,
                               .written = postgres_wal,
                               .size = postgres_size,
-                              .context = connection};
+                              .context = &postgres};
+    make_schema(growth, &growth->large);
     run(growth, most);
-    PQfinish(connection);
-    bench_postgres_stop(&server);
+    PQfinish(postgres.connection);
+    bench_postgres_stop(&postgres.server);
 }
 #endif
 

@@ -1,13 +1,15 @@
-/* bench_postgres.c - commits of 1000 records to PostgreSQL, next to a bare loop
- * that copies the same rows into the same tables over a like connection.
+/* bench_postgres.c - commits of 1000 records to PostgreSQL, and the same through the server
+ * over HTTP, in turns with a bare COPY of the same rows into the same tables over a like
+ * connection.
  *
- * EDS_BENCH_POSTGRES=URL names a server; its schemas bench_ours and bench_bare
- * are made anew.  Without it a server of our own is started, with fsync on. */
+ * EDS_BENCH_POSTGRES=URL names a server; its schemas bench_ours, bench_bare and
+ * bench_http are made anew.  Without it a server of our own is started, with fsync on. */
 #include <libpq-fe.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "bare_copy.h"
 #include "batch_load.h"
 #include "bench.h"
 #include "feed.h"
@@ -15,6 +17,7 @@
 #include "store/ledger.h"
 
 #define HTTP_BATCH_COUNT 15u /* of each connection */
+#define HTTP_TURN_COUNT  5u
 #define BATCH            1000u
 #define DEVICE_COUNT     50u
 #define ROUND_COUNT      41u
@@ -27,137 +30,56 @@ static void demand(bool holds, const char *what)
     }
 }
 
-/* Rows of COPY BINARY. */
-struct rows {
-    uint8_t bytes[1 << 20];
-    size_t size;
-};
-
-static void put(struct rows *rows, const void *bytes, size_t size)
+static struct feed *new_feed(void)
 {
-    demand(size <= sizeof rows->bytes - rows->size, "rows too long");
-    memcpy(rows->bytes + rows->size, bytes, size);
-    rows->size += size;
+    struct feed *feed = calloc(1, sizeof *feed);
+
+    demand(feed != NULL, "no memory");
+    feed->device_count = DEVICE_COUNT;
+    return feed;
 }
 
-static void put_number(struct rows *rows, uint64_t number, unsigned size)
+static void commit(struct eds_ledger *ledger, const struct feed *feed)
 {
-    uint8_t bytes[8];
+    struct eds_error err = {0};
 
-    for (unsigned i = 0; i < size; i++)
-        bytes[i] = (uint8_t)(number >> (8 * (size - 1 - i)));
-    put(rows, bytes, size);
+    demand(ledger->ops->commit(ledger, &feed->commit, &err) == EDS_OK, err.text);
 }
 
-static void field(struct rows *rows, const void *bytes, size_t size)
-{
-    put_number(rows, size, 4);
-    put(rows, bytes, size);
-}
-
-static void text(struct rows *rows, const void *string)
-{
-    field(rows, string, strlen(string));
-}
-
-static void number(struct rows *rows, uint64_t value)
-{
-    put_number(rows, 8, 4);
-    put_number(rows, value, 8);
-}
-
-static void run(PGconn *connection, const char *sql)
-{
-    PGresult *result = PQexec(connection, sql);
-    ExecStatusType status = PQresultStatus(result);
-
-    demand(status == PGRES_COMMAND_OK || status == PGRES_TUPLES_OK, PQerrorMessage(connection));
-    PQclear(result);
-}
-
-static void begin_copy(struct rows *rows)
-{
-    rows->size = 0;
-    put(rows, "PGCOPY\n\377\r\n\0", 11);
-    put_number(rows, 0, 8);
-}
-
-static void copy(PGconn *connection, const char *sql, struct rows *rows)
-{
-    PGresult *result = PQexec(connection, sql);
-
-    demand(PQresultStatus(result) == PGRES_COPY_IN, PQerrorMessage(connection));
-    PQclear(result);
-    put_number(rows, 0xffff, 2);
-    demand(PQputCopyData(connection, (const char *)rows->bytes, (int)rows->size) == 1 &&
-               PQputCopyEnd(connection, NULL) == 1,
-           "COPY");
-    while ((result = PQgetResult(connection)) != NULL) {
-        demand(PQresultStatus(result) == PGRES_COMMAND_OK, PQerrorMessage(connection));
-        PQclear(result);
-    }
-}
-
-static void copy_records(PGconn *connection, const struct feed *feed, struct rows *rows)
-{
-    begin_copy(rows);
-    for (unsigned i = 0; i < BATCH; i++) {
-        const EdsAuditRecord *record = &feed->entries[i].record;
-
-        put_number(rows, 8, 2);
-        text(rows, record->device_id);
-        number(rows, record->sequence);
-        number(rows, record->timestamp_ms);
-        field(rows, record->payload_hash, EDS_HASH_SIZE);
-        field(rows, record->signature, EDS_SIGNATURE_SIZE);
-        field(rows, record->prev_record_hash, EDS_HASH_SIZE);
-        text(rows, record->object_ref);
-        field(rows, feed->appends[i].record_hash, EDS_HASH_SIZE);
-    }
-    copy(connection,
-         "COPY audit_records(device_id, sequence, timestamp_ms, payload_hash, signature,"
-         " prev_record_hash, object_ref, record_hash) FROM STDIN BINARY",
-         rows);
-}
-
-/* What somebody would write who needs no heads compared and no reference
- * checked: COPY of the rows, one UPDATE, COMMIT. */
-static void bare_commit(PGconn *connection, const struct feed *feed, struct rows *rows)
-{
-    run(connection, "BEGIN");
-    copy_records(connection, feed, rows);
-    begin_copy(rows);
-    for (unsigned i = 0; i < BATCH; i++) {
-        put_number(rows, 3, 2);
-        text(rows, feed->entries[i].record.object_ref);
-        field(rows, feed->entries[i].record.payload_hash, EDS_HASH_SIZE);
-        field(rows, feed->payload, FEED_PAYLOAD_SIZE);
-    }
-    copy(connection, "COPY raw_objects(object_ref, payload_hash, payload) FROM STDIN BINARY", rows);
-    begin_copy(rows);
-    for (unsigned i = 0; i < BATCH; i++) {
-        put_number(rows, 4, 2);
-        text(rows, "Accepted");
-        text(rows, feed->operations[i].device_id);
-        number(rows, feed->operations[i].sequence);
-        text(rows, feed->operations[i].message);
-    }
-    copy(connection,
-         "COPY operation_logs(decision, device_id, sequence, message) FROM STDIN BINARY", rows);
-    run(connection, "UPDATE chain_heads SET sequence = sequence + 20");
-    run(connection, "COMMIT");
-}
-
-/* A new ledger in a schema of its own. */
-static struct eds_ledger *open_schema(const struct bench_postgres *server, const char *schema)
+/* A new ledger in a schema of its own, with one batch in it, so that there are heads. */
+static struct eds_ledger *open_schema(const struct bench_postgres *server, const char *schema,
+                                      struct feed *feed, char url[512])
 {
     struct eds_ledger *ledger = NULL;
     struct eds_error err = {0};
-    char url[512];
 
     bench_postgres_schema(server, schema, url);
     demand(eds_ledger_open(&ledger, url, &err) == EDS_OK, err.text);
+    feed_next(feed, BATCH, 1);
+    commit(ledger, feed);
     return ledger;
+}
+
+/* What this process and a backend have used; the backend's is 0 if it is elsewhere. */
+static double cpu_us(const struct bench_postgres *server, int backend)
+{
+    return 1e6 * bench_cpu_seconds() +
+           (server->directory[0] != '\0' ? bench_process_cpu_ns(backend) / 1e3 : 0);
+}
+
+static int newest_backend(const struct bench_postgres *server)
+{
+    PGconn *connection = PQconnectdb(server->url);
+    PGresult *result =
+        PQexec(connection, "SELECT pid FROM pg_stat_activity WHERE application_name = 'edgesentry'"
+                           " ORDER BY backend_start DESC LIMIT 1");
+    int pid;
+
+    demand(PQntuples(result) == 1, PQerrorMessage(connection));
+    pid = atoi(PQgetvalue(result, 0, 0));
+    PQclear(result);
+    PQfinish(connection);
+    return pid;
 }
 
 static double rate(uint64_t start_ns)
@@ -165,68 +87,86 @@ static double rate(uint64_t start_ns)
     return BATCH * 1e9 / (double)(bench_now_ns() - start_ns);
 }
 
-/* The same through the server: HTTP, JSON, signatures, chains. */
-static void measure_http(const struct bench_postgres *server, double bare)
+static double copy_rate(struct bare_copy *copy, struct feed *feed)
 {
-    char store[512];
-    double ours, cpu_us;
+    uint64_t start_ns;
 
-    if (getenv("EDS") == NULL)
-        return;
-    bench_postgres_schema(server, "bench_http", store);
-    ours = batch_load_rate(store, HTTP_BATCH_COUNT, false, &cpu_us);
-    bench_report("http_batch_postgres", ours, "records/s", "bare COPY of the same rows", bare,
-                 true);
-    bench_report("http_batch_postgres_cpu", cpu_us, "us/record", NULL, 0, false);
+    feed_next(feed, BATCH, 1);
+    start_ns = bench_now_ns();
+    bare_copy_commit(copy, feed);
+    return rate(start_ns);
 }
 
-static void measure(const struct bench_postgres *server)
+static void measure_commits(const struct bench_postgres *server, struct bare_copy *copy,
+                            struct feed *copy_feed)
 {
-    struct feed *feed = calloc(1, sizeof *feed);
-    struct rows *rows = calloc(1, sizeof *rows);
-    PGconn *connection = PQconnectdb(server->url);
-    double ours[ROUND_COUNT], bare[ROUND_COUNT];
-    struct eds_ledger *ledger, *other;
-    struct eds_error err = {0};
+    double ours[ROUND_COUNT], bare[ROUND_COUNT], ours_us = 0, bare_us = 0;
+    struct feed *feed = new_feed();
+    char url[512];
+    struct eds_ledger *ledger = open_schema(server, "bench_ours", feed, url);
+    int backend = newest_backend(server);
 
-    demand(feed != NULL && rows != NULL, "no memory");
-    demand(PQstatus(connection) == CONNECTION_OK, PQerrorMessage(connection));
-    run(connection, "SET client_min_messages = warning");
-    ledger = open_schema(server, "bench_ours");
-    other = open_schema(server, "bench_bare");
-    other->ops->close(other);
-    run(connection, "SET search_path = bench_bare");
-    run(connection, "INSERT INTO chain_heads SELECT 'lift-00' || lpad(g::text, 2, '0'), 0,"
-                    " '', false, 0 FROM generate_series(0, 49) AS g");
-    feed->device_count = DEVICE_COUNT;
     for (unsigned i = 0; i < ROUND_COUNT; i++) {
         uint64_t start_ns;
 
         feed_next(feed, BATCH, 1);
+        ours_us -= cpu_us(server, backend);
         start_ns = bench_now_ns();
-        demand(ledger->ops->commit(ledger, &feed->commit, &err) == EDS_OK, err.text);
+        commit(ledger, feed);
         ours[i] = rate(start_ns);
-        start_ns = bench_now_ns();
-        bare_commit(connection, feed, rows);
-        bare[i] = rate(start_ns);
+        ours_us += cpu_us(server, backend);
+        bare_us -= cpu_us(server, bare_copy_backend(copy));
+        bare[i] = copy_rate(copy, copy_feed);
+        bare_us += cpu_us(server, bare_copy_backend(copy));
     }
     bench_report("postgres_commit_1000", bench_median(ours, ROUND_COUNT), "records/s",
                  "bare COPY of the same rows", bench_median(bare, ROUND_COUNT), true);
+    bench_report("postgres_commit_1000_cpu", ours_us / (ROUND_COUNT * BATCH), "us/record",
+                 "bare COPY of the same rows", bare_us / (ROUND_COUNT * BATCH), false);
     ledger->ops->close(ledger);
-    measure_http(server, bench_median(bare, ROUND_COUNT));
-    PQfinish(connection);
-    free(rows);
     free(feed);
+}
+
+/* The same through the server: HTTP, JSON, signatures, chains. */
+static void measure_http(const struct bench_postgres *server, struct bare_copy *copy,
+                         struct feed *copy_feed)
+{
+    double ours[HTTP_TURN_COUNT], bare[HTTP_TURN_COUNT * HTTP_BATCH_COUNT], server_us = 0;
+    char store[512];
+
+    if (getenv("EDS") == NULL)
+        return;
+    for (unsigned i = 0; i < HTTP_TURN_COUNT; i++) {
+        bench_postgres_schema(server, "bench_http", store);
+        ours[i] = batch_load_rate(store, HTTP_BATCH_COUNT, false, &server_us);
+        for (unsigned k = 0; k < HTTP_BATCH_COUNT; k++)
+            bare[i * HTTP_BATCH_COUNT + k] = copy_rate(copy, copy_feed);
+    }
+    bench_report("http_batch_postgres", bench_median(ours, HTTP_TURN_COUNT), "records/s",
+                 "bare COPY of the same rows",
+                 bench_median(bare, (size_t)HTTP_TURN_COUNT * HTTP_BATCH_COUNT), true);
+    bench_report("http_batch_postgres_cpu", server_us, "us/record", NULL, 0, false);
 }
 
 int main(void)
 {
     struct bench_postgres server;
+    struct bare_copy *copy;
+    struct eds_ledger *ledger;
+    struct feed *feed;
+    char url[512];
 
     bench_begin("PostgreSQL (one connection)");
     if (!bench_postgres_start(&server))
         return 0;
-    measure(&server);
+    feed = new_feed();
+    ledger = open_schema(&server, "bench_bare", feed, url);
+    ledger->ops->close(ledger);
+    copy = bare_copy_open(url);
+    measure_commits(&server, copy, feed);
+    measure_http(&server, copy, feed);
+    bare_copy_close(copy);
+    free(feed);
     bench_postgres_stop(&server);
     return 0;
 }

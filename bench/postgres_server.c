@@ -11,6 +11,9 @@
 
 #define SCRIPT "tests/support/postgres.sh"
 
+/* Those of docs/OPERATIONS.md. */
+#define SETTINGS "'shared_buffers = 1GB' 'max_wal_size = 8GB' 'checkpoint_timeout = 15min'"
+
 #if EDS_POSTGRES
 #include <libpq-fe.h>
 
@@ -37,7 +40,8 @@ bool bench_postgres_start(struct bench_postgres *server)
     strcpy(server->directory, P_tmpdir "/eds-bench-XXXXXX");
     if (mkdtemp(server->directory) == NULL)
         die(server->directory);
-    snprintf(line, sizeof line, SCRIPT " start %s %ld", server->directory, (long)getpid());
+    snprintf(line, sizeof line, SCRIPT " start %s %ld " SETTINGS, server->directory,
+             (long)getpid());
     pipe = popen(line, "r");
     if (pipe == NULL)
         die(line);

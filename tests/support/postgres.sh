@@ -2,8 +2,10 @@
 # A PostgreSQL server of its own for a test: new, on a free port of 127.0.0.1 and
 # a socket in its directory, with fsync on, and gone with the test.
 #
-#   postgres.sh start DIR OWNER   make it in DIR and start it; prints its port.
-#                                 When process OWNER is gone it is removed
+#   postgres.sh start DIR OWNER [SETTING...]
+#                                 make it in DIR and start it; prints its port.
+#                                 When process OWNER is gone it is removed.
+#                                 SETTING is a line of postgresql.conf
 #   postgres.sh stop DIR MODE     as pg_ctl stop -m MODE: fast, immediate
 #   postgres.sh up DIR            start it again
 #   postgres.sh sql DIR SQL       run a statement, print what it answers
@@ -37,7 +39,7 @@ pg_ctl() {
     }
 }
 
-start() { # OWNER
+start() { # OWNER SETTING...
     if [ -z "$bin" ]; then
         echo "no PostgreSQL server here (Debian: postgresql); EDS_TEST_POSTGRES_BIN can name one"
         exit 77
@@ -58,6 +60,7 @@ start() { # OWNER
 	fsync = on
 	log_min_messages = warning
 	CONF
+    printf '%s\n' "${@:2}" >>"$dir/data/postgresql.conf"
     pg_ctl start -w -t 120 -l "$dir/server.log"
     echo "$port"
 }
@@ -74,7 +77,7 @@ watch_owner() {
 
 case "$command" in
 start)
-    start "${3:?}"
+    start "${3:?}" "${@:4}"
     setsid "$0" watch "$dir" "${3:?}" </dev/null >/dev/null 2>&1 9>&- &
     ;;
 watch) watch_owner "${3:?}" ;; # start's own, in a session that signals to the owner's do not reach
