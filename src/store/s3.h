@@ -18,7 +18,7 @@
  *   retain-days   that many days from each put, or
  *   retain-until  a moment like 2036-01-01T00:00:00Z
  *   sse           AES256 or aws:kms (server-side encryption), and with the latter
- *   sse-kms-key-id  the key, if not the bucket's own (libcurl 8.10 or newer)
+ *   sse-kms-key-id  the key, if not the bucket's own
  *   connections   puts on their way together: 1 to 256, else 32
  *   attempts      for one request: 1 to 20, else 5
  *   timeout       seconds until a put is answered at the latest: 1 to 600, else 30

@@ -195,27 +195,12 @@ static void close_client(struct eds_objects *objects)
     free(client);
 }
 
-/* Before 8.10 libcurl signs these two headers, of which one begins with the
- * name of the other, in the wrong order, and every put would be refused. */
-static int32_t check_library(const struct eds_s3_config *config, struct eds_error *err)
-{
-    if (config->sse_kms_key_id[0] == '\0' ||
-        curl_version_info(CURLVERSION_NOW)->version_num >= 0x080a00)
-        return EDS_OK;
-    return eds_error_set(err, EDS_ERR_UNSUPPORTED,
-                         "s3 URL: sse-kms-key-id needs libcurl 8.10, this is %s; make the key the "
-                         "bucket's default and leave it out",
-                         curl_version_info(CURLVERSION_NOW)->version);
-}
-
 /* Everything that may fail once the URL is understood. */
 static int32_t prepare(struct s3_client *client, bool read_only, struct eds_error *err)
 {
     struct eds_s3_credentials credentials;
-    int32_t rc = check_library(&client->config, err);
+    int32_t rc = eds_s3_current_credentials(client, &credentials, false, err);
 
-    if (rc == EDS_OK)
-        rc = eds_s3_current_credentials(client, &credentials, false, err);
     eds_s3_credentials_wipe(&credentials);
     if (rc == EDS_OK && !read_only)
         rc = eds_s3_uploader_start(client, err);

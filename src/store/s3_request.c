@@ -2,7 +2,7 @@
  *
  * libcurl signs (SigV4).  The payload's SHA-256, which the signature covers, is
  * given to it as a header, so that the service refuses a body that was changed
- * on the way. */
+ * on the way.  One kind of request is signed here, see is_signed_wrong. */
 #include "store/s3_request.h"
 
 #include <ctype.h>
@@ -15,6 +15,7 @@
 #include "base/port.h"
 #include "base/wipe.h"
 #include "store/instant.h"
+#include "store/s3_sign.h"
 
 #define CONNECT_MS   5000L
 #define PAUSE_MS     100u /* after the first attempt */
@@ -188,12 +189,66 @@ static void set_transfer(struct eds_s3_request *request, const struct eds_s3_con
     curl_easy_setopt(curl, CURLOPT_PRIVATE, request);
 }
 
+/* Before 8.10 libcurl sorts headers by whole lines instead of their names, so that of two
+ * names the one that begins with the other comes first, and the service refuses the
+ * signature: those of a put with a key of its own. */
+static bool is_signed_wrong(enum eds_s3_method method, const struct eds_s3_config *config)
+{
+    return method == EDS_S3_PUT && config->sse_kms_key_id[0] != '\0' &&
+           curl_version_info(CURLVERSION_NOW)->version_num < 0x080a00;
+}
+
+/* Signs the headers that there are, as libcurl would. */
+static int32_t sign(struct eds_s3_request *request, const struct eds_s3_config *config,
+                    const struct eds_s3_credentials *credentials, const char *address,
+                    struct eds_error *err)
+{
+    const char *host = strstr(address, "://") + 3, *path = strchr(host, '/');
+    const char *digest = request->headers->data; /* add_digest's, the first of all */
+    char date[EDS_S3_DATE_SIZE], name[EDS_S3_ENDPOINT_SIZE + EDS_S3_BUCKET_SIZE];
+    char authorization[EDS_S3_AUTHORIZATION_SIZE];
+    struct eds_s3_signing signing = {.method = "PUT",
+                                     .path = path,
+                                     .payload_sha256 = strchr(digest, ' ') + 1,
+                                     .date = date,
+                                     .region = config->region,
+                                     .service = "s3"};
+    int32_t rc;
+
+    eds_s3_date(date, eds_port_time_ms());
+    snprintf(name, sizeof name, "%.*s", (int)(path - host), host);
+    add_header(request, "Host", name);
+    add_header(request, "x-amz-date", date);
+    signing.headers = request->headers;
+    rc = eds_s3_sign(authorization, &signing, credentials, err);
+    if (rc == EDS_OK)
+        add_header(request, "Authorization", authorization);
+    return rc;
+}
+
+/* Who asks, or the proof of it. */
+static int32_t authorize(struct eds_s3_request *request, const struct eds_s3_config *config,
+                         const struct eds_s3_credentials *credentials, const char *address,
+                         struct eds_error *err)
+{
+    char signing[128];
+
+    if (!request->no_memory && is_signed_wrong(request->method, config))
+        return sign(request, config, credentials, address, err);
+    snprintf(signing, sizeof signing, "aws:amz:%s:s3", config->region);
+    if (curl_easy_setopt(request->curl, CURLOPT_USERNAME, credentials->access_key) != CURLE_OK ||
+        curl_easy_setopt(request->curl, CURLOPT_PASSWORD, credentials->secret_key) != CURLE_OK ||
+        curl_easy_setopt(request->curl, CURLOPT_AWS_SIGV4, signing) != CURLE_OK)
+        request->no_memory = true;
+    return EDS_OK;
+}
+
 int32_t eds_s3_request_prepare(struct eds_s3_request *request, const struct eds_s3_config *config,
                                const struct eds_s3_credentials *credentials,
                                enum eds_s3_method method, const struct eds_object_put *put,
                                long timeout_ms, struct eds_error *err)
 {
-    char address[EDS_S3_ADDRESS_SIZE], signing[128];
+    char address[EDS_S3_ADDRESS_SIZE];
     size_t size, shown = sizeof request->key_end - 1;
     int32_t rc = eds_s3_address(address, config, &put->name, err);
 
@@ -211,12 +266,11 @@ int32_t eds_s3_request_prepare(struct eds_s3_request *request, const struct eds_
         add_header(request, "x-amz-security-token", credentials->token);
     set_transfer(request, config, timeout_ms);
     set_method(request, put);
-    snprintf(signing, sizeof signing, "aws:amz:%s:s3", config->region);
+    rc = authorize(request, config, credentials, address, err);
+    if (rc != EDS_OK)
+        return rc;
     if (request->no_memory || curl_easy_setopt(request->curl, CURLOPT_URL, address) != CURLE_OK ||
-        curl_easy_setopt(request->curl, CURLOPT_HTTPHEADER, request->headers) != CURLE_OK ||
-        curl_easy_setopt(request->curl, CURLOPT_USERNAME, credentials->access_key) != CURLE_OK ||
-        curl_easy_setopt(request->curl, CURLOPT_PASSWORD, credentials->secret_key) != CURLE_OK ||
-        curl_easy_setopt(request->curl, CURLOPT_AWS_SIGV4, signing) != CURLE_OK)
+        curl_easy_setopt(request->curl, CURLOPT_HTTPHEADER, request->headers) != CURLE_OK)
         return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for a request to S3");
     return EDS_OK;
 }
