@@ -42,7 +42,7 @@ void bench_remove(const char *folder);
 uint64_t bench_now_ns(void);
 double bench_cpu_seconds(void);
 
-/* bench_process_cpu_ns is what another process of this machine has used. */
+/* bench_process_cpu_ns is what all threads of another process of this machine have used. */
 double bench_process_cpu_ns(int pid);
 
 /* bench_median sorts values and returns the middle one; bench_percentile the

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -110,7 +109,7 @@ static struct figures measure_bare(const struct load *load, bool has_tls,
                                    const struct http_requests *requests)
 {
     struct figures out;
-    struct rusage usage;
+    double before;
     unsigned port;
     int pipes[2];
     pid_t pid;
@@ -124,12 +123,11 @@ static struct figures measure_bare(const struct load *load, bool has_tls,
         exit(1);
     close(pipes[0]);
     close(pipes[1]);
+    before = bench_process_cpu_ns(pid);
     out = drive(load, port, requests);
+    out.cpu_us = (bench_process_cpu_ns(pid) - before) / 1e3 / record_count(load);
     kill(pid, SIGKILL);
-    wait4(pid, NULL, 0, &usage);
-    out.cpu_us = ((double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) * 1e6 +
-                  (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec)) /
-                 record_count(load);
+    waitpid(pid, NULL, 0);
     return out;
 }
 
@@ -161,12 +159,23 @@ static void report(const char *name, const char *part, double *values, const cha
                  bench_median(references, ROUNDS), higher_is_better);
 }
 
-static void bench_load(const struct load *load, bool has_tls)
+static bool is_wanted(const char *name, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], name) == 0)
+            return true;
+    return argc == 1;
+}
+
+static void bench_load(const struct load *load, bool has_tls, int argc, char **argv)
 {
     struct http_requests requests[CONNECTIONS_MAX];
     double ours[4][ROUNDS], bare[4][ROUNDS];
     char name[64];
 
+    snprintf(name, sizeof name, "%s_%s", has_tls ? "https" : "http", load->name);
+    if (!is_wanted(name, argc, argv))
+        return;
     http_load_tls(has_tls);
     for (size_t i = 0; i < load->connection_count; i++) {
         char device_id[SERVED_ID_SIZE];
@@ -186,7 +195,6 @@ static void bench_load(const struct load *load, bool has_tls)
         ours[0][i] = o.rate, ours[1][i] = o.p50_us, ours[2][i] = o.p99_us, ours[3][i] = o.cpu_us;
         bare[0][i] = b.rate, bare[1][i] = b.p50_us, bare[2][i] = b.p99_us, bare[3][i] = b.cpu_us;
     }
-    snprintf(name, sizeof name, "%s_%s", has_tls ? "https" : "http", load->name);
     report(name, "", ours[0], "records/s",
            has_tls ? "bare libmicrohttpd 202 over TLS, no store"
                    : "bare libmicrohttpd 202, no store",
@@ -214,7 +222,8 @@ static bool make_certificate(void)
 }
 #endif
 
-int main(void)
+/* The arguments, if any, are the names of the only loads to be measured. */
+int main(int argc, char **argv)
 {
     static const struct load loads[] = {
         {"single_64", 64, 300, 1},
@@ -230,11 +239,11 @@ int main(void)
     bench_temporary(folder);
     bench_begin("HTTP and HTTPS into SQLite (durable), beside a bare libmicrohttpd");
     for (size_t i = 0; i < sizeof loads / sizeof loads[0]; i++)
-        bench_load(&loads[i], false);
+        bench_load(&loads[i], false, argc, argv);
 #if EDS_TRANSPORT_TLS
     if (make_certificate())
         for (size_t i = 0; i < sizeof loads / sizeof loads[0]; i++)
-            bench_load(&loads[i], true);
+            bench_load(&loads[i], true, argc, argv);
     else
         printf("  HTTPS skipped: openssl made no certificate\n");
 #endif

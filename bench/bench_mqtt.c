@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -27,8 +26,9 @@
 #define TOPIC        "bench/ingest"
 #define DEVICE_COUNT 64u
 #define BUFFER_SIZE  (1u << 20)
+#define PATIENCE_MS  60000u
 
-static char folder[BENCH_PATH_SIZE];
+static char folder[BENCH_PATH_SIZE], broker_log[BENCH_PATH_SIZE + 16];
 static unsigned broker_port;
 
 static void die(const char *what)
@@ -202,7 +202,7 @@ static struct outcome publish_all(const struct messages *messages, size_t window
             times[sent] = bench_now_ns();
         if (sent > 0 && messages->ends[sent - 1] > begin)
             send_all(fd, messages->bytes + begin, messages->ends[sent - 1] - begin);
-        if (poll(&readable, 1, 20000) != 1) {
+        if (poll(&readable, 1, (int)PATIENCE_MS) != 1) {
             fprintf(stderr, "only %zu of %zu answers came\n", answered, messages->count);
             exit(1);
         }
@@ -230,16 +230,41 @@ static void start_child(pid_t *pid)
         prctl(PR_SET_PDEATHSIG, SIGKILL);
 }
 
-/* Returns the seconds of processor time that it took. */
-static double stop_child(pid_t pid)
+static void stop_child(pid_t pid)
 {
-    struct rusage used;
-
     kill(pid, SIGTERM);
-    if (wait4(pid, NULL, 0, &used) < 0)
-        die("wait4");
-    return (double)(used.ru_utime.tv_sec + used.ru_stime.tv_sec) +
-           (double)(used.ru_utime.tv_usec + used.ru_stime.tv_usec) / 1e6;
+    if (waitpid(pid, NULL, 0) < 0)
+        die("waitpid");
+}
+
+/* A port that was free just now, for a broker that cannot tell which one it took. */
+static unsigned free_port(void)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET,
+                                  .sin_addr = {.s_addr = htonl(INADDR_LOOPBACK)}};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (bind(fd, (struct sockaddr *)&address, size) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &size) != 0)
+        die("bind");
+    close(fd);
+    return ntohs(address.sin_port);
+}
+
+/* How many subscribers of the topic the broker has told of. */
+static unsigned subscriber_count(void)
+{
+    char line[1024];
+    unsigned count = 0;
+    FILE *file = fopen(broker_log, "r");
+
+    if (file == NULL)
+        die(broker_log);
+    while (fgets(line, sizeof line, file) != NULL)
+        count += strstr(line, " " TOPIC "\n") != NULL;
+    fclose(file);
+    return count;
 }
 
 static bool start_broker(pid_t *pid)
@@ -255,22 +280,26 @@ static bool start_broker(pid_t *pid)
             program = places[i];
     if (program == NULL)
         return false;
-    broker_port = 20000 + (unsigned)getpid() % 20000;
+    broker_port = free_port();
     snprintf(path, sizeof path, "%s/broker.conf", folder);
+    snprintf(broker_log, sizeof broker_log, "%s/broker.log", folder);
     file = fopen(path, "w");
     if (file == NULL)
         die(path);
     fprintf(file,
             "listener %u 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n"
-            "max_inflight_messages 0\nset_tcp_nodelay true\nlog_type none\n",
+            "max_inflight_messages 0\nset_tcp_nodelay true\nlog_dest stderr\n"
+            "log_type subscribe\nconnection_messages false\n",
             broker_port);
     fclose(file);
     start_child(pid);
     if (*pid == 0) {
+        if (freopen(broker_log, "w", stderr) == NULL)
+            die(broker_log);
         execl(program, program, "-c", path, (char *)NULL);
         die(program);
     }
-    for (unsigned i = 0; i < 500 && fd < 0; i++) {
+    for (unsigned i = 0; i < PATIENCE_MS / 10 && fd < 0; i++) {
         usleep(10000);
         fd = connect_to_broker();
     }
@@ -335,14 +364,17 @@ static void run_eds(unsigned round)
             die("asprintf");
     }
     arguments[used] = NULL;
+    if (freopen("/dev/null", "w", stdout) == NULL)
+        die("/dev/null");
     execv(arguments[0], arguments);
     die(arguments[0]);
 }
 
 static struct outcome measure(bool ours, const struct messages *messages, size_t window)
 {
-    static unsigned round;
+    static unsigned round, subscribed;
     struct outcome out;
+    double cpu_ns;
     pid_t pid;
 
     round++;
@@ -352,16 +384,26 @@ static struct outcome measure(bool ours, const struct messages *messages, size_t
             run_eds(round);
         run_bare();
     }
-    usleep(500000); /* it has subscribed */
+    for (unsigned i = 0; subscriber_count() != subscribed + 1; i++) {
+        if (i == PATIENCE_MS / 10) {
+            fprintf(stderr, "the subscriber did not subscribe\n");
+            exit(1);
+        }
+        usleep(10000);
+    }
+    subscribed++;
+    cpu_ns = bench_process_cpu_ns(pid);
     out = publish_all(messages, window);
-    out.cpu_us = stop_child(pid) * 1e6 / (double)messages->count;
+    out.cpu_us = (bench_process_cpu_ns(pid) - cpu_ns) / 1e3 / (double)messages->count;
+    stop_child(pid);
     return out;
 }
 
 static void bench_window(size_t window, size_t count)
 {
     struct messages messages;
-    double ratios[3], ours[3], bare[3], p50[3], p99[3], cpu[3], bare_cpu[3];
+    double ratios[3], ours[3], bare[3], p50[3], p99[3], cpu[3];
+    double bare_p50[3], bare_p99[3], bare_cpu[3];
     char name[64];
 
     make_messages(&messages, count);
@@ -375,6 +417,8 @@ static void bench_window(size_t window, size_t count)
         p50[i] = o.p50_us;
         p99[i] = o.p99_us;
         cpu[i] = o.cpu_us;
+        bare_p50[i] = b.p50_us;
+        bare_p99[i] = b.p99_us;
         bare_cpu[i] = b.cpu_us;
     }
     double ratio = bench_median(ratios, 3), rate = bench_median(ours, 3);
@@ -384,17 +428,18 @@ static void bench_window(size_t window, size_t count)
     snprintf(name, sizeof name, "mqtt_bare_%zu", window);
     bench_report(name, bench_median(bare, 3), "messages/s", NULL, 0, true);
     snprintf(name, sizeof name, "mqtt_sqlite_%zu_p50", window);
-    bench_report(name, bench_median(p50, 3), "us", NULL, 0, false);
+    bench_report(name, bench_median(p50, 3), "us", "the same", bench_median(bare_p50, 3), false);
     snprintf(name, sizeof name, "mqtt_sqlite_%zu_p99", window);
-    bench_report(name, bench_median(p99, 3), "us", NULL, 0, false);
+    bench_report(name, bench_median(p99, 3), "us", "the same", bench_median(bare_p99, 3), false);
     snprintf(name, sizeof name, "mqtt_sqlite_%zu_cpu", window);
-    bench_report(name, bench_median(cpu, 3), "us/record", "bare libmosquitto",
-                 bench_median(bare_cpu, 3), false);
+    bench_report(name, bench_median(cpu, 3), "us/record", "the same", bench_median(bare_cpu, 3),
+                 false);
     free(messages.bytes);
     free(messages.ends);
 }
 
-int main(void)
+/* The arguments, if any, are WINDOW COUNT: so many messages on their way, of so many. */
+int main(int argc, char **argv)
 {
     pid_t broker;
 
@@ -405,8 +450,12 @@ int main(void)
     bench_temporary(folder);
     bench_begin("MQTT, one mosquitto, QoS 1");
     if (start_broker(&broker)) {
-        bench_window(1, 1000);
-        bench_window(512, 30000);
+        if (argc == 3) {
+            bench_window(strtoul(argv[1], NULL, 10), strtoul(argv[2], NULL, 10));
+        } else {
+            bench_window(1, 1000);
+            bench_window(512, 30000);
+        }
         stop_child(broker);
     } else {
         printf("  skipped: mosquitto is not installed\n");

@@ -126,24 +126,9 @@ double served_memory(const struct served *server, const char *field)
     return bytes;
 }
 
-/* Fields 14 and 15 of /proc/PID/stat, counted from behind the command's name,
- * which ends with the last parenthesis. */
 double served_cpu_seconds(const struct served *server)
 {
-    char path[64], line[1024], *at;
-    unsigned long ticks = 0;
-
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)server->pid);
-    if (!read_line(path, line, sizeof line) || (at = strrchr(line, ')')) == NULL)
-        die(path);
-    for (unsigned field = 3; field <= 15; field++) {
-        at = strchr(at + 1, ' ');
-        if (at == NULL)
-            die(path);
-        if (field >= 14)
-            ticks += strtoul(at, NULL, 10);
-    }
-    return (double)ticks / (double)sysconf(_SC_CLK_TCK);
+    return bench_process_cpu_ns(server->pid) / 1e9;
 }
 
 void served_stop(const struct served *server)
