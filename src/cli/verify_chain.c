@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "base/hex.h"
 #include "cli/chain_gaps.h"
@@ -15,7 +16,7 @@
 #include "cli/say.h"
 #include "cli/store_arg.h"
 #include "evidence/chain_check.h"
-#include "evidence/payload_file.h"
+#include "evidence/payload_ahead.h"
 
 static const struct eds_option options[] = {
     {.name = "records-file",
@@ -79,6 +80,7 @@ struct job {
     struct eds_chain_check check;
     struct eds_chain_keys keys;
     struct eds_payload_reader payloads;
+    struct eds_payload_ahead *ahead; /* NULL: they are read as they are wanted */
     int payloads_fd;
     struct eds_gap_list gaps;
     struct eds_progress progress;
@@ -86,14 +88,18 @@ struct job {
     char fault[256]; /* "" if the chain holds */
 };
 
+static int32_t take_payload(struct job *job, void **out, size_t *out_size, struct eds_error *err)
+{
+    return job->ahead != NULL ? eds_payload_ahead_next(job->ahead, out, out_size, err)
+                              : eds_payload_reader_next(&job->payloads, out, out_size, err);
+}
+
 static int32_t next_payload(void *context, uint64_t index, const struct eds_entry *entry,
                             void **out, size_t *out_size, struct eds_error *err)
 {
-    struct job *job = context;
-
     (void)index;
     (void)entry;
-    return eds_payload_reader_next(&job->payloads, out, out_size, err);
+    return take_payload(context, out, out_size, err);
 }
 
 static void show_progress(void *context, uint64_t records, uint64_t bytes)
@@ -121,6 +127,7 @@ static const char *contradiction(const struct eds_args *args)
 static int32_t open_payloads(struct job *job, struct eds_error *err)
 {
     const char *path = eds_args_text(job->args, "payloads-file");
+    struct stat status;
     int32_t rc;
 
     if (path == NULL)
@@ -128,6 +135,9 @@ static int32_t open_payloads(struct job *job, struct eds_error *err)
     rc = eds_file_open(&job->payloads_fd, path, err);
     eds_payload_reader_init(&job->payloads, eds_file_read_some, &job->payloads_fd);
     job->check.payload = next_payload;
+    /* A pipe may give nothing for ever, when a fault in the chain has long been found. */
+    if (rc == EDS_OK && fstat(job->payloads_fd, &status) == 0 && S_ISREG(status.st_mode))
+        job->ahead = eds_payload_ahead_start(&job->payloads);
     return rc;
 }
 
@@ -142,7 +152,7 @@ static int32_t check_end(struct job *job, struct eds_error *err)
     int32_t rc = EDS_ERR_NOT_FOUND;
 
     if (job->check.payload != NULL)
-        rc = eds_payload_reader_next(&job->payloads, &payload, &size, err);
+        rc = take_payload(job, &payload, &size, err);
     free(payload);
     if (rc == EDS_OK)
         strcpy(job->fault, "there are more payloads than records");
@@ -305,6 +315,7 @@ static int run(const struct eds_args *args)
         before = error_kind(rc);
     }
     eds_chain_input_close(&job.input);
+    eds_payload_ahead_end(job.ahead);
     eds_file_close(job.payloads_fd);
     eds_chain_keys_free(&job.keys);
     code = rc == EDS_OK ? report(&job) : eds_say_error(args, before, &err);

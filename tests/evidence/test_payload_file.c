@@ -1,5 +1,6 @@
-/* The payloads file's reader: however the bytes arrive, and whatever is wrong. */
-#include "evidence/payload_file.h"
+/* The payloads file's reader, alone and by a thread ahead: however the bytes arrive, and
+ * whatever is wrong. */
+#include "evidence/payload_ahead.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -35,30 +36,59 @@ static ptrdiff_t read_source(void *context, void *buf, size_t size)
     return (ptrdiff_t)size;
 }
 
-/* Reads to the end or the first error; *count is the payloads read. */
-static int32_t read_all(const char *text, size_t size, size_t step, bool failing, size_t *count,
-                        struct eds_error *err)
+/* A reader, and who reads ahead, if anybody. */
+struct reading {
+    struct eds_payload_reader reader;
+    struct eds_payload_ahead *ahead;
+};
+
+static int32_t next(struct reading *reading, void **out, size_t *out_size, struct eds_error *err)
 {
-    struct source source = {text, size, 0, step, failing};
-    struct eds_payload_reader *reader = malloc(sizeof *reader);
+    return reading->ahead != NULL ? eds_payload_ahead_next(reading->ahead, out, out_size, err)
+                                  : eds_payload_reader_next(&reading->reader, out, out_size, err);
+}
+
+/* Reads to the end or the first error; *count is the payloads read. */
+static int32_t read_by(bool is_ahead, struct source source, size_t *count, struct eds_error *err)
+{
+    struct reading *reading = calloc(1, sizeof *reading);
     void *payload;
     size_t payload_size;
     int32_t rc;
 
-    assert_non_null(reader);
-    eds_payload_reader_init(reader, read_source, &source);
-    for (*count = 0; (rc = eds_payload_reader_next(reader, &payload, &payload_size, err)) == EDS_OK;
-         ++*count) {
+    assert_non_null(reading);
+    eds_payload_reader_init(&reading->reader, read_source, &source);
+    if (is_ahead) {
+        reading->ahead = eds_payload_ahead_start(&reading->reader);
+        assert_non_null(reading->ahead);
+    }
+    for (*count = 0; (rc = next(reading, &payload, &payload_size, err)) == EDS_OK; ++*count) {
         assert_non_null(payload);
         for (size_t i = 0; i < payload_size; i++) /* payload k is k bytes of value k */
             assert_int_equal(((uint8_t *)payload)[i], *count);
         assert_int_equal(payload_size, *count);
         free(payload);
     }
-    if (rc == EDS_ERR_NOT_FOUND) /* the end stays the end */
-        assert_int_equal(eds_payload_reader_next(reader, &payload, &payload_size, err),
-                         EDS_ERR_NOT_FOUND);
-    free(reader);
+    if (rc == EDS_ERR_NOT_FOUND || is_ahead) /* the end stays the end */
+        assert_int_equal(next(reading, &payload, &payload_size, err), rc);
+    eds_payload_ahead_end(reading->ahead);
+    free(reading);
+    return rc;
+}
+
+/* Both ways, which must give the same. */
+static int32_t read_all(const char *text, size_t size, size_t step, bool failing, size_t *count,
+                        struct eds_error *err)
+{
+    const struct source source = {text, size, 0, step, failing};
+    struct eds_error ahead_err = {0, ""};
+    size_t ahead_count;
+    int32_t rc = read_by(false, source, count, err);
+
+    assert_int_equal(read_by(true, source, &ahead_count, &ahead_err), rc);
+    assert_int_equal(ahead_count, *count);
+    if (rc != EDS_ERR_NOT_FOUND)
+        assert_string_equal(ahead_err.text, err->text);
     return rc;
 }
 
@@ -168,6 +198,43 @@ static void test_sizes(void **state)
     free(text);
 }
 
+/* More than are ahead, and payload k is the number k; ended in the middle, and at once. */
+static void test_ahead(void **state)
+{
+    enum { COUNT = 5000, DIGITS = 512 };
+    char *text = malloc((size_t)COUNT * (DIGITS + 3) + 3), *at = text;
+
+    (void)state;
+    assert_non_null(text);
+    for (unsigned k = 0; k < COUNT; k++)
+        at += sprintf(at, "%c\"%0*x\"", k == 0 ? '[' : ',', DIGITS, k);
+    *at++ = ']';
+    for (unsigned wanted = 0; wanted <= COUNT; wanted += COUNT / 2) {
+        struct source source = {text, (size_t)(at - text), 0, 4096, false};
+        struct reading *reading = calloc(1, sizeof *reading);
+
+        assert_non_null(reading);
+        eds_payload_reader_init(&reading->reader, read_source, &source);
+        reading->ahead = eds_payload_ahead_start(&reading->reader);
+        assert_non_null(reading->ahead);
+        for (unsigned k = 0; k < wanted; k++) {
+            const uint8_t last[2] = {(uint8_t)(k >> 8), (uint8_t)k};
+            uint8_t *payload;
+            size_t size;
+
+            assert_int_equal(next(reading, (void **)&payload, &size, NULL), EDS_OK);
+            assert_int_equal(size, DIGITS / 2);
+            assert_memory_equal(payload + size - 2, last, sizeof last);
+            free(payload);
+        }
+        eds_payload_ahead_end(reading->ahead);
+        if (wanted == 0) /* memory is bounded */
+            assert_true(reading->reader.count < COUNT / 2);
+        free(reading);
+    }
+    free(text);
+}
+
 static void test_no_memory(void **state)
 {
     static const char text[] = "[\"\"]";
@@ -191,7 +258,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),         cmocka_unit_test(test_nul),
         cmocka_unit_test(test_read_failure), cmocka_unit_test(test_sizes),
-        cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_ahead),        cmocka_unit_test(test_no_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
