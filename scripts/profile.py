@@ -43,35 +43,52 @@ def rooms_of(build):
     return rooms
 
 
+def what_for(frames):
+    """What the kernel was asked for, by the frames from the innermost to its entry."""
+    names = [name for name, library in frames if library.startswith("[")]
+    if names[-1:] and re.match("asm_", names[-1]):
+        return "page faults" if "page_fault" in names[-1] else "interrupts"
+    for name, entry in zip(names, names[1:]):
+        if entry.startswith("do_syscall"):
+            return re.sub(r"^_*(x64_|arm64_|do_|k)?_*sys_", "", name)
+    return "entries and exits"
+
+
 def read_samples(data):
-    """Yields (share, library, symbol) of the processes that are called eds."""
-    text = run("perf", "report", "-i", data, "--stdio", "--no-children", "--comms", "eds",
-               "--percentage", "relative", "-F", "overhead,dso,sym", "-t", "\t")
-    for line in text.splitlines():
-        fields = [field.strip() for field in line.split("\t")]
-        if len(fields) == 3 and fields[0].endswith("%"):
-            yield float(fields[0][:-1]), fields[1], re.sub(r"^\[.\] ", "", fields[2])
+    """Yields (library, symbol, what for) for each sample of processes that are called eds."""
+    text = run("perf", "script", "-i", data, "--comm", "eds", "-F", "comm,ip,sym,dso")
+    for sample in text.split("\n\n"):
+        frames = [re.match(r"\s*[0-9a-f]+ (.*) \((.*)\)$", line) for line in sample.splitlines()]
+        frames = [(plain(frame[1]), os.path.basename(frame[2])) for frame in frames if frame]
+        if frames:
+            yield frames[0][1], frames[0][0], what_for(frames)
+
+
+def show(counts, total, at_least=0.1):
+    for where, count in counts.most_common(TOP_SYMBOLS if at_least == 0 else None):
+        if 100 * count / total >= at_least:
+            print(f"  {100 * count / total:5.1f} %  {where}")
 
 
 def report(title, data, rooms):
-    shares, symbols = collections.Counter(), collections.Counter()
-    for share, library, symbol in read_samples(data):
-        name = plain(symbol)
+    shares, symbols, calls = collections.Counter(), collections.Counter(), collections.Counter()
+    for library, name, call in read_samples(data):
         if library == "eds":
             where = rooms.get(name, "eds (elsewhere)")
-        elif library.startswith("[kernel") or symbol.startswith("[k]"):
+        elif library.startswith("[kernel") or library.startswith("[guest"):
             where = "kernel"
+            calls[call] += 1
         else:
             where = re.sub(r"\.so.*", "", library)
-        shares[where] += share
-        symbols[f"{name}  ({where})"] += share
-    print(f"\n{title}")
-    for where, share in shares.most_common():
-        if share >= 0.1:
-            print(f"  {share:5.1f} %  {where}")
+        shares[where] += 1
+        symbols[f"{name}  ({where})"] += 1
+    total = sum(shares.values())
+    print(f"\n{title}: {total} samples")
+    show(shares, total)
+    print("  of it in the kernel, for:")
+    show(calls, total, 0.5)
     print("  most of it in:")
-    for symbol, share in symbols.most_common(TOP_SYMBOLS):
-        print(f"    {share:5.1f} %  {symbol}")
+    show(symbols, total, 0)
 
 
 def main():
@@ -84,7 +101,7 @@ def main():
     environment.setdefault("EDS_BENCH_CHAIN", "300000")
     environment.setdefault("EDS_BENCH_LEDGER", "300000")
     environment["EDS_BENCH_POSTGRES"] = "none"
-    record = ["perf", "record", "-q", "-F", "1999", "-o"]
+    record = ["perf", "record", "-q", "-g", "-F", "1999", "-o"]
     with tempfile.TemporaryDirectory() as folder:
         chain, data = f"{folder}/chain.ndjson", f"{folder}/perf.data"
         key = run(f"{build}/bin/bench_chain", chain, env=environment).strip()
@@ -95,8 +112,12 @@ def main():
         run(f"{build}/bin/bench_ledger", "--make", ledger, env=environment)
         run(*record, data, eds, "audit", "ledger", "verify", "--store", f"sqlite:{ledger}")
         report("ledger verify, two signatures and a payload a record, SQLite", data, rooms)
-        run(*record, data, f"{build}/bin/bench_http", "64", env=environment)
-        report("serve, 64 connections, one record a request, SQLite", data, rooms)
+        for title, *bench in (
+                ("64 connections, one record a request", "bench_http", "64"),
+                ("one connection, one record a request", "bench_http", "1"),
+                ("batches of 1000", "bench_http_batch")):
+            run(*record, data, f"{build}/bin/{bench[0]}", *bench[1:], env=environment)
+            report(f"serve with SQLite, {title}", data, rooms)
 
 
 main()
