@@ -42,6 +42,11 @@ test: ## build and run every test
 	$(call build,release,build,-DEDS_BUILD_TESTS=ON)
 	@scripts/run-tests.sh build -j$(JOBS) $(CTEST_FLAGS)
 
+.PHONY: test-all
+test-all: ## the same, where those that need an S3 service are not skipped; installs one (206 MB)
+	@scripts/install-deps.sh s3
+	@$(MAKE) --no-print-directory test
+
 .PHONY: test-s3
 test-s3: ## the tests that need an S3 service; installs Ceph's object gateway (206 MB)
 	@scripts/install-deps.sh s3
@@ -78,7 +83,7 @@ test-asan: ## the tests of the rooms under AddressSanitizer and UBSan
 	@scripts/run-tests.sh build-asan -j$(JOBS) $(sanitized) $(CTEST_FLAGS)
 
 .PHONY: test-tsan
-test-tsan: ## the tests of the rooms under ThreadSanitizer
+test-tsan: ## the tests of the rooms that have threads under ThreadSanitizer
 	@scripts/install-deps.sh test
 	$(call build,tsan,build-tsan)
 	@scripts/run-tests.sh build-tsan -j$(JOBS) $(sanitized) $(CTEST_FLAGS)

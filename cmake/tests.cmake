@@ -94,16 +94,6 @@ foreach(script ${scripts})
   endif()
 endforeach()
 
-# The fleet of the size that is promised; the plain test has a small one.
-if(TEST e2e/device_fleet)
-  add_test(NAME e2e/device_fleet_100000
-           COMMAND ${PROJECT_SOURCE_DIR}/tests/e2e/test_device_fleet.py
-           WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-  set_tests_properties(e2e/device_fleet_100000 PROPERTIES TIMEOUT 1800 SKIP_RETURN_CODE 77
-    LABELS slow ENVIRONMENT
-    "EDS_FLEET_DEVICES=100000;EDS=${CMAKE_BINARY_DIR}/bin/eds;EDS_BUILD=${CMAKE_BINARY_DIR};EDS_SOURCE=${PROJECT_SOURCE_DIR}")
-endif()
-
 # Every fuzz target's corpus is replayed by the ordinary run.
 file(GLOB targets CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fuzz/fuzz_*.c)
 if(NOT "fuzz" IN_LIST EDS_TEST_ROOMS)

@@ -4,13 +4,14 @@ its first and of its last device right after; what goes wrong in the middle leav
 nothing behind; what is exported is imported again as the same.  On SQLite with one
 server, on PostgreSQL with two.
 
-EDS_FLEET_DEVICES=100000 is the size that is promised in under a minute; the short
-form has 3,000."""
+The fleets have 3,000 devices, or EDS_FLEET_DEVICES; 100,000, which are promised in under
+a minute, are imported alone."""
 
 import contextlib
 import json
 import os
 import pathlib
+import resource
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from server import has_server  # noqa: E402
 
 EDS = os.environ["EDS"]
 DEVICES = int(os.environ.get("EDS_FLEET_DEVICES", "3000"))
+PROMISED, PROMISED_S = 100000, 60
 PATIENCE_S = 120  # for what is to come; how long it takes is printed
 
 
@@ -104,7 +106,6 @@ def enrol(url, servers, folder):
     stream.join()
     assert said["written"] and said["added_count"] == DEVICES, said
     assert not faults, faults
-    assert took < 60, took
     # The same again has nothing to do.
     said = json.loads(device_command(url, "import", str(path), "--json"))
     assert said["same_count"] == DEVICES and said["added_count"] == 0, said
@@ -160,6 +161,22 @@ def play(url, server_count):
         print(f"{url.split(':')[0]}: {DEVICES} devices in {took:.2f} s, known to "
               f"{server_count} server(s) {noticed:.2f} s later; a record beside waited "
               f"{slowest:.2f} s at most")
+
+
+def promised(url, folder):
+    """A fleet of the size that is promised, in the time that is: of the processor, and of
+    the clock where EDS_TEST_TIMES says that nothing else runs."""
+    path = pathlib.Path(folder, "promised.csv")
+    rows = (f"crane-{i:06},{key},site {i % 50}\n" for i, key in enumerate(public_keys(PROMISED)))
+    path.write_text("device_id,public_key,site\n" + "".join(rows))
+    begun, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
+    said = json.loads(device_command(url, "import", str(path), "--json"))
+    took, after = time.monotonic() - begun, resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert said["written"] and said["added_count"] == PROMISED, said
+    worked = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert worked < PROMISED_S and (took < PROMISED_S or "EDS_TEST_TIMES" not in os.environ), (
+        worked, took)
+    print(f"{url.split(':')[0]}: {PROMISED} devices in {took:.2f} s")
 
 
 def refuse(folder):
@@ -218,6 +235,7 @@ def main():
         play(f"sqlite:{folder}/ledger.db", 1)
         refuse(folder)
         die_in_the_middle(f"sqlite:{folder}/killed.db", folder, lambda process: process.kill())
+        promised(f"sqlite:{folder}/promised.db", folder)
     if has_postgres():
         with database() as (place, url), tempfile.TemporaryDirectory() as folder:
             if url is not None:
@@ -232,6 +250,7 @@ def main():
                         stdout=subprocess.DEVNULL)
 
                 die_in_the_middle(url, folder, end_backends)
+                promised(url, folder)
 
 
 main()

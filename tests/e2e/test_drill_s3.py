@@ -28,8 +28,7 @@ def main():
                                        break_it=f"{RGW} kill {here.place}",
                                        heal_it=f"{RGW} up {here.place} >/dev/null 2>&1")
         assert code == 0 and not failed(report) and report["skipped_count"] == 0, (report, log)
-        site.process.terminate()
-        assert site.process.wait(120) == 0
+        site.end()
 
         keys = here.keys("drills")
         assert len(keys) == 3 * RECORDS, keys

@@ -13,12 +13,12 @@
 #include "store/ledger_sqlite.h"
 #include "store/ledger_sqlite_bench.h"
 #include "store/ledger_sqlite_faulty_vfs.h"
+#include "store/ledger_workload.h"
 #include "support/alloc.h"
 
-/* Each at first, then ever fewer. */
 static uint64_t next(uint64_t n)
 {
-    return n + 1 + n / 16;
+    return workload_next(n) + n / 32;
 }
 
 static void begin(struct sqlite_bench *bench)

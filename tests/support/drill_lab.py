@@ -1,5 +1,7 @@
 """drill_lab.py - what the tests of failure drills share: an installation with a device
 for drills, and a liar between it and who asks."""
+import atexit
+import concurrent.futures
 import http.client
 import http.server
 import json
@@ -40,6 +42,7 @@ class Installation:
              str(folder / "port"), "--admin-addr", "127.0.0.1:0", "--admin-port-file",
              str(folder / "admin"), *self.store, *self.objects],
             stdout=subprocess.DEVNULL, stderr=open(folder / "log", "wb"))
+        atexit.register(self.process.kill)  # a test that fails leaves no server behind
         files = (folder / "port", folder / "admin")
         await_that(lambda: all(file.exists() for file in files) or self.process.poll() is not None,
                    "the server")
@@ -50,6 +53,10 @@ class Installation:
     def register(self, name):
         done = eds("device", "add", name, "--public-key-hex", self.public_key, *self.store)
         assert done.returncode == 0, done.stderr
+
+    def end(self):
+        self.process.terminate()
+        assert self.process.wait(120) == 0
 
     def at(self, port=None, admin=None):
         """Where the server is, and by whose key it is asked."""
@@ -117,6 +124,13 @@ def between(behind, edit=lambda path, answer: None, instead=lambda body: None):
     server.behind, server.edit, server.instead = behind, edit, instead
     threading.Thread(target=server.serve_forever, daemon=True).start()
     return server.server_address[1]
+
+
+def at_once(*lists):
+    """Runs the functions of the lists side by side; raises what one of them raises."""
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        for done in [pool.submit(one) for each in lists for one in each]:
+            done.result()
 
 
 def failed(report):

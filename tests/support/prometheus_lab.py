@@ -1,4 +1,5 @@
 """prometheus_lab.py - a Prometheus of a test's own, with the rules of deploy/prometheus."""
+import atexit
 import os
 import pathlib
 import re
@@ -31,6 +32,7 @@ class Prometheus:
             ["prometheus", f"--config.file={folder}/prometheus.yml",
              f"--storage.tsdb.path={folder}/data", f"--web.listen-address=127.0.0.1:{self.port}"],
             stdout=subprocess.DEVNULL, stderr=open(self.log, "wb"))
+        atexit.register(self.process.kill)
         self.await_sample()
 
     def await_sample(self):
