@@ -27,8 +27,8 @@ files() { git ls-files --cached --others --exclude-standard -- "$@"; }
 check_format() { files '*.c' '*.h' | xargs clang-format --dry-run --Werror; }
 check_shell() { files '*.sh' .ci/run | xargs shellcheck --severity=warning; }
 check_python() {
-    files '*.py' | xargs -r -n 1 python3 -c \
-        'import sys; compile(open(sys.argv[1]).read(), sys.argv[1], "exec")'
+    files '*.py' | xargs -r python3 -c \
+        'import sys; [compile(open(path).read(), path, "exec") for path in sys.argv[1:]]'
 }
 check_cppcheck() {
     cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,portability \

@@ -210,6 +210,8 @@ def refuse(folder):
 
 def die_in_the_middle(url, folder, stop):
     """An import that is ended by force, or whose database goes away, leaves nothing."""
+    subprocess.run([EDS, "audit", "db", "migrate", "--store", url], check=True,
+                   stdout=subprocess.DEVNULL)
     path = pathlib.Path(folder, "again.csv")
     path.write_text("device_id,public_key\n"
                     + "".join(f"m-{i:05},{key}\n" for i, key in enumerate(public_keys(20000))))

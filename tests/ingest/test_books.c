@@ -268,12 +268,12 @@ static void test_sum_comes_by_itself(void **state)
     for (unsigned i = 0; i < 3; i++)
         expect(s.ingest, &bad, EDS_VERDICT_UNKNOWN_DEVICE, NULL);
     faulty_fail(&s.ledger, FAULTY_COMMIT, 1, 1, EDS_ERR_IO);
-    for (unsigned tenths = 0; tenths < 50 && faulty_calls(&s.ledger, FAULTY_COMMIT) < 2; tenths++)
+    for (unsigned tenths = 0; tenths < 1200 && faulty_calls(&s.ledger, FAULTY_COMMIT) < 2; tenths++)
         usleep(100000);
-    assert_in_range(faulty_calls(&s.ledger, FAULTY_COMMIT), 2, 3);
-    assert_int_equal(read_lines(s.inner).sums, 0); /* that one failed */
+    assert_true(faulty_calls(&s.ledger, FAULTY_COMMIT) >= 2);
     eds_ingest_stop(s.ingest);
     lines = read_lines(s.inner);
+    assert_int_equal(lines.sums, 1); /* the one that failed is not there */
     assert_int_equal(lines.count + lines.total, 3);
     assert_string_equal(lines.last_sum, "2 more rejections were not listed");
     end_scene(&s);

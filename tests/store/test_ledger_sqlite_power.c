@@ -144,7 +144,7 @@ static void test_killed(void **state)
             commit_until_killed(bench, acknowledged);
         usleep((useconds_t)(1000 + dice_below(&dice, 30000)));
         if (round == 0) /* a slow machine gets to its first commit, too */
-            for (unsigned ms = 0; *acknowledged == 0 && ms < 10000; ms++)
+            for (unsigned ms = 0; *acknowledged == 0 && ms < 120000; ms++)
                 usleep(1000);
         kill(child, SIGKILL);
         assert_int_equal(waitpid(child, &status, 0), child);

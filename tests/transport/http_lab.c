@@ -19,7 +19,6 @@
 
 #include "base/log.h"
 
-#define PATIENCE_MS   5000
 #define LAB_LOG_LEVEL (getenv("EDS_TEST_LOG") != NULL ? EDS_LOG_DEBUG : EDS_LOG_ERROR)
 
 static void forget(struct eds_submission *submission)
@@ -36,6 +35,17 @@ void lab_hold(struct http_lab *lab)
     eds_ingest_submit(lab->ingest, &lab->plug); /* refused, which is a line to be stored */
     while (!atomic_load(&lab->ledger.held))
         lab_rest(1);
+}
+
+void lab_await_queued(struct http_lab *lab, uint64_t count)
+{
+    struct eds_ingest_counts counts = {.queued = 0};
+
+    for (unsigned ms = 0; counts.queued < count; ms++) {
+        assert_true(ms < LAB_PATIENCE_MS);
+        lab_rest(1);
+        eds_ingest_counts(lab->ingest, &counts);
+    }
 }
 
 void lab_release(struct http_lab *lab)
@@ -182,7 +192,7 @@ static bool read_more(struct lab_peer *peer)
     struct pollfd fd = {.fd = peer->fd, .events = POLLIN};
     ssize_t size;
 
-    if (peer->used == sizeof peer->buf || poll(&fd, 1, PATIENCE_MS) <= 0)
+    if (peer->used == sizeof peer->buf || poll(&fd, 1, LAB_PATIENCE_MS) <= 0)
         return false;
     size = recv(peer->fd, peer->buf + peer->used, sizeof peer->buf - peer->used, 0);
     if (size <= 0)

@@ -27,6 +27,9 @@ struct http_lab {
 void lab_start(struct http_lab *lab, const struct eds_http_config *config, const char *allowed);
 void lab_stop(struct http_lab *lab);
 
+/* lab_await_queued waits until so many records are with ingest and wait for the store. */
+void lab_await_queued(struct http_lab *lab, uint64_t count);
+
 /* lab_hold keeps the store busy with one commit of its own until lab_release;
  * whatever comes meanwhile waits behind it. */
 void lab_hold(struct http_lab *lab);
@@ -71,6 +74,9 @@ void lab_read(struct lab_peer *peer, struct lab_reply *reply, bool has_body);
 /* lab_closed says whether the server closed the connection, after at most
  * timeout_ms; bytes that come before are dropped. */
 bool lab_closed(struct lab_peer *peer, int timeout_ms);
+
+/* For what is to come: only what hangs takes so long. */
+#define LAB_PATIENCE_MS 120000
 
 #define LAB_ACCEPTED "{\"status\":\"accepted\"}"
 

@@ -20,6 +20,22 @@ void lab_rest(unsigned ms)
     nanosleep(&rest, NULL);
 }
 
+uint64_t lab_now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+void lab_ledger_await_held(struct lab_ledger *lab)
+{
+    for (unsigned ms = 0; !atomic_load(&lab->held); ms++) {
+        assert_true(ms < 120000);
+        lab_rest(1);
+    }
+}
+
 static int32_t lab_commit(struct eds_ledger *ledger, const struct eds_commit *commit,
                           struct eds_error *err)
 {

@@ -24,6 +24,9 @@ struct lab_ledger {
 void lab_ledger_open(struct lab_ledger *lab);
 void lab_ledger_close(struct lab_ledger *lab);
 
+/* lab_ledger_await_held waits until a commit waits, which `waiting` lets it. */
+void lab_ledger_await_held(struct lab_ledger *lab);
+
 /* lab_ledger_sequence tells the last record's sequence of a device. */
 uint64_t lab_ledger_sequence(struct lab_ledger *lab, const char *device_id);
 
@@ -48,5 +51,8 @@ void lab_next(struct lab_device *device, struct eds_entry *entry, const void *pa
 
 /* lab_rest sleeps. */
 void lab_rest(unsigned ms);
+
+/* lab_now_ms reads a clock that only goes on. */
+uint64_t lab_now_ms(void);
 
 #endif

@@ -18,7 +18,7 @@
 #include "base/log.h"
 #include "edgesentry/json.h"
 
-#define PATIENCE_MS   10000
+#define PATIENCE_MS   120000
 #define LAB_LOG_LEVEL (getenv("EDS_TEST_LOG") != NULL ? EDS_LOG_DEBUG : EDS_LOG_ERROR)
 
 static unsigned listen_anywhere(struct mqtt_lab *lab)

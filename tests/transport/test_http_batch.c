@@ -377,7 +377,7 @@ static void leaving_clients(void **state)
     }
     lab_rest(50);
     lab_release(&lab);
-    for (unsigned tries = 0; tries < 200 && accepted_count(&lab) < 3000; tries++)
+    for (unsigned tries = 0; tries < 6000 && accepted_count(&lab) < 3000; tries++)
         lab_rest(20);
     assert_true(accepted_count(&lab) >= 3000); /* a megabyte of each: some 1100 records */
     for (unsigned i = 0; i < 3; i++)

@@ -293,7 +293,7 @@ static void to_admin(void **state)
     lab_print(&peer, "GET /livez HTTP/1.1\r\nHost: lab\r\nContent-Length: 5\r\n\r\nHTTP/");
     lab_read(&peer, &reply, true);
     assert_int_equal(reply.status, 413);
-    assert_true(lab_closed(&peer, 5000));
+    assert_true(lab_closed(&peer, LAB_PATIENCE_MS));
     lab_close(&peer);
     eds_http_admin_stop(admin);
 }

@@ -169,7 +169,7 @@ static void slow_header(void **state)
     lab_close(&peer);
     lab_connect(&peer, &lab);
     lab_print(&peer, "PROXY TCP4 203.0.113.7 198.51.100.2 5000 443%080d", 0);
-    assert_true(lab_closed(&peer, 5000));
+    assert_true(lab_closed(&peer, LAB_PATIENCE_MS));
     lab_close(&peer);
     lab_stop(&lab);
 }

@@ -146,7 +146,7 @@ static void try_row(struct http_lab *lab, const struct row *row, struct lab_devi
         lab_read(&peer, &reply, true);
         if (reply.status != 202)
             fail_msg("%s: and then %u %s", row->name, reply.status, reply.body);
-    } else if (!lab_closed(&peer, 2000)) {
+    } else if (!lab_closed(&peer, LAB_PATIENCE_MS)) {
         fail_msg("%s: still open", row->name);
     }
     lab_close(&peer);
@@ -356,7 +356,7 @@ static void expecting(void **state)
             lab_read(&peer, &reply, true);
             assert_int_equal(reply.status, 202);
         } else {
-            assert_true(lab_closed(&peer, 2000));
+            assert_true(lab_closed(&peer, LAB_PATIENCE_MS));
         }
         lab_close(&peer);
         lab_stop(&lab);
@@ -386,7 +386,7 @@ static void strangers(void **state)
         lab_read(&peer, &reply, true);
         assert_int_equal(reply.status, 403);
         expect_error(heads[i], &reply, "source 127.0.0.1 is not in the allowlist");
-        assert_true(lab_closed(&peer, 2000));
+        assert_true(lab_closed(&peer, LAB_PATIENCE_MS));
         lab_close(&peer);
     }
     lab_stop(&lab);

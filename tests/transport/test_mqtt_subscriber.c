@@ -124,7 +124,7 @@ static void many(void **state)
     for (unsigned acks = 0, answers = 0; acks < 2 * COUNT || answers < COUNT;) {
         static struct mqtt_lab_packet packet;
 
-        mqtt_lab_read(&lab, &packet, 10000);
+        mqtt_lab_read(&lab, &packet, 120000);
         if (packet.type == LAB_PUBACK) {
             assert_int_equal(packet.body[0] << 8 | packet.body[1], acks + 2);
             acks++;
@@ -166,7 +166,7 @@ static void store_recovers(void **state)
     for (unsigned i = 1; i <= 3;) {
         static struct mqtt_lab_packet packet;
 
-        mqtt_lab_read(&lab, &packet, 10000);
+        mqtt_lab_read(&lab, &packet, 120000);
         if (packet.type == LAB_PUBACK)
             continue;
         assert_int_equal(packet.type, LAB_PUBLISH);
@@ -216,7 +216,7 @@ static void connection_lost(void **state)
     mqtt_lab_welcome(&lab);
     atomic_store(&lab.ledger.waiting, true);
     mqtt_lab_record(&lab, &device, 9);
-    lab_rest(QUIET_MS);
+    lab_ledger_await_held(&lab.ledger);
     mqtt_lab_hang_up(&lab);
     lab_rest(20);
     atomic_store(&lab.ledger.waiting, false);
@@ -277,8 +277,9 @@ static void stopped(void **state)
         mqtt_lab_welcome(&lab);
         atomic_store(&lab.ledger.waiting, true);
         mqtt_lab_record(&lab, &device, 1);
-        lab_rest(QUIET_MS); /* it is with the store now */
+        lab_ledger_await_held(&lab.ledger);
         assert_int_equal(pthread_create(&thread, NULL, stop, &lab), 0);
+        lab_rest(5 * QUIET_MS); /* for it to begin */
         mqtt_lab_record(&lab, &device, 2);
         mqtt_lab_expect_silence(&lab, QUIET_MS);
         atomic_store(&lab.ledger.waiting, false);
