@@ -113,6 +113,7 @@ static int32_t from_file(char out[EDS_PASSPHRASE_SIZE], size_t *size, const char
     *size = strcspn(out, "\n");
     if (*size > 0 && out[*size - 1] == '\r')
         --*size;
+    out[*size] = '\0'; /* a token's PIN goes by it, too */
     return EDS_OK;
 }
 

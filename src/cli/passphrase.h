@@ -16,7 +16,7 @@
 /* eds_passphrase_get takes it from --passphrase-file, else from the variable
  * EDS_PASSPHRASE, else from the terminal without echo.
  *
- *   out       wiped on failure; the caller wipes it after use
+ *   out       with a NUL behind it; wiped on failure; the caller wipes it after use
  *   is_new    ask twice, and refuse an empty one
  *
  * EDS_OK, EDS_ERR_USAGE (none to be had), EDS_ERR_MALFORMED (empty, or two
