@@ -17,6 +17,7 @@
 #include "cli/agent_class.h"
 #include "cli/agent_job.h"
 #include "cli/agent_orders.h"
+#include "cli/agent_token.h"
 #include "cli/buffer_arg.h"
 #include "cli/client_arg.h"
 #include "cli/commands.h"
@@ -252,21 +253,11 @@ static void replied(void *context, const struct eds_buffer_item *item,
 static int32_t open_signer(struct agent_run *run, const struct eds_args *args,
                            struct eds_error *err)
 {
-    const char *uri = eds_args_text(args, "pkcs11-uri");
-    char pin[EDS_PASSPHRASE_SIZE];
-    size_t pin_size;
     struct eds_key key;
     int32_t rc;
 
-    if (uri != NULL) {
-        bool asked = eds_args_given(args, "passphrase-file") || getenv("EDS_PASSPHRASE") != NULL;
-
-        rc = asked ? eds_passphrase_get(pin, &pin_size, args, false, err) : EDS_OK;
-        if (rc == EDS_OK)
-            rc = eds_signer_from_pkcs11(&run->signer, uri, asked ? pin : NULL, err);
-        eds_wipe(pin, sizeof pin);
-        return rc;
-    }
+    if (eds_args_text(args, "pkcs11-uri") != NULL)
+        return eds_agent_token_open(&run->signer, args, err);
     rc = eds_key_get(&key, args, err);
     if (rc == EDS_OK)
         rc = eds_signer_from_seed(&run->signer, key.seed, err);

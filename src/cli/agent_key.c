@@ -10,6 +10,7 @@
 
 #include "base/place.h"
 #include "base/wipe.h"
+#include "cli/agent_token.h"
 #include "cli/file.h"
 #include "cli/key_arg.h"
 #include "cli/output.h"
@@ -44,9 +45,9 @@ static int32_t find_places(struct places *places, const struct eds_args *args,
 
     memset(places, 0, sizeof *places);
     places->file = eds_args_text(args, "key-file");
-    if (eds_args_text(args, "pkcs11-uri") != NULL || eds_key_source(args) != EDS_KEY_FILE ||
-        eds_is_standard_stream(places->file))
-        return eds_error_set(err, EDS_ERR_REFUSED, "the key of this device is not in a file");
+    if (eds_key_source(args) != EDS_KEY_FILE || eds_is_standard_stream(places->file))
+        return eds_error_set(err, EDS_ERR_REFUSED,
+                             "the key of this device is neither in a file nor in a token");
     if ((size_t)snprintf(places->next, sizeof places->next, "%s.next", places->file) >=
         sizeof places->next)
         return eds_error_set(err, EDS_ERR_REFUSED, "the path of the key's file is too long");
@@ -97,8 +98,11 @@ int32_t eds_agent_key_prepare(const struct eds_args *args, uint8_t public_key[ED
 {
     struct places places;
     struct eds_key key;
-    int32_t rc = find_places(&places, args, err);
+    int32_t rc;
 
+    if (eds_args_text(args, "pkcs11-uri") != NULL)
+        return eds_agent_token_prepare(args, public_key, err);
+    rc = find_places(&places, args, err);
     if (rc == EDS_OK) {
         rc = read_key(&key, &places, places.next, err);
         if (rc == EDS_ERR_NOT_FOUND)
@@ -124,11 +128,10 @@ static int32_t replace(const struct places *places, struct eds_error *err)
     return EDS_OK;
 }
 
-static int32_t use(struct eds_agent_job *job, struct eds_signer **signer,
-                   const struct places *places, const uint8_t public_key[EDS_PUBLIC_KEY_SIZE],
-                   struct eds_error *err)
+static int32_t use(struct eds_signer **out, const struct places *places,
+                   const uint8_t public_key[EDS_PUBLIC_KEY_SIZE], struct eds_error *err)
 {
-    struct eds_signer *fresh = NULL, *before = *signer;
+    struct eds_signer *fresh = NULL;
     struct eds_key key;
     bool is_in_place = false;
     int32_t rc = read_key(&key, places, places->next, err);
@@ -144,27 +147,34 @@ static int32_t use(struct eds_agent_job *job, struct eds_signer **signer,
     if (rc == EDS_OK && !is_in_place)
         rc = replace(places, err);
     eds_wipe(&key, sizeof key);
-    if (rc != EDS_OK) {
+    if (rc == EDS_OK)
+        *out = fresh;
+    else
         eds_signer_close(fresh);
-        return rc;
-    }
-    eds_agent_set_signer(job->agent, fresh);
-    *signer = fresh;
-    eds_signer_close(before);
-    return EDS_OK;
+    return rc;
 }
 
 int32_t eds_agent_key_use(struct eds_agent_job *job, struct eds_signer **signer,
                           const uint8_t public_key[EDS_PUBLIC_KEY_SIZE], struct eds_error *err)
 {
+    struct eds_signer *fresh = NULL, *before = *signer;
     struct places places;
     int32_t rc;
 
     if (memcmp((*signer)->public_key, public_key, EDS_PUBLIC_KEY_SIZE) == 0)
         return EDS_OK; /* it was done, and the answer did not come as far as the buffer */
-    rc = find_places(&places, job->args, err);
-    if (rc == EDS_OK)
-        rc = use(job, signer, &places, public_key, err);
-    eds_wipe(&places, sizeof places);
-    return rc;
+    if (eds_args_text(job->args, "pkcs11-uri") != NULL) {
+        rc = eds_agent_token_use(&fresh, job->args, public_key, err);
+    } else {
+        rc = find_places(&places, job->args, err);
+        if (rc == EDS_OK)
+            rc = use(&fresh, &places, public_key, err);
+        eds_wipe(&places, sizeof places);
+    }
+    if (rc != EDS_OK)
+        return rc;
+    eds_agent_set_signer(job->agent, fresh);
+    *signer = fresh;
+    eds_signer_close(before);
+    return EDS_OK;
 }

@@ -1,13 +1,14 @@
-/* agent_key.h - another key for an agent whose key is in a file: made beside it, as
- * FILE.next, and put in its place when servers know it. */
+/* agent_key.h - another key for an agent: whose key is in a file, made beside it, as
+ * FILE.next, and put in its place when servers know it; whose key is in a token, in that
+ * token (agent_token.h). */
 #ifndef EDS_CLI_AGENT_KEY_H
 #define EDS_CLI_AGENT_KEY_H
 
 #include "cli/agent_job.h"
 
 /* eds_agent_key_prepare makes FILE.next, protected as FILE is, or finds the one that was
- * made before.  EDS_OK; EDS_ERR_REFUSED with *err saying why there can be none (the key
- * is not in a file, or its passphrase was typed); EDS_ERR_IO and such: not now. */
+ * made before; or a key in the token.  EDS_OK; EDS_ERR_REFUSED with *err saying why there can
+ * be none (the key is in neither, or its passphrase was typed); EDS_ERR_IO and such: not now. */
 int32_t eds_agent_key_prepare(const struct eds_args *args, uint8_t public_key[EDS_PUBLIC_KEY_SIZE],
                               struct eds_error *err);
 

@@ -27,8 +27,8 @@ static const struct {
     [EDS_SETTING_COMMAND_POLL] = {"command-poll", 1, 86400, false},
 };
 
-static int32_t find_path(struct eds_agent_settings *settings, const char *buffer_url,
-                         struct eds_error *err)
+int32_t eds_agent_settings_beside(char out[PATH_MAX], const char *buffer_url, const char *suffix,
+                                  struct eds_error *err)
 {
     const char *path = buffer_url;
     size_t size;
@@ -38,9 +38,9 @@ static int32_t find_path(struct eds_agent_settings *settings, const char *buffer
     else if (strncmp(path, "log:", 4) == 0)
         path += 4;
     size = path != buffer_url && buffer_url[0] == 'l' ? strcspn(path, "?") : strlen(path);
-    if (size + sizeof ".settings" > sizeof settings->path)
+    if (size + strlen(suffix) >= PATH_MAX)
         return eds_error_set(err, EDS_ERR_USAGE, "--buffer is too long");
-    snprintf(settings->path, sizeof settings->path, "%.*s.settings", (int)size, path);
+    snprintf(out, PATH_MAX, "%.*s%s", (int)size, path, suffix);
     return EDS_OK;
 }
 
@@ -105,7 +105,7 @@ int32_t eds_agent_settings_load(struct eds_agent_settings *settings, const char 
     int32_t rc;
 
     memset(settings, 0, sizeof *settings);
-    rc = find_path(settings, buffer_url, err);
+    rc = eds_agent_settings_beside(settings->path, buffer_url, ".settings", err);
     if (rc != EDS_OK || (access(settings->path, F_OK) != 0 && errno == ENOENT))
         return rc;
     rc = eds_file_read_fixed(settings->path, order.body, sizeof order.body - 1, &size, err);

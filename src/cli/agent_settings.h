@@ -26,6 +26,11 @@ struct eds_agent_settings {
     } of[EDS_SETTING_COUNT];
 };
 
+/* eds_agent_settings_beside writes the path of a file beside the buffer of that URL, FILE and
+ * the suffix.  EDS_OK or EDS_ERR_USAGE (it is too long). */
+int32_t eds_agent_settings_beside(char out[PATH_MAX], const char *buffer_url, const char *suffix,
+                                  struct eds_error *err);
+
 /* eds_agent_settings_load finds the file by the buffer's URL, and reads it if it is
  * there.  EDS_OK, EDS_ERR_USAGE (the path is too long), EDS_ERR_MALFORMED, EDS_ERR_IO. */
 int32_t eds_agent_settings_load(struct eds_agent_settings *settings, const char *buffer_url,
