@@ -6,24 +6,13 @@ nothing, goes on as soon as there is room, and a server that takes what waits is
 In a mount namespace of its own: as root, or where users may have namespaces.
 EDS_TEST_ROUNDS says how often (1)."""
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 
-if "EDS_FULL_DISK_INSIDE" not in os.environ:
-    words = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-U", "-r", "-m"]
-    probe = shutil.which("unshare") and subprocess.run(
-        [*words, "sh", "-c", 'd=$(mktemp -d) && mount -t tmpfs none "$d"; r=$?; umount "$d"; '
-         'rmdir "$d"; exit $r'], capture_output=True, check=False)
-    if not probe or probe.returncode != 0:
-        print("skipped: no file system can be mounted here (neither root nor user namespaces)")
-        sys.exit(77)
-    os.environ["EDS_FULL_DISK_INSIDE"] = "1"
-    os.execvp("unshare", [*words, sys.executable, os.path.abspath(__file__)])
-
 sys.path.insert(0, os.path.join(os.environ["EDS_SOURCE"], "tests/support"))
+import own_mounts  # noqa: E402
 from agent_lab import PATIENCE_S, Lab  # noqa: E402
 from ports import free_port  # noqa: E402
 from server import has_server  # noqa: E402
@@ -72,7 +61,7 @@ class SmallDisk(Lab):
         super().__init__(root)
         self.disk = self.root / "disk"
         self.disk.mkdir()
-        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1M", "tmpfs", self.disk], check=True)
+        own_mounts.small_disk(self.disk)
         self.buffer = url.format(disk=self.disk)
         self.port = free_port()
         self.url = ["--url", f"http://127.0.0.1:{self.port}", "--wait", str(PATIENCE_S)]
@@ -196,4 +185,5 @@ def main():
         does_not_matter(log)
 
 
+own_mounts.enter()
 main()

@@ -24,61 +24,26 @@ import tempfile
 import time
 
 sys.path.insert(0, os.path.join(os.environ["EDS_SOURCE"], "tests/support"))
+from agent_lab import DEVICE, EDS, Lab, check, end, failures  # noqa: E402
 from bad_link import BadLink  # noqa: E402
 from server import has_server  # noqa: E402
 
-EDS = os.environ["EDS"]
-DEVICE = "lift-01"
-failures = 0
 
 
-def check(what, got, expected):
-    global failures
-    if got != expected:
-        failures += 1
-        print(f"FAIL {what}: got {got!r}, expected {expected!r}")
-
-
-class Lab:
-    def __init__(self, root):
-        self.root = pathlib.Path(root)
-        subprocess.run([EDS, "keygen", "--out", self.root / "key.json"], check=True,
-                       stderr=subprocess.DEVNULL)
-        out = subprocess.run([EDS, "inspect-key", "--key-file", self.root / "key.json"], check=True,
-                             capture_output=True).stdout
-        self.key = f"{DEVICE}=" + json.loads(out)["public_key_hex"]
-        self.server = None
+class Links(Lab):
+    """A lab whose servers have a folder each, and whose agents speak JSON."""
 
     def serve(self, data, *more):
-        """Starts a server; its port, which is another one each time."""
-        port_file = self.root / "port"
-        port_file.unlink(missing_ok=True)
-        self.server = subprocess.Popen(
-            [EDS, "audit", "serve", "--addr", "127.0.0.1:0", "--port-file", port_file,
-             "--admin-addr", "off", "--data-dir", self.root / data, "--device", self.key, *more],
-            stdout=subprocess.DEVNULL, stderr=open(self.root / "server.log", "ab"))
-        deadline = time.monotonic() + 120
-        while not port_file.exists():
-            if self.server.poll() is not None or time.monotonic() > deadline:
-                sys.exit("the server did not start: " + (self.root / "server.log").read_text())
-            time.sleep(0.01)
-        return int(port_file.read_text())
-
-    def stop(self, number=signal.SIGTERM):
-        self.server.send_signal(number)
-        self.server.wait(timeout=120)
+        return super().serve(*more, data=data)
 
     def agent(self, buffer, *more, **options):
-        return subprocess.Popen(
-            [EDS, "audit", "agent", "--device-id", DEVICE, "--key-file", self.root / "key.json",
-             "--buffer", self.root / buffer, "--json", *more], stdout=subprocess.PIPE,
-            stderr=open(self.root / "agent.log", "ab"), **options)
+        return super().agent(self.root / buffer, "--json", *more, stdout=subprocess.PIPE,
+                             **options)
 
     def export(self, data):
         subprocess.run([EDS, "audit", "export", "--data-dir", self.root / data, "--device-id",
                         DEVICE, "--out", self.root / "records.json", "--payloads-file",
                         self.root / "payloads.json"], check=True, stderr=subprocess.DEVNULL)
-
 
     def verify(self, data):
         done = subprocess.run([EDS, "audit", "ledger", "verify", "--data-dir", self.root / data,
@@ -221,12 +186,12 @@ def main():
         print("skipped: this build has no HTTP server")
         sys.exit(77)
     with tempfile.TemporaryDirectory() as root:
-        lab = Lab(root)
+        lab = Links(root)
         test_links(lab, int(os.environ.get("EDS_TEST_LINK_RECORDS", "150")))
         test_drain(lab, int(os.environ.get("EDS_TEST_DRAIN", "5000")))
         if failures:
             print((lab.root / "agent.log").read_text()[-3000:])
-    sys.exit(1 if failures else 0)
+    end()
 
 
 main()

@@ -15,65 +15,39 @@ import time
 
 sys.path.insert(0, os.path.join(os.environ["EDS_SOURCE"], "tests/support"))
 import mqtt_lab  # noqa: E402
+from agent_lab import PATIENCE_S, Lab, check, end, failures, summary  # noqa: E402
 from mqtt_lab import (CONNACK, CONNECT, DISCONNECT, PINGREQ, PUBACK, PUBLISH, SUBACK,  # noqa: E402
                       SUBSCRIBE, Broker, MqttServer, need_mosquitto, packet, read_packet,
                       split_variable, text, variable)
 
-EDS = os.environ["EDS"]
-DEVICE = "lift-01"
 TOPIC = "sites/7"
-failures = 0
 
 
-def check(what, got, expected):
-    global failures
-    if got != expected:
-        failures += 1
-        print(f"FAIL {what}: got {got!r}, expected {expected!r}")
-
-
-class Device:
+class Device(Lab):
     """A key, a buffer, and agents that use them one after the other."""
 
-    def __init__(self, directory):
-        self.directory = pathlib.Path(directory)
-        subprocess.run([EDS, "keygen", "--out", self.directory / "key.json"], check=True,
-                       stderr=subprocess.DEVNULL)
-        out = subprocess.run([EDS, "inspect-key", "--key-file", self.directory / "key.json"],
-                             check=True, capture_output=True).stdout
-        self.key = json.loads(out)["public_key_hex"]
-
     def argument(self):
-        return f"--device={DEVICE}={self.key}"
+        return f"--device={self.key}"
 
     def start(self, *more, **options):
-        return subprocess.Popen(
-            [EDS, "audit", "agent", "--device-id", DEVICE, "--key-file",
-             str(self.directory / "key.json"), "--buffer", f"sqlite:{self.directory}/buffer",
-             "--json", *more], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=open(self.directory / "agent.log", "ab"), **options)
+        return self.agent(f"sqlite:{self.root}/buffer", "--json", *more, stdin=subprocess.PIPE,
+                          stdout=subprocess.PIPE, **options)
 
     def run(self, lines, *more):
-        """Exit code and summary."""
-        agent = self.start(*more)
-        out, _ = agent.communicate("".join(line + "\n" for line in lines).encode(), timeout=120)
+        """Exit code and summary; who has to wait for less says so."""
+        agent = self.start(*(() if "--wait" in more else ("--wait", str(PATIENCE_S))), *more)
+        out, _ = agent.communicate("".join(line + "\n" for line in lines).encode(),
+                                   timeout=2 * PATIENCE_S)
         return agent.returncode, json.loads(out.splitlines()[-1])
 
-
-def summary(recorded, delivered, waiting, dead=0):
-    return {"result": "complete", "recorded": recorded, "delivered": delivered,
-            "waiting": waiting, "dead": dead}
-
-
-def payloads(device, data):
-    out, file = device.directory / "exported.json", device.directory / "payloads.json"
-    subprocess.run([EDS, "audit", "export", "--data-dir", data, "--device-id", DEVICE, "--out",
-                    out, "--payloads-file", file], check=True, stderr=subprocess.DEVNULL)
-    subprocess.run([EDS, "audit", "verify-chain", out, device.argument(), "--payloads-file", file,
-                    "--full"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    return [bytes.fromhex(digits).decode() for record, digits
-            in zip(json.loads(out.read_text()), json.loads(file.read_text()), strict=True)
-            if not record["object_ref"].startswith("edgesentry:note/")]
+    def try_in_vain(self, line, *more):
+        """The summary of an agent that has tried, and had no answer."""
+        seen = self.log.stat().st_size if self.log.exists() else 0
+        agent = self.start("--wait", "0", *more)
+        agent.stdin.write(line.encode() + b"\n")
+        agent.stdin.flush()
+        mqtt_lab.await_that(lambda: "event=server_away" in self.log.read_text()[seen:], "a try")
+        return json.loads(agent.communicate(timeout=PATIENCE_S)[0].splitlines()[-1])
 
 
 def test_broker(root):
@@ -86,7 +60,7 @@ def test_broker(root):
     server = MqttServer(root / "server", broker.port, [device.argument()], "--topic", TOPIC)
     check("delivered", device.run(["three"], "--url", url), (0, summary(1, 3, 0)))
     expected = ["one", "two", "three"]
-    agent = device.start("--url", url, "--wait", "100")
+    agent = device.start("--url", url, "--wait", str(PATIENCE_S))
     for number in range(40):
         line = f"line {number}"
         expected.append(line)
@@ -99,12 +73,13 @@ def test_broker(root):
             server.end(signal.SIGKILL)
             server = MqttServer(root / "server", broker.port, [device.argument()], "--topic", TOPIC)
         time.sleep(0.02)
-    out, _ = agent.communicate(timeout=120)
+    out, _ = agent.communicate(timeout=2 * PATIENCE_S)
     check("through restarts", (agent.returncode, json.loads(out.splitlines()[-1])["waiting"]),
           (0, 0))
     server.end()
     broker.close()
-    check("exactly once, in order", payloads(device, root / "server/data"), expected)
+    check("exactly once, in order",
+          [payload.decode() for payload in device.payloads("server/data")], expected)
 
 
 def test_tls(root):
@@ -134,8 +109,7 @@ def test_tls(root):
             ("wrong password", (*tls, "--user", "lift", "--password-file", f"{root}/wrong")),
             ("no certificate", (*tls[:2], *user)),
             ("another authority", ("--ca-file", f"{root}/other-ca.crt", *tls[2:], *user))):
-        check(what, device.run([], "--url", url, "--wait", "1", *words)[1]["delivered"], 0)
-        device.run(["x"], "--url", url, "--wait", "1", *words)
+        check(what, device.try_in_vain("x", "--url", url, *words)["delivered"], 0)
     code, counts = device.run(["over TLS"], "--url", url, *tls, *user)
     check("over TLS", (code, counts["waiting"], counts["delivered"]), (0, 0, 4))
     log = (root / "agent.log").read_text()
@@ -276,7 +250,7 @@ def test_hostile(root):
         mqtt_lab.await_that(lambda b=broker: b.published >= 1, "the first attempt")
         time.sleep(0.5)  # whatever could be taken for an answer has come
         agent.terminate()
-        agent.wait(timeout=60)
+        agent.wait(timeout=PATIENCE_S)
         check(f"version {version}: lies", json.loads(agent.stdout.read().splitlines()[-1]),
               summary(1, 0, 1))
         check(f"version {version}: the truth", device.run([], "--url", url), (0, summary(0, 1, 0)))
@@ -299,9 +273,13 @@ def test_verdicts(root):
                  "correlation": correlation}]
 
     broker = FakeBroker(5, reply)
-    code, counts = device.run(["a", "b", "c"], "--url",
-                              f"mqtt://127.0.0.1:{broker.port}/{TOPIC}", "--wait", "3")
-    check("verdicts", (code, counts), (2, summary(3, 1, 1, 1)))
+    agent = device.start("--url", f"mqtt://127.0.0.1:{broker.port}/{TOPIC}", "--wait", "3")
+    agent.stdin.write(b"a\nb\nc\n")
+    agent.stdin.flush()
+    mqtt_lab.await_that(lambda: "event=device_held" in device.log.read_text(), "the last verdict")
+    out, _ = agent.communicate(timeout=PATIENCE_S)
+    check("verdicts", (agent.returncode, json.loads(out.splitlines()[-1])),
+          (2, summary(3, 1, 1, 1)))
 
 
 def test_versions(root):
@@ -317,13 +295,13 @@ def test_versions(root):
         check("spoken to it", broker.spoken, [5, 4])
     address = bound_socket()
     url = f"mqtt://127.0.0.1:{address.getsockname()[1]}/{TOPIC}"
-    agent = device.start("--url", url, "--wait", "100")
+    agent = device.start("--url", url, "--wait", str(PATIENCE_S))
     agent.stdin.write(b"evidence\n")
     agent.stdin.flush()
     mqtt_lab.await_that(lambda: "Connection refused" in (root / "agent.log").read_text(),
-                        "the broker's absence", 100)
+                        "the broker's absence")
     broker = FakeBroker(5, truth, address=address)
-    agent.communicate(timeout=120)
+    agent.communicate(timeout=2 * PATIENCE_S)
     check("a broker that was away", (agent.returncode, broker.spoken), (0, [5]))
 
 
@@ -335,7 +313,7 @@ def test_usage(root):
                       ("mqtt://[::1/x", ()), ("mqtt://h/x", ("--ca-file", "/dev/null")),
                       ("http://h", ("--user", "me"))):
         agent = device.start("--url", url, *more)
-        agent.communicate(b"", timeout=60)
+        agent.communicate(b"", timeout=PATIENCE_S)
         check(f"usage of {url} {more}", agent.returncode, 64)
 
 
@@ -346,12 +324,12 @@ def main():
         for test in (test_usage, test_verdicts, test_versions, test_hostile, test_broker, test_tls):
             place = root / test.__name__
             place.mkdir()
-            before = failures
+            before = len(failures)
             test(place)
-            if failures > before:
+            if len(failures) > before:
                 for log in place.rglob("*.log"):
                     print(log, log.read_text()[-3000:])
-    sys.exit(1 if failures else 0)
+    end()
 
 
 main()

@@ -7,24 +7,13 @@ room.
 In a mount namespace of its own: as root, or where users may have namespaces."""
 import os
 import pathlib
-import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 
-if "EDS_FULL_DISK_INSIDE" not in os.environ:
-    words = ["unshare", "-m"] if os.geteuid() == 0 else ["unshare", "-U", "-r", "-m"]
-    probe = shutil.which("unshare") and subprocess.run(
-        [*words, "sh", "-c", 'd=$(mktemp -d) && mount -t tmpfs none "$d"; r=$?; umount "$d"; '
-         'rmdir "$d"; exit $r'], capture_output=True, check=False)
-    if not probe or probe.returncode != 0:
-        print("skipped: no file system can be mounted here (neither root nor user namespaces)")
-        sys.exit(77)
-    os.environ["EDS_FULL_DISK_INSIDE"] = "1"
-    os.execvp("unshare", [*words, sys.executable, os.path.abspath(__file__)])
-
 sys.path.insert(0, os.path.join(os.environ["EDS_SOURCE"], "tests/support"))
+import own_mounts  # noqa: E402
 from eds_lab import Connection, Server, bridge, eds, skip  # noqa: E402
 from gateway_lab import Gateway, Lift, check_delivered  # noqa: E402
 from ports import free_port  # noqa: E402
@@ -34,7 +23,7 @@ def full_disk(folder):
     lifts = [Lift(f"lift-{n}", n) for n in range(4)]
     small = folder / "gateway"
     small.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(small)], check=True)
+    own_mounts.small_disk(small)
     port = free_port()
     gateway = Gateway(small, f"http://127.0.0.1:{port}", log=folder / "gateway.log")
     connection = Connection(gateway.port)
@@ -77,4 +66,5 @@ def main():
     print(f"a full disk of a megabyte: {taken} records taken, none lost, none out of order")
 
 
+own_mounts.enter()
 main()

@@ -10,7 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "store/ledger_sqlite.h"
+#include "store/ledger_sqlite_faulty_vfs.h"
 
 int sqlite_bench_set_up(void **state)
 {
@@ -33,6 +35,22 @@ int sqlite_bench_tear_down(void **state)
     temp_dir_remove(bench->directory);
     free(bench);
     return 0;
+}
+
+int sqlite_bench_set_up_faulty(void **state)
+{
+    eds_log_configure(EDS_LOG_ERROR, EDS_LOG_LOGFMT);
+    faulty_vfs_install();
+    faulty_vfs_begin(NULL);
+    return sqlite_bench_set_up(state);
+}
+
+int sqlite_bench_tear_down_faulty(void **state)
+{
+    int rc = sqlite_bench_tear_down(state);
+
+    faulty_vfs_uninstall();
+    return rc;
 }
 
 int32_t sqlite_bench_try_open(struct sqlite_bench *bench, const char *options)

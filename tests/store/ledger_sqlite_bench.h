@@ -20,6 +20,12 @@ struct sqlite_bench {
 int sqlite_bench_set_up(void **state);
 int sqlite_bench_tear_down(void **state);
 
+/* The same on a disk that can be made to fail (ledger_sqlite_faulty_vfs.h) and does not
+ * sync, which makes sweeps fast; of the log errors alone, because checkpoints will fail,
+ * and say so. */
+int sqlite_bench_set_up_faulty(void **state);
+int sqlite_bench_tear_down_faulty(void **state);
+
 /* Opens the file at path with options ("", "?mode=ro").  Returns the code. */
 int32_t sqlite_bench_try_open(struct sqlite_bench *bench, const char *options);
 

@@ -8,7 +8,6 @@
 #include <cmocka.h>
 #include <stdio.h>
 
-#include "base/log.h"
 #include "store/change_script.h"
 #include "store/ledger_sqlite.h"
 #include "store/ledger_sqlite_bench.h"
@@ -113,23 +112,8 @@ static void test_statements(void **state)
     assert_true(n > 500);
 }
 
-static int set_up(void **state)
-{
-    eds_log_configure(EDS_LOG_ERROR, EDS_LOG_LOGFMT);
-    faulty_vfs_install(); /* it does not sync, which makes the sweep fast */
-    faulty_vfs_begin(NULL);
-    return sqlite_bench_set_up(state);
-}
-
-static int tear_down(void **state)
-{
-    int rc = sqlite_bench_tear_down(state);
-
-    faulty_vfs_uninstall();
-    return rc;
-}
-
-#define CHANGE_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define CHANGE_TEST(test)                                                                          \
+    cmocka_unit_test_setup_teardown(test, sqlite_bench_set_up_faulty, sqlite_bench_tear_down_faulty)
 
 int main(void)
 {

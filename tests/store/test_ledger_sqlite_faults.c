@@ -13,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/log.h"
 #include "store/ledger_sqlite_faulty_vfs.h"
 #include "store/ledger_sqlite.h"
 #include "store/ledger_workload.h"
@@ -150,22 +149,8 @@ static void test_delete_and_size(void **state)
     sweep(state, FAULTY_DELETE | FAULTY_SIZE, 5);
 }
 
-static int set_up(void **state)
-{
-    eds_log_configure(EDS_LOG_ERROR, EDS_LOG_LOGFMT); /* checkpoints will fail, and say so */
-    faulty_vfs_install();
-    return sqlite_bench_set_up(state);
-}
-
-static int tear_down(void **state)
-{
-    int rc = sqlite_bench_tear_down(state);
-
-    faulty_vfs_uninstall();
-    return rc;
-}
-
-#define FAULT_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define FAULT_TEST(test)                                                                           \
+    cmocka_unit_test_setup_teardown(test, sqlite_bench_set_up_faulty, sqlite_bench_tear_down_faulty)
 
 int main(void)
 {

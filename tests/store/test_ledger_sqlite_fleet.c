@@ -12,7 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/log.h"
 #include "store/ledger_sqlite.h"
 #include "store/ledger_sqlite_bench.h"
 #include "store/ledger_sqlite_faulty_vfs.h"
@@ -159,22 +158,8 @@ static void test_read(void **state)
     sweep(state, FAULTY_READ, 10);
 }
 
-static int set_up(void **state)
-{
-    eds_log_configure(EDS_LOG_ERROR, EDS_LOG_LOGFMT);
-    faulty_vfs_install();
-    return sqlite_bench_set_up(state);
-}
-
-static int tear_down(void **state)
-{
-    int rc = sqlite_bench_tear_down(state);
-
-    faulty_vfs_uninstall();
-    return rc;
-}
-
-#define FAULT_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define FAULT_TEST(test)                                                                           \
+    cmocka_unit_test_setup_teardown(test, sqlite_bench_set_up_faulty, sqlite_bench_tear_down_faulty)
 
 int main(void)
 {

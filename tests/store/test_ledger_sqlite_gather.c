@@ -123,21 +123,8 @@ static void test_without_sync(void **state)
     }
 }
 
-static int set_up(void **state)
-{
-    faulty_vfs_install();
-    return sqlite_bench_set_up(state);
-}
-
-static int tear_down(void **state)
-{
-    int rc = sqlite_bench_tear_down(state);
-
-    faulty_vfs_uninstall();
-    return rc;
-}
-
-#define GATHER_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define GATHER_TEST(test)                                                                          \
+    cmocka_unit_test_setup_teardown(test, sqlite_bench_set_up_faulty, sqlite_bench_tear_down_faulty)
 
 int main(void)
 {
