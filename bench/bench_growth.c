@@ -25,17 +25,17 @@
 #include "feed.h"
 #include "postgres_server.h"
 
-#define FIRST_ROWS   10000u
-#define TURN_COUNT   8u  /* of each ledger with each load */
-#define WARMUP_COUNT 40u /* commits before each turn, to fill the processor's caches */
-#define RUN_LENGTH   10u /* records of a device in a row while it grows, which saves time */
+#define FIRST_ROWS 10000u
+#define TURN_COUNT 8u  /* of each ledger with each load */
+#define RUN_LENGTH 10u /* records of a device in a row while it grows, which saves time */
 
 /* How records come. */
 static const struct load {
     const char *name;
     unsigned batch, run_length; /* records of a commit, and of a device in a row in it */
+    unsigned warmup_count;      /* commits before the turns: every device once, or more often */
     unsigned commit_count;      /* of a turn */
-} loads[] = {{"", 64, 1, 80}, {"batch_", 1000, 20, 6}};
+} loads[] = {{"", 64, 1, 40, 80}, {"batch_", 1000, 20, 20, 5}};
 #define LOAD_COUNT (sizeof loads / sizeof loads[0])
 
 /* A ledger, and whoever else writes into its tables. */
@@ -112,10 +112,6 @@ static double take_turn(struct site *site, const struct load *load, enum way way
     int pid = way == OURS ? site->backend : site->copy_backend;
     double cpu_ns = 0, behind_ns;
 
-    for (size_t i = 0; i < WARMUP_COUNT * 64 / load->batch; i++) {
-        feed_next(&site->feed, load->batch, load->run_length);
-        commit(site, way);
-    }
     behind_ns = behind_cpu_ns(pid);
     for (size_t i = 0; i < load->commit_count; i++) {
         double start_ns;
@@ -129,13 +125,37 @@ static double take_turn(struct site *site, const struct load *load, enum way way
     return cpu_ns / (load->commit_count * load->batch);
 }
 
+static void warm_up(struct site *site, const struct load *load, enum way way)
+{
+    for (unsigned i = 0; i < load->warmup_count; i++) {
+        feed_next(&site->feed, load->batch, load->run_length);
+        commit(site, way);
+    }
+}
+
+/* A small ledger again: the one before has grown while it was measured. */
+static void renew_small(struct growth *growth)
+{
+    struct site *small = &growth->small;
+
+    if (small->ledger != NULL)
+        growth->close(growth, small);
+    growth->clear(growth, small);
+    small->row_count = 0;
+    memset(&small->feed, 0, sizeof small->feed);
+    small->feed.device_count = FEED_DEVICE_MAX;
+    growth->open(growth, small);
+    grow(small, FIRST_ROWS);
+}
+
 static double measure_written(struct growth *growth, struct site *site)
 {
-    double before = growth->written != NULL ? growth->written(growth->context) : 0;
+    double before;
     uint64_t row_count = site->row_count;
 
     if (growth->written == NULL)
         return 0;
+    before = growth->written(growth->context);
     for (unsigned i = 0; i < TURN_COUNT; i++)
         (void)take_turn(site, &loads[0], OURS);
     return (growth->written(growth->context) - before) / (double)(site->row_count - row_count);
@@ -150,6 +170,9 @@ static void measure(struct growth *growth, struct cost *large, struct cost *smal
         for (enum way way = OURS; way < WAY_COUNT; way++) {
             if (way == BARE && growth->large.copy == NULL)
                 continue;
+            renew_small(growth);
+            warm_up(&growth->small, &loads[load], way);
+            warm_up(&growth->large, &loads[load], way);
             for (unsigned i = 0; i < TURN_COUNT; i++) {
                 turns[0][i] = take_turn(&growth->small, &loads[load], way);
                 turns[1][i] = take_turn(&growth->large, &loads[load], way);
@@ -157,8 +180,10 @@ static void measure(struct growth *growth, struct cost *large, struct cost *smal
             small->cpu_ns[load][way] = bench_median(turns[0], TURN_COUNT);
             large->cpu_ns[load][way] = bench_median(turns[1], TURN_COUNT);
         }
+    renew_small(growth);
     small->written = measure_written(growth, &growth->small);
     large->written = measure_written(growth, &growth->large);
+    growth->close(growth, &growth->small);
 }
 
 static void report(const struct growth *growth, const char *load, const char *what, uint64_t rows,
@@ -176,14 +201,7 @@ static void compare(struct growth *growth, uint64_t rows)
 {
     struct cost large, small;
 
-    growth->clear(growth, &growth->small);
-    growth->small.row_count = 0;
-    memset(&growth->small.feed, 0, sizeof growth->small.feed);
-    growth->small.feed.device_count = FEED_DEVICE_MAX;
-    growth->open(growth, &growth->small);
-    grow(&growth->small, FIRST_ROWS);
     measure(growth, &large, &small);
-    growth->close(growth, &growth->small);
     for (size_t load = 0; load < LOAD_COUNT; load++) {
         report(growth, loads[load].name, "cpu", rows, large.cpu_ns[load][OURS], "ns",
                small.cpu_ns[load][OURS]);
@@ -227,6 +245,7 @@ static void close_ledger(struct growth *growth, struct site *site)
 {
     (void)growth;
     site->ledger->ops->close(site->ledger);
+    site->ledger = NULL;
 }
 
 static double file_size(void *context)
@@ -264,6 +283,9 @@ static void bench_sqlite(struct growth *growth, uint64_t most)
 #if EDS_POSTGRES
 #include <libpq-fe.h>
 
+#define LARGE "bench_growth" /* schemas */
+#define SMALL "bench_growth_small"
+
 struct postgres {
     struct bench_postgres server;
     PGconn *connection;
@@ -290,7 +312,8 @@ static double postgres_wal(void *context)
 static double postgres_size(void *context)
 {
     return ask(((struct postgres *)context)->connection,
-               "SELECT pg_database_size(current_database())");
+               "SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class AS c, pg_namespace AS n"
+               " WHERE n.oid = c.relnamespace AND n.nspname = '" LARGE "' AND c.relkind = 'r'");
 }
 
 static PGconn *connect_to(const char *url)
@@ -325,8 +348,7 @@ static void make_schema(struct growth *growth, struct site *site)
     struct postgres *postgres = growth->context;
     char url[512];
 
-    bench_postgres_schema(&postgres->server,
-                          site == &growth->small ? "bench_growth_small" : "bench_growth", url);
+    bench_postgres_schema(&postgres->server, site == &growth->small ? SMALL : LARGE, url);
     snprintf(site->url, sizeof site->url, "%s", url);
 }
 
