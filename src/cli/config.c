@@ -138,7 +138,8 @@ static int32_t check_setting(const struct eds_config *config, const struct eds_s
 static int32_t check_section(const char *file, const struct eds_ini *ini, struct eds_error *err)
 {
     char name[64];
-    struct eds_setting setting = {.section = name, .key = name, .file = file, .line = ini->line};
+    /* No option has an empty name: one may be called as its command is. */
+    struct eds_setting setting = {.section = name, .key = "", .file = file, .line = ini->line};
     struct search search = {.setting = &setting};
 
     snprintf(name, sizeof name, "%.*s", (int)ini->section.size, ini->section.bytes);

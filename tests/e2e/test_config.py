@@ -160,6 +160,24 @@ def required(folder):
     assert done.returncode == 64 and b"need --client-ca" in done.stderr, done
 
 
+def delivered(folder):
+    """The file that is installed is good, also with all that it only suggests; so are those
+    that the documents show, and a section without keys."""
+    source = pathlib.Path(os.environ["EDS_SOURCE"])
+    texts = [(source / "deploy/eds.conf").read_text()]
+    texts.append(re.sub(r"^# ([a-z-]+ = )", r"\1", texts[0], flags=re.M))
+    assert texts[0].count("\n# ") > texts[1].count("\n# "), texts[1]
+    for document in (source / "docs").glob("*.md"):
+        texts += re.findall(r"^```ini\n(\[.*?)^```$", document.read_text(), flags=re.M | re.S)
+    assert len(texts) > 2, "no document shows a section"
+    texts += [f"[{name}]\n" for name in ("serve", "serve-tls", "serve-mqtt", "gateway")]
+    for text in texts:
+        file = folder / "eds.conf"
+        file.write_text(text)
+        done = run("config", "check", "--config", file)
+        assert done.returncode == 0 and done.stdout.startswith(b"CONFIG_OK: "), (text, done)
+
+
 def main():
     features = json.loads(eds("--version", "--json").stdout)["features"]
     if features["transport-tls"] != "on":
@@ -168,7 +186,7 @@ def main():
     os.environ.pop("EDS_CONFIG", None)
     with tempfile.TemporaryDirectory(prefix="eds-config-") as name:
         top = pathlib.Path(name)
-        for part in (mistakes, precedence, every_flag, serving, required):
+        for part in (mistakes, precedence, every_flag, serving, required, delivered):
             folder = top / part.__name__
             folder.mkdir()
             part(folder)
