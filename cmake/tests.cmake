@@ -69,7 +69,7 @@ endif()
 if(TARGET test_core_verifier_diff)
   add_test(NAME core/verifier_diff_million COMMAND test_core_verifier_diff
            WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-  set_tests_properties(core/verifier_diff_million PROPERTIES TIMEOUT 3000 LABELS slow
+  set_tests_properties(core/verifier_diff_million PROPERTIES TIMEOUT 3000 LABELS slow COST 100
                        ENVIRONMENT "EDS_DIFF_CASES=1000000")
 endif()
 
@@ -90,7 +90,7 @@ foreach(script ${scripts})
   file(STRINGS ${script} _label REGEX "^# label: ")
   if(_label)
     string(REPLACE "# label: " "" _label "${_label}")
-    set_tests_properties(e2e/${name} PROPERTIES LABELS ${_label})
+    set_tests_properties(e2e/${name} PROPERTIES LABELS ${_label} COST 100)  # these begin first
   endif()
 endforeach()
 

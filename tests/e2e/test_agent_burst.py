@@ -6,10 +6,11 @@ import os
 import pathlib
 import socket
 import subprocess
+import sys
 import tempfile
-import time
 
-EDS = os.environ["EDS"]
+sys.path.insert(0, os.path.join(os.environ["EDS_SOURCE"], "tests/support"))
+from eds_lab import EDS, await_that  # noqa: E402
 
 
 class Agent:
@@ -22,10 +23,8 @@ class Agent:
             [EDS, "audit", "agent", "--device-id", "lift-01", "--key-file", folder / "key.json",
              "--buffer", folder / f"{name}.db", "--listen", self.socket, "--json", *more],
             stdout=subprocess.PIPE, stderr=self.log)
-        end = time.monotonic() + 60
-        while not self.listens():
-            assert self.process.poll() is None and time.monotonic() < end, "no socket"
-            time.sleep(0.01)
+        await_that(lambda: self.listens() or self.process.poll() is not None, "the socket")
+        assert self.process.poll() is None, "it ended"
 
     def listens(self):
         with socket.socket(socket.AF_UNIX) as probe:
@@ -49,7 +48,7 @@ class Agent:
 
     def end(self):
         self.process.terminate()
-        out, _ = self.process.communicate(timeout=60)
+        out, _ = self.process.communicate(timeout=120)
         self.log.close()
         return json.loads(out.splitlines()[-1])
 

@@ -23,7 +23,7 @@ PATIENCE_S = 120
 
 
 def audit(*words):
-    done = subprocess.run([EDS, "audit", *words], capture_output=True, timeout=60, check=False)
+    done = subprocess.run([EDS, "audit", *words], capture_output=True, timeout=120, check=False)
     assert done.returncode == 0, (words, done.returncode, done.stdout, done.stderr)
     return done.stdout.decode()
 
@@ -59,7 +59,7 @@ class Lab:
                 [EDS, "audit", "agent", "--device-id", DEVICE, "--key-file",
                  self.folder / "device.json", "--buffer", self.folder / "buffer.db", "--url",
                  self.url, "--command-key", self.keys["server"], "--command-poll", poll,
-                 "--wait", "60", *more],
+                 "--wait", "120", *more],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log)
 
     def command(self, kind, *settings):

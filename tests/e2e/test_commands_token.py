@@ -10,10 +10,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import time
 
 sys.path.insert(0, os.path.join(os.environ["EDS_SOURCE"], "tests/support"))
-from eds_lab import BUILD, EDS, Server, skip  # noqa: E402
+from eds_lab import BUILD, EDS, Server, await_that, skip  # noqa: E402
 from server import has_server  # noqa: E402
 
 DEVICE = "lift-01"
@@ -24,16 +23,9 @@ MODULES = ["/usr/lib/softhsm/libsofthsm2.so", "/usr/lib64/softhsm/libsofthsm2.so
 
 
 def audit(*words, code=0):
-    done = subprocess.run([EDS, "audit", *words], capture_output=True, timeout=60, check=False)
+    done = subprocess.run([EDS, "audit", *words], capture_output=True, timeout=120, check=False)
     assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
     return done.stdout.decode()
-
-
-def await_that(holds, what):
-    end = time.monotonic() + PATIENCE_S
-    while not holds():
-        assert time.monotonic() < end, "waited in vain: " + what
-        time.sleep(0.05)
 
 
 def make_token(folder, module):
@@ -175,7 +167,7 @@ def main():
                      "with the third", "a key that is named by hand"):
             assert taken.count(text) == 1, text
         lab.server.process.terminate()
-        lab.server.process.wait(timeout=60)
+        lab.server.process.wait(timeout=120)
 
 
 main()

@@ -25,7 +25,7 @@ def database():
         started = subprocess.run([POSTGRES, "start", place, str(os.getpid())],
                                  stdout=subprocess.PIPE, check=False)
         if started.returncode == 77:
-            print("without PostgreSQL:", started.stdout.decode().strip())
+            print("no PostgreSQL:", started.stdout.decode().strip())
             yield None, None
             return
         if started.returncode != 0:

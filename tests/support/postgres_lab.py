@@ -1,36 +1,23 @@
 """A PostgreSQL server of a test's own."""
 import contextlib
-import json
-import os
 import subprocess
 import sys
-import tempfile
 
-POSTGRES = os.path.join(os.environ["EDS_SOURCE"], "tests/support/postgres.sh")
+from database import POSTGRES, has_postgres
+from database import database as database_if_any
 
 
 @contextlib.contextmanager
 def database():
     """Yields the server's directory and a URL; skips the test where there is no
     PostgreSQL, in the build or on the machine."""
-    version = json.loads(subprocess.run([os.environ["EDS"], "--version", "--json"],
-                                        capture_output=True, check=True).stdout)
-    if version["features"]["postgres"] != "on":
+    if not has_postgres():
         print("skipped: this build has no PostgreSQL")
         sys.exit(77)
-    with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)
-        place = f"{folder}/pg"
-        started = subprocess.run([POSTGRES, "start", place, str(os.getpid())],
-                                 stdout=subprocess.PIPE, check=False)
-        if started.returncode == 77:
-            print("skipped:", started.stdout.decode().strip())
+    with database_if_any() as (place, url):
+        if url is None:
             sys.exit(77)
-        assert started.returncode == 0
-        try:
-            yield place, f"postgresql://eds@127.0.0.1:{int(started.stdout)}/postgres"
-        finally:
-            subprocess.run([POSTGRES, "remove", place], check=True)
+        yield place, url
 
 
 def sql(place, text):
