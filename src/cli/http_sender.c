@@ -1,7 +1,9 @@
 /* http_sender.c - a buffer's way to an ingest server over HTTP: one attempt a call, as
  * pauses are the forwarder's.  Records that wait together go together, to
  * .../ingest/batch, where the server can that; else one by one, and it is asked again
- * after ten minutes. */
+ * after ten minutes.  A batch that a link breaks under is half as large the next time,
+ * down to one: a link that never holds for long must get something through.  What gets
+ * through lets it grow again. */
 
 #include <assert.h>
 #include <stdio.h>
@@ -57,6 +59,14 @@ static void recover(struct http_sender *http)
     http->own.sender.batch_max = http->batch_max;
 }
 
+static void grow(struct http_sender *http)
+{
+    size_t doubled = 2 * http->own.sender.batch_max;
+
+    if (http->ask_again_ms == 0)
+        http->own.sender.batch_max = doubled < http->batch_max ? doubled : http->batch_max;
+}
+
 static void send_item(struct eds_sender *sender, const struct eds_buffer_item *item,
                       struct eds_reply *out)
 {
@@ -77,6 +87,7 @@ static void send_item(struct eds_sender *sender, const struct eds_buffer_item *i
     if (eds_http_client_send(http->client, body, size, &delivery, &err) == EDS_OK) {
         out->outcome = eds_http_sender_judge(&delivery);
         memcpy(out->text, delivery.answer.error, sizeof out->text);
+        grow(http);
     } else {
         memcpy(out->text, err.text, sizeof out->text);
     }
@@ -175,8 +186,12 @@ static size_t send_many(struct eds_sender *sender, const struct eds_buffer_item 
     rc = eds_http_client_send_many(http->client, http->body, size, &delivery, &err);
     if (rc == EDS_ERR_UNSUPPORTED)
         return send_fewer(http, items, 1, out);
-    if (rc != EDS_OK)
+    if (rc != EDS_OK) {
+        if (delivery.is_broken)
+            http->own.sender.batch_max = count / 2;
         return reply_to_all(out, count, EDS_OUTCOME_AWAY, &delivery, err.text);
+    }
+    grow(http);
     switch (delivery.status) {
     case 202:
     case 207:

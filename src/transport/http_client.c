@@ -286,13 +286,15 @@ static enum http_outcome attempt(struct eds_http_client *client, enum http_reque
                                  struct eds_delivery *out, struct eds_error *err)
 {
     CURLcode code;
-    long status = 0;
+    long status = 0, sent_size = 0;
 
     client->answer_size = 0;
     client->curl_error[0] = '\0';
     out->status = 0;
     out->retry_after_ms = 0;
     code = curl_easy_perform(client->easy);
+    curl_easy_getinfo(client->easy, CURLINFO_REQUEST_SIZE, &sent_size);
+    out->is_broken = code != CURLE_OK && sent_size > 0;
     if (code != CURLE_OK)
         return http_client_judge_failure(client, code, err);
     curl_easy_getinfo(client->easy, CURLINFO_RESPONSE_CODE, &status);

@@ -26,6 +26,7 @@ struct eds_delivery {
     unsigned attempts;
     unsigned retry_after_ms; /* as the last answer asked, at most 60 s; 0: it did not */
     struct eds_answer answer;
+    bool is_broken;    /* no answer, and the request was under way: it took too long, or broke */
     bool is_explained; /* the answer to a refusal is an ingest server's; else made up here */
 };
 

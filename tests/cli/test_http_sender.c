@@ -163,6 +163,38 @@ static void test_fewer(void **state)
     }
 }
 
+/* A batch that a link breaks under is smaller the next time, and grows again. */
+static void test_broken_link(void **state)
+{
+    const char *steps[] = {"close", "close", ACCEPTED, answer("202 X", R(TAKEN "," TAKEN)), NULL};
+    static const struct {
+        const char *replies;
+        size_t batch_max; /* afterwards */
+    } rows[] = {{"WWWW", 2}, {"WW--", 1}, {"A---", 2}, {"AA--", 4}};
+    struct eds_reply replies[ITEMS];
+    struct bench bench;
+
+    (void)state;
+    begin(&bench, steps, "");
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        size_t count = strcspn(rows[i].replies, "-");
+
+        if (count == 1)
+            bench.sender->send(bench.sender, bench.list[0], replies);
+        else
+            (void)bench.sender->send_many(bench.sender, bench.list, count, replies);
+        assert_replies(rows[i].replies, replies, count, rows[i].replies);
+        assert_int_equal(bench.sender->batch_max, rows[i].batch_max);
+    }
+    end(&bench);
+    begin(&bench, steps, "");
+    http_script_stop(&bench.script); /* nobody listens: that is no matter of the size */
+    assert_int_equal(bench.sender->send_many(bench.sender, bench.list, ITEMS, replies), ITEMS);
+    assert_replies("nobody", replies, ITEMS, "WWWW");
+    assert_int_equal(bench.sender->batch_max, 100);
+    eds_sender_close(bench.sender);
+}
+
 /* A URL with a path of its own says nothing of where many would go. */
 static void test_own_path(void **state)
 {
@@ -236,7 +268,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_answers),  cmocka_unit_test(test_fewer),
         cmocka_unit_test(test_own_path), cmocka_unit_test(test_single),
-        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_files),    cmocka_unit_test(test_broken_link),
     };
 
     return cmocka_run_group_tests_name("http_sender", tests, NULL, NULL);
