@@ -22,7 +22,7 @@
 #include "transport/http_lab.h"
 
 #define BATCH    100
-#define PATIENCE 500 /* rounds of 30 ms, for a machine that is busy */
+#define PATIENCE 4000 /* rounds of 30 ms, for a machine that is busy */
 
 /* One connection: what was sent, and what came back. */
 struct outcome {
