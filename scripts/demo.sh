@@ -59,7 +59,7 @@ serve=(audit serve --addr 127.0.0.1:0 --allowed-sources 127.0.0.1 --data-dir dat
 echo "\$ eds ${serve[*]} &"
 "$eds" "${serve[@]}" >server.out 2>server.log &
 server=$!
-for _ in $(seq 100); do
+for _ in $(seq 2400); do # two minutes: a machine may be busy
     [ ! -s port ] || break
     kill -0 "$server" 2>/dev/null || break
     sleep 0.05

@@ -68,7 +68,7 @@ echo "\$ EDS_OBJECTS='$EDS_OBJECTS'"
 echo "\$ eds ${serve[*]} &"
 "$eds" "${serve[@]}" >server.out 2>server.log &
 server=$!
-for _ in $(seq 200); do
+for _ in $(seq 2400); do # two minutes: a machine may be busy
     [ ! -s port ] || break
     kill -0 "$server" 2>/dev/null || break
     sleep 0.05

@@ -217,6 +217,8 @@ class MqttServer:
         self.seen = self.log_path.stat().st_size if self.log_path.exists() else 0
         self.log = open(self.log_path, "ab")
         words = [EDS, "audit", "serve-mqtt", "--broker", "localhost", "--port", str(port)]
+        if "--admin-addr" not in more:
+            words += ["--admin-addr", "off"]
         if "--store" not in [*devices, *more]:
             words += ["--data-dir", str(self.directory / "data")]
         self.process = subprocess.Popen([*words, *devices, *more], stdout=subprocess.PIPE,
