@@ -42,7 +42,7 @@ function(eds_tests room)
                           ${EDS_LIBS_${room}})
     add_dependencies(room_tests ${target})
     add_test(NAME ${room}/${name} COMMAND ${target} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-    set_tests_properties(${room}/${name} PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77)
+    set_tests_properties(${room}/${name} PROPERTIES TIMEOUT 900 SKIP_RETURN_CODE 77)
   endforeach()
 endfunction()
 
@@ -85,7 +85,7 @@ foreach(script ${scripts})
   get_filename_component(name ${script} NAME_WE)
   string(REGEX REPLACE "^test_" "" name ${name})
   add_test(NAME e2e/${name} COMMAND ${script} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
-  set_tests_properties(e2e/${name} PROPERTIES TIMEOUT 600 SKIP_RETURN_CODE 77
+  set_tests_properties(e2e/${name} PROPERTIES TIMEOUT 1800 SKIP_RETURN_CODE 77
     ENVIRONMENT "EDS=${CMAKE_BINARY_DIR}/bin/eds;EDS_BUILD=${CMAKE_BINARY_DIR};EDS_SOURCE=${PROJECT_SOURCE_DIR}")
   file(STRINGS ${script} _label REGEX "^# label: ")
   if(_label)
