@@ -4,9 +4,8 @@
  * anything is written.  Whatever fails, the transaction is rolled back
  * and the connection is fit for the next commit, or is given up and made anew
  * by then. */
-#include "store/ledger_sqlite.h"
-
 #include "base/log.h"
+#include "store/ledger_sqlite_bind.h"
 #include "store/instant.h"
 
 #define READERS_WAIT_MS 100
@@ -18,23 +17,6 @@ struct writing {
     sqlite3_int64 operation_id; /* of the last line logged; 0 if there is none */
     struct eds_error *err;
 };
-
-static int bind_text(sqlite3_stmt *statement, int at, const void *text)
-{
-    return sqlite3_bind_text(statement, at, text, -1, SQLITE_STATIC);
-}
-
-static int bind_bytes(sqlite3_stmt *statement, int at, const void *bytes, size_t size)
-{
-    if (size == 0) /* SQLite takes an empty blob at some address for NULL */
-        return sqlite3_bind_zeroblob(statement, at, 0);
-    return sqlite3_bind_blob64(statement, at, bytes, size, SQLITE_STATIC);
-}
-
-static int bind_u64(sqlite3_stmt *statement, int at, uint64_t number)
-{
-    return sqlite3_bind_int64(statement, at, eds_sqlite_from_u64(number));
-}
 
 /* Runs a statement whose parameters are bound; bound is OR of what binding
  * returned.  EDS_ERR_HEAD_MOVED for a key that is taken. */
@@ -61,27 +43,11 @@ static bool changed_a_row(const struct writing *writing)
 static int32_t add_record(const struct writing *writing, enum sqlite_statement which,
                           const struct eds_entry *entry, const uint8_t *record_hash)
 {
-    sqlite3_stmt *statement = writing->sqlite->statements[which];
-    const EdsAuditRecord *record = &entry->record;
-    const struct eds_attestation *attestation = &entry->attestation;
-    int bound = bind_text(statement, 1, record->device_id);
+    struct sqlite_ledger *sqlite = writing->sqlite;
 
-    bound |= bind_u64(statement, 2, record->sequence);
-    bound |= bind_u64(statement, 3, record->timestamp_ms);
-    bound |= bind_bytes(statement, 4, record->payload_hash, EDS_HASH_SIZE);
-    bound |= bind_bytes(statement, 5, record->signature, EDS_SIGNATURE_SIZE);
-    bound |= bind_bytes(statement, 6, record->prev_record_hash, EDS_HASH_SIZE);
-    bound |= bind_text(statement, 7, record->object_ref);
-    bound |= bind_text(statement, 8, writing->sqlite->rows.now);
-    bound |= bind_bytes(statement, 9, record_hash, EDS_HASH_SIZE);
-    if (attestation->present) {
-        bound |= bind_bytes(statement, 10, attestation->key_id, EDS_KEY_ID_SIZE);
-        bound |= bind_bytes(statement, 11, attestation->signature, EDS_SIGNATURE_SIZE);
-    } else {
-        bound |= sqlite3_bind_null(statement, 10);
-        bound |= sqlite3_bind_null(statement, 11);
-    }
-    return run(writing, which, bound);
+    return run(
+        writing, which,
+        eds_sqlite_bind_record(sqlite->statements[which], entry, record_hash, sqlite->rows.now));
 }
 
 static int32_t read_last_id(struct sqlite_ledger *sqlite, enum sqlite_statement last,
@@ -121,7 +87,9 @@ static int32_t add_records(const struct writing *writing)
                                     &rows->first_record_id, writing->err);
 
     if (rc == EDS_OK)
-        rc = run(writing, SQLITE_STATEMENT_ADD_RECORDS, SQLITE_OK);
+        rc = commit->append_count == 1
+                 ? run(writing, SQLITE_STATEMENT_ADD_RECORD, eds_sqlite_bind_one_record(sqlite))
+                 : run(writing, SQLITE_STATEMENT_ADD_RECORDS, SQLITE_OK);
     for (size_t i = 0; rc == EDS_OK && i < commit->append_count; i++)
         rc = eds_sqlite_heads_place(sqlite, i, commit->appends[i].entry->record.sequence,
                                     rows->first_record_id + (sqlite3_int64)i, writing->err);
@@ -166,8 +134,9 @@ static int32_t add_conflict(const struct writing *writing, const struct eds_conf
     rc = add_record(writing, SQLITE_STATEMENT_ADD_CONFLICT, conflict->entry, conflict->record_hash);
     if (rc != EDS_OK || !changed_a_row(writing))
         return rc;
-    return run(writing, SQLITE_STATEMENT_COUNT_CONFLICT,
-               bind_text(sqlite->statements[SQLITE_STATEMENT_COUNT_CONFLICT], 1, device_id));
+    return run(
+        writing, SQLITE_STATEMENT_COUNT_CONFLICT,
+        eds_sqlite_bind_text(sqlite->statements[SQLITE_STATEMENT_COUNT_CONFLICT], 1, device_id));
 }
 
 /* The device's state and room are seen by counting the record. */
@@ -176,15 +145,15 @@ static int32_t add_quarantined(const struct writing *writing, const struct eds_a
     struct sqlite_ledger *sqlite = writing->sqlite;
     const char *device_id = (const char *)append->entry->record.device_id;
     sqlite3_stmt *statement = sqlite->statements[SQLITE_STATEMENT_COUNT_QUARANTINED];
-    int bound = bind_bytes(sqlite->statements[SQLITE_STATEMENT_ADD_QUARANTINED], 12,
-                           append->payload, append->payload_size);
+    int bound = eds_sqlite_bind_bytes(sqlite->statements[SQLITE_STATEMENT_ADD_QUARANTINED], 12,
+                                      append->payload, append->payload_size);
     int32_t rc = bound == SQLITE_OK ? add_record(writing, SQLITE_STATEMENT_ADD_QUARANTINED,
                                                  append->entry, append->record_hash)
                                     : eds_sqlite_fail(sqlite, writing->err, "write to");
 
     if (rc != EDS_OK || !changed_a_row(writing))
         return rc; /* it is there already */
-    bound = bind_text(statement, 1, device_id);
+    bound = eds_sqlite_bind_text(statement, 1, device_id);
     bound |= sqlite3_bind_int64(statement, 2, EDS_QUARANTINED_MAX);
     rc = run(writing, SQLITE_STATEMENT_COUNT_QUARANTINED, bound);
     if (rc == EDS_OK && !changed_a_row(writing))
@@ -196,9 +165,13 @@ static int32_t add_quarantined(const struct writing *writing, const struct eds_a
 
 static int32_t add_operations(struct writing *writing)
 {
+    size_t count = writing->commit->operation_count;
     int32_t rc = EDS_OK;
 
-    if (writing->commit->operation_count > 0)
+    if (count == 1)
+        rc = run(writing, SQLITE_STATEMENT_ADD_OPERATION,
+                 eds_sqlite_bind_one_operation(writing->sqlite));
+    else if (count > 0)
         rc = run(writing, SQLITE_STATEMENT_ADD_OPERATIONS, SQLITE_OK);
     writing->operation_id = sqlite3_last_insert_rowid(writing->sqlite->db);
     return rc;
@@ -275,10 +248,10 @@ static bool is_there(const struct writing *writing)
     statement = sqlite->statements[SQLITE_STATEMENT_FIND_OPERATION];
     found = sqlite3_bind_int64(statement, 1, writing->operation_id) == SQLITE_OK;
     const struct eds_operation *last = &commit->operations[commit->operation_count - 1];
-    found = found && bind_text(statement, 2, last->device_id) == SQLITE_OK &&
-            bind_u64(statement, 3, last->sequence) == SQLITE_OK &&
-            bind_text(statement, 4, last->message) == SQLITE_OK &&
-            bind_text(statement, 5, writing->sqlite->rows.now) == SQLITE_OK &&
+    found = found && eds_sqlite_bind_text(statement, 2, last->device_id) == SQLITE_OK &&
+            eds_sqlite_bind_u64(statement, 3, last->sequence) == SQLITE_OK &&
+            eds_sqlite_bind_text(statement, 4, last->message) == SQLITE_OK &&
+            eds_sqlite_bind_text(statement, 5, writing->sqlite->rows.now) == SQLITE_OK &&
             sqlite3_step(statement) == SQLITE_ROW;
     sqlite3_reset(statement);
     return found;

@@ -26,10 +26,16 @@ static const char *const statement_texts[SQLITE_STATEMENT_COUNT] = {
         "INSERT INTO record_places(device_id, first_sequence, places) VALUES(?1, ?2, ?3)",
     [SQLITE_STATEMENT_LAST_RECORD] = "SELECT max(id) FROM audit_records",
     [SQLITE_STATEMENT_LAST_OBJECT] = "SELECT max(id) FROM raw_objects",
+    [SQLITE_STATEMENT_ADD_RECORD] =
+        "INSERT INTO audit_records(device_id, sequence, timestamp_ms, payload_hash, signature,"
+        " prev_record_hash, object_ref, ingested_at, record_hash, attest_key_id, attest_signature,"
+        " id, object_id) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     [SQLITE_STATEMENT_ADD_RECORDS] =
         "INSERT INTO main.audit_records(id, device_id, sequence, timestamp_ms, payload_hash,"
         " signature, prev_record_hash, object_ref, ingested_at, record_hash, attest_key_id,"
         " attest_signature, object_id) SELECT * FROM temp.commit_records",
+    [SQLITE_STATEMENT_ADD_OBJECT] = "INSERT INTO raw_objects(id, object_ref, payload_hash, payload)"
+                                    " VALUES(?1, ?2, ?3, ?4)",
     [SQLITE_STATEMENT_ADD_OBJECTS] =
         "INSERT INTO main.raw_objects(id, object_ref, payload_hash, payload)"
         " SELECT * FROM temp.commit_objects",
@@ -50,6 +56,9 @@ static const char *const statement_texts[SQLITE_STATEMENT_COUNT] = {
     [SQLITE_STATEMENT_COUNT_QUARANTINED] =
         "UPDATE registry SET quarantine_arrived = quarantine_arrived + 1 WHERE role = 'device'"
         " AND id = ?1 AND state = 'quarantined' AND quarantine_arrived - quarantine_left < ?2",
+    [SQLITE_STATEMENT_ADD_OPERATION] =
+        "INSERT INTO operation_logs(decision, device_id, sequence, message, created_at)"
+        " VALUES(?1, ?2, ?3, ?4, ?5)",
     [SQLITE_STATEMENT_ADD_OPERATIONS] =
         "INSERT INTO main.operation_logs(decision, device_id, sequence, message, created_at)"
         " SELECT * FROM temp.commit_operations",

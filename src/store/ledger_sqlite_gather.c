@@ -218,10 +218,10 @@ static int open_file(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int
     (void)vfs;
     *gather = (struct gather_file){.real = sqlite3_malloc(real->szOsFile),
                                    .bytes = keeps ? sqlite3_malloc(BUFFER_SIZE) : NULL};
-    if (gather->real != NULL && (gather->bytes != NULL || !keeps)) {
-        memset(gather->real, 0, (size_t)real->szOsFile);
+    if (gather->real != NULL)
+        memset(gather->real, 0, (size_t)real->szOsFile); /* without methods: not open */
+    if (gather->real != NULL && (gather->bytes != NULL || !keeps))
         code = real->xOpen(real, name, gather->real, flags, out_flags);
-    }
     if (gather->real != NULL && gather->real->pMethods != NULL) {
         gather->base.pMethods = &methods; /* it will be closed, opened or not */
         if ((flags & SQLITE_OPEN_WAL) != 0) {

@@ -10,7 +10,7 @@
  *
  * A look-up asks the tail first and then object_refs, so that a reference that
  * moves from the one to the other meanwhile is not missed. */
-#include "store/ledger_sqlite.h"
+#include "store/ledger_sqlite_bind.h"
 
 #include <stdlib.h>
 
@@ -265,17 +265,6 @@ static int32_t run(struct sqlite_ledger *sqlite, enum sqlite_statement which, bo
     return rc;
 }
 
-/* SQLite takes an empty blob at some address for NULL. */
-static bool bind_payload(sqlite3_stmt *statement, int at, const struct eds_append *append)
-{
-    if (append->payload == NULL)
-        return sqlite3_bind_null(statement, at) == SQLITE_OK;
-    if (append->payload_size == 0)
-        return sqlite3_bind_zeroblob(statement, at, 0) == SQLITE_OK;
-    return sqlite3_bind_blob64(statement, at, append->payload, append->payload_size,
-                               SQLITE_STATIC) == SQLITE_OK;
-}
-
 /* The reference is in use: fine if it stands for the same payload, which is
  * then kept if it was not yet. */
 static int32_t share(struct sqlite_ledger *sqlite, sqlite3_int64 id,
@@ -296,7 +285,7 @@ static int32_t share(struct sqlite_ledger *sqlite, sqlite3_int64 id,
         return rc;
     return run(sqlite, SQLITE_STATEMENT_FILL_OBJECT,
                sqlite3_bind_int64(statement, 1, id) == SQLITE_OK &&
-                   bind_payload(statement, 2, append),
+                   eds_sqlite_bind_payload(statement, 2, append) == SQLITE_OK,
                err);
 }
 
@@ -307,7 +296,11 @@ int32_t eds_sqlite_objects_write(struct sqlite_ledger *sqlite, struct eds_error 
 
     if (rows->new_object_count == 0)
         return EDS_OK;
-    rc = run(sqlite, SQLITE_STATEMENT_ADD_OBJECTS, true, err);
+    if (rows->new_object_count == 1)
+        rc = run(sqlite, SQLITE_STATEMENT_ADD_OBJECT,
+                 eds_sqlite_bind_one_object(sqlite) == SQLITE_OK, err);
+    else
+        rc = run(sqlite, SQLITE_STATEMENT_ADD_OBJECTS, true, err);
     rows->first_object_id += (sqlite3_int64)rows->new_object_count;
     rows->new_object_count = 0;
     return rc;
