@@ -94,6 +94,10 @@ foreach(script ${scripts})
   endif()
 endforeach()
 
+if(TEST e2e/deb) # it compiles all of it, and installs a Debian
+  set_tests_properties(e2e/deb PROPERTIES TIMEOUT 2400)
+endif()
+
 # Every fuzz target's corpus is replayed by the ordinary run.
 file(GLOB targets CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/fuzz/fuzz_*.c)
 if(NOT "fuzz" IN_LIST EDS_TEST_ROOMS)

@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """The Debian packages, on a Debian of their own with a real systemd: built and
 held to lintian, installed, every unit started under its sandbox and used, killed,
-reloaded, upgraded, removed and purged.  What was recorded is there to the end."""
+reloaded, upgraded, removed and purged; and then `make install` in their place.  What was
+recorded is there to the end.  The blocks of docs/OPERATIONS.md that install are run as
+they stand."""
 # label: slow
 import json
 import os
@@ -22,6 +24,8 @@ from ports import free_port  # noqa: E402
 
 DATA = "/var/lib/edgesentry"
 SERVERS = {"http": "serve", "tls": "serve-tls", "mqtt": "serve-mqtt"}
+BLOCKS = dict(re.findall(r"^```(?:sh|ini) ([a-z-]+)\n(.*?)^```$",
+                         (SOURCE / "docs/OPERATIONS.md").read_text(), flags=re.M | re.S))
 
 
 def need():
@@ -69,6 +73,7 @@ class Machine:
                        check=True)
         shutil.copytree("/etc/apt/apt.conf.d", self.root / "etc/apt/apt.conf.d",
                         dirs_exist_ok=True)
+        (self.root / "etc/apt/apt.conf.d/yes").write_text('APT::Get::Assume-Yes "true";\n')
         self.log = open(folder / "boot.log", "wb")
         self.process = subprocess.Popen(
             ["systemd-nspawn", "-D", self.root, "--register=no", "--keep-unit", "--boot",
@@ -91,10 +96,15 @@ class Machine:
         return self.first and self.run("systemctl", "is-system-running",
                                        check=False).stdout.strip() in ("running", "degraded")
 
-    def run(self, *words, check=True, stdin=None):
+    def block(self, text, **variables):
+        """Lines of the document, with the packages' folder where they want it."""
+        return self.run("bash", "-euc", "cd /srv\n" + text, **variables)
+
+    def run(self, *words, check=True, stdin=None, **variables):
         done = subprocess.run(["nsenter", "-t", self.first, "-a", "env", "-i",
-                               "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8",
-                               "DEBIAN_FRONTEND=noninteractive", *words],
+                               "PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                               "LANG=C.UTF-8", "DEBIAN_FRONTEND=noninteractive",
+                               *(f"{name}={value}" for name, value in variables.items()), *words],
                               input=stdin, capture_output=True, text=True, check=False)
         if check and done.returncode != 0:
             raise AssertionError(f"{words}: exit {done.returncode}\n{done.stdout}{done.stderr}"
@@ -107,10 +117,18 @@ class Machine:
         return done.stdout
 
     def install(self, packages):
-        for package in packages.glob("*.deb"):
-            shutil.copy(package, self.root / "srv")
-        names = sorted(f"/srv/{package.name}" for package in packages.glob("*.deb"))
+        place = self.put(packages)
+        names = sorted(f"{place}/{package.name}" for package in packages.glob("*.deb"))
         return self.run("apt-get", "install", "-y", "-q", "--no-install-recommends", *names)
+
+    def put(self, packages):
+        """Where they are then: as after `make deb` in /srv."""
+        place = self.root / "srv/build/deb"
+        shutil.rmtree(place, ignore_errors=True)
+        place.mkdir(parents=True)
+        for package in packages.glob("*.deb"):
+            shutil.copy(package, place)
+        return "/srv/build/deb"
 
     def state(self, unit, what):
         return self.run("systemctl", "show", "-P", what, unit).stdout.strip()
@@ -132,15 +150,17 @@ class Site:
     def __init__(self, folder, machine):
         self.machine = machine
         self.ports = {name: free_port() for name in SERVERS}
-        self.device = Device("lift-01", 3)
+        self.device = Device("lift-02", 3)
         self.broker = Broker(folder / "broker")
-        etc = machine.root / "etc/edgesentry"
+        self.folder = folder
+        self.etc = machine.root / "etc/edgesentry"
         server_certificate(folder)
-        for name in ("server.pem", "server.key"):
-            shutil.copy(folder / name, etc / name)
         self.certificate = folder / "server.pem"
-        machine.run("chown", "edgesentry", "/etc/edgesentry/server.key")
-        (etc / "conf.d/site.conf").write_text("\n".join([
+        self.etc.mkdir()
+        for name in ("server.pem", "server.key"):
+            shutil.copy(folder / name, self.etc / name)
+        (self.etc / "conf.d").mkdir()
+        (self.etc / "conf.d/site.conf").write_text("\n".join([
             "[serve]", f"addr = 127.0.0.1:{self.ports['http']}", "admin-addr = off",
             "[serve-tls]", f"addr = 127.0.0.1:{self.ports['tls']}", "admin-addr = off",
             "tls-cert = /etc/edgesentry/server.pem", "tls-key = /etc/edgesentry/server.key",
@@ -150,13 +170,13 @@ class Site:
     def as_server(self, *words):
         return self.machine.run("runuser", "-u", "edgesentry", "--", "eds", "audit", *words)
 
-    def register(self):
-        self.as_server("device", "add", self.device.name, "--public-key-hex",
-                       self.device.public_key, "--attest", "optional", "--data-dir", DATA)
+    def register(self, device, store=("--data-dir", DATA)):
+        self.as_server("device", "add", device.name, "--public-key-hex", device.public_key,
+                       "--attest", "optional", *store)
 
-    def send(self, server, count=3):
+    def send(self, server, count=3, device=None):
         """Sends the device's next records; each has to be accepted."""
-        envelopes = b"\n".join(self.device.next() for _ in range(count))
+        envelopes = b"\n".join((device or self.device).next() for _ in range(count))
         if server == "mqtt":
             client = Client(self.broker.port, "sender")
             client.subscribe("edgesentry/ingest/response")
@@ -174,22 +194,45 @@ class Site:
         assert done.returncode == 0 and f"accepted={count} ".encode() in done.stdout, \
             (done, self.machine.journal())
 
+    def record(self, name, key_file):
+        """One record of a device that was registered by the document's line."""
+        done = subprocess.run([EDS, "audit", "agent", "--device-id", name, "--key-file", key_file,
+                               "--buffer", self.folder / "agent.db", "--url",
+                               f"http://127.0.0.1:{self.ports['http']}"], input=b"a door\n",
+                              capture_output=True, check=False, timeout=120)
+        assert done.returncode == 0 and b" delivered=1 " in done.stdout, \
+            (done, self.machine.journal())
+        self.others += 1
+
+    others = 0  # records that are not self.device's
+
     def verify(self):
         """The ledger is whole and has everything that was accepted."""
         said = self.as_server("ledger", "verify", "--data-dir", DATA)
         assert "LEDGER_VALID" in said.stdout
-        assert f"{self.device.sequence} records" in said.stderr + said.stdout, said
+        assert f"{self.device.sequence + self.others} records" in said.stderr + said.stdout, said
 
 
-def installed(machine):
-    """The command is there, its user as well, and nothing runs uninvited."""
+def installed(machine, site, packages):
+    """By the document's lines: the command is there, its user as well, one server runs and
+    nothing else does uninvited.  Then the other packages."""
+    key = site.folder / "lift-01.key"
+    subprocess.run([EDS, "keygen", "--out", key], check=True, capture_output=True)
+    public = json.loads(subprocess.run([EDS, "inspect-key", "--key-file", key], check=True,
+                                       capture_output=True).stdout)["public_key_hex"]
+    machine.put(packages)
+    machine.block(BLOCKS["deb-install"], KEY=public)
+    site.record("lift-01", key)
+    machine.run("chown", "edgesentry", "/etc/edgesentry/server.key")
     assert machine.run("eds", "--version").stdout.startswith("eds ")
     assert machine.run("stat", "-c", "%U %a", DATA).stdout == "edgesentry 700\n"
+    machine.install(packages)
     for name in SERVERS:
         unit = f"edgesentry-{name}"
+        runs = name == "http"
         assert machine.state(unit, "LoadState") == "loaded"
-        assert machine.state(unit, "ActiveState") == "inactive"
-        assert machine.state(unit, "UnitFileState") == "disabled"
+        assert machine.state(unit, "ActiveState") == ("active" if runs else "inactive")
+        assert machine.state(unit, "UnitFileState") == ("enabled" if runs else "disabled")
         said = machine.run("systemd-analyze", "security", f"{unit}.service", "--no-pager").stdout
         assert float(re.search(r"Overall exposure level.*: ([0-9.]+)", said)[1]) <= 2.0, said
     pages = machine.run("dpkg", "-L", "edgesentry", "libedgesentry-dev").stdout
@@ -197,6 +240,27 @@ def installed(machine):
         assert page in pages, page
     said = machine.run("python3", "-c", "import edgesentry; print(edgesentry.__name__)").stdout
     assert said == "edgesentry\n"
+    machine.run("systemctl", "disable", "--now", "edgesentry-http")
+
+
+def credential(machine, site):
+    """The document's drop-in: another ledger, named by a credential."""
+    store = f"sqlite:{DATA}/credential.db"
+    device = Device("lift-03", 4)
+    site.register(device, ("--store", store))
+    (site.etc / "store.url").write_text(store + "\n")
+    (site.etc / "store.url").chmod(0o600)
+    drop_in = machine.root / "etc/systemd/system/edgesentry-http.service.d"
+    drop_in.mkdir()
+    (drop_in / "override.conf").write_text(BLOCKS["credential"])
+    machine.run("systemctl", "daemon-reload")
+    machine.run("systemctl", "start", "edgesentry-http")
+    site.send("http", device=device)
+    machine.run("systemctl", "stop", "edgesentry-http")
+    said = site.as_server("ledger", "verify", "--store", store)
+    assert "LEDGER_VALID" in said.stdout and "3 records" in said.stderr + said.stdout, said
+    shutil.rmtree(drop_in)
+    machine.run("systemctl", "daemon-reload")
 
 
 def each_serves(machine, site):
@@ -261,6 +325,25 @@ def purged(machine):
     assert kept, list((machine.root / DATA[1:]).iterdir())
 
 
+def made(machine, site):
+    """Without a package, by the document's lines: the first one here, to the machine's
+    /usr/local, the second one there.  The user is made anew, and the ledger goes on."""
+    machine.run("userdel", "edgesentry")
+    here, there = BLOCKS["make-install"].splitlines()
+    environment = {name: value for name, value in os.environ.items() if "MAKE" not in name}
+    subprocess.run(["bash", "-euc", here], cwd=SOURCE, check=True, capture_output=True,
+                   env=dict(environment, DESTDIR=str(machine.root)))
+    machine.block(there)
+    assert machine.run("stat", "-c", "%U %a", DATA).stdout == "edgesentry 700\n"
+    machine.run("chown", "-R", "edgesentry:edgesentry", DATA)  # its number may be another one
+    (site.etc / "eds.conf").write_text(f"data-dir = {DATA}\n")
+    assert machine.state("edgesentry-http", "FragmentPath").startswith("/usr/local/lib/")
+    machine.run("systemctl", "start", "edgesentry-http")
+    site.send("http")
+    machine.run("systemctl", "stop", "edgesentry-http")
+    site.verify()
+
+
 def main():
     need()
     with tempfile.TemporaryDirectory(dir="/var/tmp") as name:
@@ -276,11 +359,12 @@ def main():
         site = None
         try:
             told("a machine")
-            machine.install(folder / "1")
-            installed(machine)
-            told("installed")
             site = Site(folder, machine)
-            site.register()
+            installed(machine, site, folder / "1")
+            told("installed")
+            site.register(site.device)
+            credential(machine, site)
+            told("a credential")
             each_serves(machine, site)
             told("each unit serves")
             port_is_systemds(machine, site)
@@ -289,6 +373,8 @@ def main():
             told("upgraded")
             purged(machine)
             told("removed and purged")
+            made(machine, site)
+            told("make install")
         finally:
             if site is not None:
                 site.broker.close()
