@@ -308,6 +308,14 @@ def deployed(samples, has_mqtt):
         done = subprocess.run(["promtool", *words], cwd=SOURCE / "deploy/prometheus",
                               capture_output=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr
+    shown = re.search(r"^```yaml\n(scrape_configs:.*?)^```$",
+                      (SOURCE / "docs/OPERATIONS.md").read_text(), flags=re.M | re.S)[1]
+    with tempfile.TemporaryDirectory() as name:
+        (pathlib.Path(name) / "prometheus.yml").write_text(shown)
+        shutil.copy(SOURCE / "deploy/prometheus/edgesentry.rules.yml", name)
+        done = subprocess.run(["promtool", "check", "config", "prometheus.yml"], cwd=name,
+                              capture_output=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def main():
