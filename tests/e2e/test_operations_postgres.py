@@ -23,6 +23,7 @@ from postgres_lab import POSTGRES, database, sql  # noqa: E402
 DEVICES = ("crane-01", "lift-01")
 BLOCKS = dict(re.findall(r"^```sh ([a-z-]+)\n(.*?)^```$",
                          (SOURCE / "docs/OPERATIONS.md").read_text(), flags=re.M | re.S))
+INSTALLING = {"deb-install", "make-install"}  # test_deb.py runs these
 
 
 class Site:
@@ -198,7 +199,7 @@ def main():
         finally:
             end_server(site.variables["RESTORED"])
             end_server(site.variables["STANDBY"])
-    assert set(site.names) == set(BLOCKS), (site.names, list(BLOCKS))
+    assert set(site.names) | INSTALLING == set(BLOCKS), (site.names, list(BLOCKS))
     print(f"set up, backed up, restored in {seconds:.1f} s to the moment that was asked for, "
           "and everything behind it sent again")
 
