@@ -123,6 +123,12 @@ bench: ## measure: a table, and build/bench.json
 	$(call build,release,build,-DEDS_BUILD_BENCH=ON)
 	@scripts/bench.sh build
 
+.PHONY: long-runs
+long-runs: ## the proofs with the numbers that are promised: kills, power cuts, faults (hours)
+	@scripts/install-deps.sh test
+	$(call build,release,build,-DEDS_BUILD_TESTS=ON)
+	@scripts/long-runs.sh build
+
 .PHONY: profile
 profile: ## where the time goes, per room: checks of a chain and a ledger, ingest (perf)
 	@scripts/install-deps.sh profile
