@@ -106,7 +106,8 @@ def main():
     threading.Thread(target=elsewhere.serve_forever, daemon=True).start()
     device = Device("lift-01", 1)
     kind = {"Content-Type": "application/json"}
-    with tempfile.TemporaryDirectory() as folder:
+    # What the browser has started may still write there when it is gone.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         server = Server(folder, [device.argument()])
         browser = Browser(folder)
         url = server.url + "/api/v1/ingest"
