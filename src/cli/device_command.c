@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/hex.h"
 #include "base/port.h"
@@ -18,6 +19,7 @@
 #include "store/instant.h"
 
 #define ATTEMPT_MAX 10
+#define FOLLOWED_MS 1500u /* by all servers, since the key was found in the ledger */
 
 static const char *const kinds[] = {"report-status", "config", "rotate-key", NULL};
 
@@ -85,6 +87,7 @@ struct giving {
     uint64_t now_ms;
     struct eds_key key;
     struct eds_order order;
+    bool has_waited; /* for all servers to know the key that it names */
 };
 
 static int by_key(const void *a, const void *b)
@@ -161,8 +164,17 @@ static int32_t make_order(struct giving *g, struct eds_error *err)
     return rc == EDS_OK ? EDS_OK : EDS_ERR_USAGE;
 }
 
+/* Servers follow a registry within a second.  A device that signed with a key before they
+ * know it would be refused for good; so whoever has just registered one waits here. */
+static void await_servers(struct giving *g)
+{
+    if (!g->has_waited)
+        usleep(FOLLOWED_MS * 1000);
+    g->has_waited = true;
+}
+
 /* What a device is to sign with must be a key that servers know as its own. */
-static int32_t check_use(const struct giving *g, const struct eds_enrolment *device,
+static int32_t check_use(struct giving *g, const struct eds_enrolment *device,
                          struct eds_error *err)
 {
     char name[EDS_SETTING_KEY_SIZE], digits[EDS_SETTING_TEXT_SIZE];
@@ -179,8 +191,10 @@ static int32_t check_use(const struct giving *g, const struct eds_enrolment *dev
                              "rotate-key has no setting but use=PUBLIC_KEY_HEX");
     for (uint32_t i = 0; i < device->key_count; i++)
         if (memcmp(device->keys[i].public_key, public_key, sizeof public_key) == 0 &&
-            eds_key_standing(&device->keys[i], g->now_ms, 0) == EDS_KEY_VALID)
+            eds_key_standing(&device->keys[i], g->now_ms, 0) == EDS_KEY_VALID) {
+            await_servers(g);
             return EDS_OK;
+        }
     return eds_error_set(err, EDS_ERR_REFUSED,
                          "device %s has no such key that is valid now: register it first (eds "
                          "audit device rotate), or its records would be refused",
@@ -188,7 +202,7 @@ static int32_t check_use(const struct giving *g, const struct eds_enrolment *dev
 }
 
 /* One that is not registered may still be known by what it has sent. */
-static int32_t check_device(const struct giving *g, struct eds_error *err)
+static int32_t check_device(struct giving *g, struct eds_error *err)
 {
     struct eds_ledger *ledger = g->ledger;
     const char *id = g->order.device_id;
@@ -213,7 +227,7 @@ static int32_t check_device(const struct giving *g, struct eds_error *err)
     return check_use(g, &device, err);
 }
 
-static int32_t write(struct giving *g, uint64_t revision, struct eds_error *err)
+static int32_t give_once(struct giving *g, uint64_t revision, struct eds_error *err)
 {
     char message[EDS_ORDER_TEXT_SIZE];
     struct eds_order_word word;
@@ -250,7 +264,7 @@ static int32_t give(struct giving *g, struct eds_error *err)
         g->order.counter = last + 1;
         if (given != NULL && strtoull(given, NULL, 10) > last)
             g->order.counter = strtoull(given, NULL, 10);
-        rc = write(g, revision, err);
+        rc = give_once(g, revision, err);
     }
     return rc;
 }
