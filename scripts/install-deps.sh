@@ -19,7 +19,7 @@ packages_of() {
         ;;
     test)
         echo "$(packages_of build) g++ libcmocka-dev libjansson-dev zlib1g-dev python3 sqlite3 openssl curl" \
-            "postgresql mosquitto mosquitto-clients softhsm2 wrk"
+            "postgresql mosquitto mosquitto-clients softhsm2 wrk nbdkit libnbd-bin fuse3"
         ;;
     check) echo "$(packages_of test) clang clang-format clang-tidy cppcheck shellcheck git prometheus" ;;
     s3) echo "$(packages_of test) radosgw ceph-mon ceph-osd ceph-common" ;;

@@ -22,6 +22,7 @@ runs=(
     "fleet EDS_TEST_TIMES=1 test_device_fleet.py"
     "buffer_sqlite_power EDS_TEST_ROUNDS=300 test_device_store_sqlite_power"
     "buffer_log_power EDS_TEST_ROUNDS=300 test_device_store_log_power"
+    "bad_disk EDS_TEST_ROUNDS=100 test_agent_bad_disk.py"
     "drain EDS_TEST_DRAIN=1000000 test_agent_links.py"
     "crowd EDS_TEST_CROWD=2000 test_device_forwarder_crowd"
     "gateway_kills EDS_GATEWAY_KILLS=100 test_gateway_kills.py"
