@@ -279,7 +279,7 @@ static void stopped(void **state)
         mqtt_lab_record(&lab, &device, 1);
         lab_ledger_await_held(&lab.ledger);
         assert_int_equal(pthread_create(&thread, NULL, stop, &lab), 0);
-        lab_rest(5 * QUIET_MS); /* for it to begin */
+        lab_rest(20 * QUIET_MS); /* for it to begin; nothing tells */
         mqtt_lab_record(&lab, &device, 2);
         mqtt_lab_expect_silence(&lab, QUIET_MS);
         atomic_store(&lab.ledger.waiting, false);
