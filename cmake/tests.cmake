@@ -14,7 +14,8 @@ function(eds_test_helpers name)
   endif()
   target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR}/tests
                              PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
-  target_link_libraries(${name} PUBLIC eds_flags PkgConfig::CMOCKA PkgConfig::JANSSON)
+  target_link_libraries(${name} PUBLIC eds_flags PkgConfig::CMOCKA PkgConfig::JANSSON
+                        Threads::Threads)
   target_compile_definitions(${name} PUBLIC EDS_TEST_VECTORS="${PROJECT_SOURCE_DIR}/tests/vectors")
   # Allocations fail on demand: tests/support/alloc.h.
   target_link_options(${name} PUBLIC -Wl,--wrap=malloc -Wl,--wrap=calloc -Wl,--wrap=realloc)

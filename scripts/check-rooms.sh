@@ -57,7 +57,7 @@ declare -A library=(
 freestanding=" core codec update bridge base "
 freestanding_headers=" assert.h limits.h stdalign.h stdarg.h stdatomic.h stdbool.h stddef.h stdint.h string.h errno.h "
 # Of base, these are for systems with an OS.
-hosted=" src/base/log.c src/base/lock.h src/base/place_posix.c src/base/port_posix.c src/base/wipe.c "
+hosted=" src/base/latch.h src/base/log.c src/base/lock.h src/base/place_posix.c src/base/port_posix.c src/base/wipe.c "
 
 faults=0
 fault() {

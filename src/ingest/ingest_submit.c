@@ -1,6 +1,7 @@
 /* ingest_submit.c - submissions on their way to the committer, or to its work done here. */
 #include <stdio.h>
 
+#include "base/latch.h"
 #include "base/port.h"
 #include "ingest/ingest_parts.h"
 #include "ingest/trail.h"
@@ -92,37 +93,19 @@ bool eds_ingest_submit_here(struct eds_ingest *ingest, struct eds_submission *su
     return true;
 }
 
-/* Somebody who waits for one answer. */
-struct waiter {
-    pthread_mutex_t lock;
-    pthread_cond_t answered;
-    bool is_answered;
-};
-
-static void wake(struct eds_submission *submission)
+static void set_latch(struct eds_submission *submission)
 {
-    struct waiter *waiter = submission->context;
-
-    /* Signalled under the lock: afterwards the waiter may be gone. */
-    pthread_mutex_lock(&waiter->lock);
-    waiter->is_answered = true;
-    pthread_cond_signal(&waiter->answered);
-    pthread_mutex_unlock(&waiter->lock);
+    eds_latch_set(submission->context);
 }
 
 enum eds_verdict eds_ingest_submit_wait(struct eds_ingest *ingest,
                                         struct eds_submission *submission)
 {
-    struct waiter waiter = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+    struct eds_latch answered = EDS_LATCH_INITIAL;
 
-    submission->done = wake;
-    submission->context = &waiter;
+    submission->done = set_latch;
+    submission->context = &answered;
     eds_ingest_submit(ingest, submission);
-    pthread_mutex_lock(&waiter.lock);
-    while (!waiter.is_answered)
-        pthread_cond_wait(&waiter.answered, &waiter.lock);
-    pthread_mutex_unlock(&waiter.lock);
-    pthread_mutex_destroy(&waiter.lock);
-    pthread_cond_destroy(&waiter.answered);
+    eds_latch_wait(&answered);
     return submission->verdict;
 }

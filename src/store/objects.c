@@ -2,11 +2,11 @@
 #include "store/objects.h"
 
 #include <limits.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "base/features.h"
+#include "base/latch.h"
 #include "store/objects_directory.h"
 #if EDS_POSTGRES
 #include "store/ledger_postgres_objects.h"
@@ -63,37 +63,19 @@ int32_t eds_objects_open_postgres(struct eds_objects **out, const char *ledger_u
 #endif
 }
 
-/* Somebody who waits for one put. */
-struct waiter {
-    pthread_mutex_t lock;
-    pthread_cond_t answered;
-    bool is_answered;
-};
-
-static void wake(struct eds_object_put *put)
+static void set_latch(struct eds_object_put *put)
 {
-    struct waiter *waiter = put->context;
-
-    /* Signalled under the lock: afterwards the waiter may be gone. */
-    pthread_mutex_lock(&waiter->lock);
-    waiter->is_answered = true;
-    pthread_cond_signal(&waiter->answered);
-    pthread_mutex_unlock(&waiter->lock);
+    eds_latch_set(put->context);
 }
 
 int32_t eds_objects_put_wait(struct eds_objects *objects, struct eds_object_put *put)
 {
-    struct waiter waiter = {PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER, false};
+    struct eds_latch answered = EDS_LATCH_INITIAL;
 
-    put->done = wake;
-    put->context = &waiter;
+    put->done = set_latch;
+    put->context = &answered;
     objects->ops->put(objects, put);
-    pthread_mutex_lock(&waiter.lock);
-    while (!waiter.is_answered)
-        pthread_cond_wait(&waiter.answered, &waiter.lock);
-    pthread_mutex_unlock(&waiter.lock);
-    pthread_mutex_destroy(&waiter.lock);
-    pthread_cond_destroy(&waiter.answered);
+    eds_latch_wait(&answered);
     return put->rc;
 }
 

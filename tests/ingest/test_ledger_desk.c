@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/latch.h"
 #include "base/port.h"
 #include "ingest/ledger_desk.h"
 #include "ingest/world.h"
@@ -116,46 +117,29 @@ static void give(struct stage *stage, uint64_t counter, const struct device *sig
         fail_msg("%s", err.text);
 }
 
-/* A question and its asker, who waits. */
-struct asking {
-    struct eds_command_question question;
-    pthread_mutex_t lock;
-    pthread_cond_t moved;
-    bool is_done;
-};
-
-static void done(struct eds_command_question *question)
+static void set_latch(struct eds_command_question *question)
 {
-    struct asking *asking = question->context;
-
-    pthread_mutex_lock(&asking->lock);
-    asking->is_done = true;
-    pthread_cond_signal(&asking->moved);
-    pthread_mutex_unlock(&asking->lock);
+    eds_latch_set(question->context);
 }
 
 /* Asks and waits: the counter of the order, or 0. */
 static uint64_t ask(struct stage *stage, const char *device_id, uint8_t nonce,
                     struct eds_signed_order *out)
 {
-    struct asking asking = {.question = {.nonce = {nonce}, .done = done},
-                            .lock = PTHREAD_MUTEX_INITIALIZER,
-                            .moved = PTHREAD_COND_INITIALIZER};
+    struct eds_latch answered = EDS_LATCH_INITIAL;
+    struct eds_command_question question = {
+        .nonce = {nonce}, .done = set_latch, .context = &answered};
 
-    asking.question.context = &asking;
-    strcpy(asking.question.device_id, device_id);
-    eds_ledger_desk_of(stage->desk)->ask(eds_ledger_desk_of(stage->desk), &asking.question);
-    pthread_mutex_lock(&asking.lock);
-    while (!asking.is_done)
-        pthread_cond_wait(&asking.moved, &asking.lock);
-    pthread_mutex_unlock(&asking.lock);
-    if (asking.question.rc == EDS_ERR_NOT_FOUND)
+    strcpy(question.device_id, device_id);
+    eds_ledger_desk_of(stage->desk)->ask(eds_ledger_desk_of(stage->desk), &question);
+    eds_latch_wait(&answered);
+    if (question.rc == EDS_ERR_NOT_FOUND)
         return 0;
-    if (asking.question.rc != EDS_OK)
-        fail_msg("%s", asking.question.err.text);
+    if (question.rc != EDS_OK)
+        fail_msg("%s", question.err.text);
     if (out != NULL)
-        *out = asking.question.signed_order;
-    return asking.question.signed_order.order.counter;
+        *out = question.signed_order;
+    return question.signed_order.order.counter;
 }
 
 static struct eds_stored_order stored(struct stage *stage, uint64_t counter)
