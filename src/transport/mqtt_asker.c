@@ -1,7 +1,6 @@
 /* mqtt_asker.c - see mqtt_asker.h. */
 #include "transport/mqtt_asker.h"
 
-#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -152,22 +151,13 @@ static int32_t publish(struct eds_mqtt_asker *asker, const uint8_t nonce[EDS_NON
     return eds_error_set(err, EDS_ERR_IO, "no question for commands: %s", mosquitto_strerror(rc));
 }
 
-static bool is_woken(const int *wake_fds, size_t wake_count)
-{
-    struct pollfd fds[2];
-
-    for (size_t i = 0; i < wake_count; i++)
-        fds[i] = (struct pollfd){.fd = wake_fds[i], .events = POLLIN};
-    return poll(fds, wake_count, 0) > 0;
-}
-
 int32_t eds_mqtt_asker_ask(struct eds_mqtt_asker *asker, const uint8_t nonce[EDS_NONCE_SIZE],
                            unsigned wait_ms, const int *wake_fds, size_t wake_count,
                            struct eds_signed_order *out, struct eds_error *err)
 {
     struct mqtt_client *client = &asker->client;
     uint64_t until_ms;
-    bool is_new;
+    bool is_new, is_woken = false;
     int32_t rc = mqtt_client_connect(client, &is_new, err);
 
     if (rc == EDS_OK)
@@ -179,8 +169,8 @@ int32_t eds_mqtt_asker_ask(struct eds_mqtt_asker *asker, const uint8_t nonce[EDS
         mqtt_client_turn(client, until_ms, NULL, 0);
     until_ms = mqtt_now_ms() + wait_ms;
     while (!client->is_over && asker->is_heard && !asker->has_order && !asker->gets_none &&
-           mqtt_now_ms() < until_ms && !is_woken(wake_fds, wake_count))
-        mqtt_client_turn(client, until_ms, wake_fds, wake_count);
+           mqtt_now_ms() < until_ms && !is_woken)
+        is_woken = mqtt_client_turn(client, until_ms, wake_fds, wake_count);
     if (asker->has_order) {
         *out = asker->order;
         return EDS_OK;

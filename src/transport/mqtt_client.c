@@ -20,7 +20,6 @@
 #define LEAVE_MS             200u
 #define TICK_MS              1000u
 #define IDLE_READ_MAX        16u /* reads that told us of nothing, before asking the socket */
-#define WAKE_MAX             2u
 #define PROTOCOL_TOO_NEW_5   132 /* a CONNACK's reason */
 #define PROTOCOL_TOO_NEW_311 1
 
@@ -210,26 +209,30 @@ static void read_packets(struct mqtt_client *client)
     }
 }
 
-void mqtt_client_turn(struct mqtt_client *client, uint64_t until_ms, const int *wake_fds,
+bool mqtt_client_turn(struct mqtt_client *client, uint64_t until_ms, const int *wake_fds,
                       size_t wake_count)
 {
     struct mosquitto *mosquitto = client->mosquitto;
     uint64_t now = mqtt_now_ms(), left_ms = until_ms > now ? until_ms - now : 0;
-    struct pollfd fds[1 + WAKE_MAX] = {{.fd = mosquitto_socket(mosquitto), .events = POLLIN}};
+    struct pollfd fds[1 + MQTT_CLIENT_WAKE_MAX] = {
+        {.fd = mosquitto_socket(mosquitto), .events = POLLIN}};
     struct sockaddr_storage peer;
     socklen_t peer_size = sizeof peer;
+    bool is_woken = false;
 
-    assert(wake_count <= WAKE_MAX);
+    assert(wake_count <= MQTT_CLIENT_WAKE_MAX);
     if (fds[0].fd < 0) {
         give_up(client, "the connection was lost");
-        return;
+        return false;
     }
     for (size_t i = 0; i < wake_count; i++)
         fds[1 + i] = (struct pollfd){.fd = wake_fds[i], .events = POLLIN};
     if (mosquitto_want_write(mosquitto))
         fds[0].events |= POLLOUT;
     if (poll(fds, 1 + wake_count, (int)(left_ms < TICK_MS ? left_ms : TICK_MS)) < 0)
-        return;
+        return false;
+    for (size_t i = 0; i < wake_count; i++)
+        is_woken |= fds[1 + i].revents != 0;
     client->is_met |= getpeername(fds[0].fd, (struct sockaddr *)&peer, &peer_size) == 0;
     if (mosquitto_want_write(mosquitto))
         end_if_failed(client, mosquitto_loop_write(mosquitto, 1));
@@ -238,6 +241,7 @@ void mqtt_client_turn(struct mqtt_client *client, uint64_t until_ms, const int *
     if (!client->is_over)
         mosquitto_loop_misc(mosquitto); /* the keepalive: it sees a broker that is gone */
     client->served_ms = mqtt_now_ms();
+    return is_woken;
 }
 
 static int32_t connect_once(struct mqtt_client *client, bool is_5, struct eds_error *err)

@@ -65,9 +65,12 @@ void mqtt_client_close(struct mqtt_client *client);
  * another one than before; EDS_ERR_IO; EDS_ERR_NO_MEMORY. */
 int32_t mqtt_client_connect(struct mqtt_client *client, bool *is_new, struct eds_error *err);
 
+#define MQTT_CLIENT_WAKE_MAX 2u
+
 /* mqtt_client_turn sends and receives once, waiting for something to come until then at
- * most, or until one of wake_fds can be read; the connection may be over after it. */
-void mqtt_client_turn(struct mqtt_client *client, uint64_t until_ms, const int *wake_fds,
+ * most, or until one of wake_fds (up to MQTT_CLIENT_WAKE_MAX) can be read: true if one can.
+ * The connection may be over after it. */
+bool mqtt_client_turn(struct mqtt_client *client, uint64_t until_ms, const int *wake_fds,
                       size_t wake_count);
 
 /* mqtt_client_drop has the next mqtt_client_connect make another connection. */
