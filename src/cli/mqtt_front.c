@@ -112,18 +112,18 @@ int32_t eds_mqtt_front_start(struct eds_mqtt_subscriber **out, const struct eds_
     struct eds_mqtt_config mqtt = {
         .ingest = ingest,
         .desk = desk,
-        .broker = text_of(args, prefix, "broker"),
-        .port = (unsigned)number_of(args, prefix, "port"),
+        .broker = {.host = text_of(args, prefix, "broker"),
+                   .port = (unsigned)number_of(args, prefix, "port"),
+                   .client_id = text_of(args, prefix, "client-id"),
+                   .user = text_of(args, prefix, "user"),
+                   .password = path != NULL ? password : NULL,
+                   .has_tls = has_tls(args, prefix),
+                   .ca_file = text_of(args, prefix, "tls-ca-cert"),
+                   .cert_file = text_of(args, prefix, "tls-cert"),
+                   .key_file = text_of(args, prefix, "tls-key")},
         .topic = text_of(args, prefix, "topic"),
-        .client_id = text_of(args, prefix, "client-id"),
         .version =
             strcmp(version, eds_mqtt_front_versions[EDS_MQTT_5]) == 0 ? EDS_MQTT_5 : EDS_MQTT_3_1_1,
-        .user = text_of(args, prefix, "user"),
-        .password = path != NULL ? password : NULL,
-        .has_tls = has_tls(args, prefix),
-        .ca_file = text_of(args, prefix, "tls-ca-cert"),
-        .cert_file = text_of(args, prefix, "tls-cert"),
-        .key_file = text_of(args, prefix, "tls-key"),
         .session_expiry_s = (uint32_t)number_of(args, prefix, "session-expiry"),
         .inflight_max = (unsigned)number_of(args, prefix, "inflight"),
         .message_size_max = (size_t)number_of(args, prefix, "message-size-max"),
@@ -134,8 +134,8 @@ int32_t eds_mqtt_front_start(struct eds_mqtt_subscriber **out, const struct eds_
     if (path != NULL)
         rc = eds_mqtt_password_read(password, path, err);
     if (rc == EDS_OK) {
-        if (mqtt.key_file != NULL)
-            eds_warn_if_readable(mqtt.key_file);
+        if (mqtt.broker.key_file != NULL)
+            eds_warn_if_readable(mqtt.broker.key_file);
         rc = eds_mqtt_subscriber_start(out, &mqtt, &why);
         if (rc != EDS_OK)
             eds_error_set(err, rc, "mqtt server error: %s", why.text);

@@ -124,12 +124,12 @@ int32_t eds_mqtt_sender_open(struct eds_sender **out, const struct eds_sender_co
                              struct eds_error *err)
 {
     struct eds_mqtt_publisher_config publisher = {
-        .client_id = config->client_id,
-        .user = config->user,
-        .route = config->route,
-        .ca_file = config->ca_file,
-        .cert_file = config->cert_file,
-        .key_file = config->key_file != NULL ? config->key_file : config->cert_file};
+        .broker = {.client_id = config->client_id,
+                   .user = config->user,
+                   .ca_file = config->ca_file,
+                   .cert_file = config->cert_file,
+                   .key_file = config->key_file != NULL ? config->key_file : config->cert_file},
+        .route = config->route};
     struct mqtt_sender *mqtt;
     int32_t rc;
 
@@ -147,12 +147,12 @@ int32_t eds_mqtt_sender_open(struct eds_sender **out, const struct eds_sender_co
     if (rc == EDS_OK && config->password_file != NULL)
         rc = eds_mqtt_password_read(mqtt->password, config->password_file, err);
     if (config->client_id == NULL)
-        publisher.client_id = random_client_id(mqtt);
-    publisher.broker = mqtt->url.host;
-    publisher.port = mqtt->url.port;
+        publisher.broker.client_id = random_client_id(mqtt);
+    publisher.broker.host = mqtt->url.host;
+    publisher.broker.port = mqtt->url.port;
     publisher.topic = mqtt->url.topic;
-    publisher.has_tls = mqtt->url.has_tls;
-    publisher.password = config->password_file != NULL ? mqtt->password : NULL;
+    publisher.broker.has_tls = mqtt->url.has_tls;
+    publisher.broker.password = config->password_file != NULL ? mqtt->password : NULL;
     if (rc == EDS_OK)
         rc = eds_mqtt_publisher_open(&mqtt->publisher, &publisher, err);
     if (rc != EDS_OK)

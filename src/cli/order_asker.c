@@ -45,13 +45,13 @@ static int32_t open_mqtt(struct eds_order_asker *asker, const struct eds_order_a
                          struct eds_error *err)
 {
     struct eds_mqtt_asker_config mqtt = {
+        .broker = {.client_id = asker->client_id,
+                   .user = config->user,
+                   .password = config->password_file != NULL ? asker->password : NULL,
+                   .ca_file = config->ca_file,
+                   .cert_file = config->cert_file,
+                   .key_file = config->key_file != NULL ? config->key_file : config->cert_file},
         .device_id = config->device_id,
-        .client_id = asker->client_id,
-        .user = config->user,
-        .password = config->password_file != NULL ? asker->password : NULL,
-        .ca_file = config->ca_file,
-        .cert_file = config->cert_file,
-        .key_file = config->key_file != NULL ? config->key_file : config->cert_file,
         .answer_ms = config->timeout_ms};
     bool has_certificates = config->ca_file != NULL || config->cert_file != NULL;
     int32_t rc = eds_mqtt_url_read(&asker->url, config->url, has_certificates, err);
@@ -59,10 +59,10 @@ static int32_t open_mqtt(struct eds_order_asker *asker, const struct eds_order_a
     snprintf(asker->client_id, sizeof asker->client_id, "%s-command", config->client_id);
     if (rc == EDS_OK && config->password_file != NULL)
         rc = eds_mqtt_password_read(asker->password, config->password_file, err);
-    mqtt.broker = asker->url.host;
-    mqtt.port = asker->url.port;
+    mqtt.broker.host = asker->url.host;
+    mqtt.broker.port = asker->url.port;
     mqtt.topic = asker->url.topic;
-    mqtt.has_tls = asker->url.has_tls;
+    mqtt.broker.has_tls = asker->url.has_tls;
     return rc == EDS_OK ? eds_mqtt_asker_open(&asker->mqtt, &mqtt, err) : rc;
 }
 #else

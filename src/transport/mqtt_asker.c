@@ -65,24 +65,13 @@ static int32_t open_client(struct eds_mqtt_asker *asker, struct eds_error *err)
 {
     const struct eds_mqtt_asker_config *config = &asker->config;
     struct mqtt_client_config client = {.broker = config->broker,
-                                        .port = config->port,
-                                        .client_id = config->client_id,
-                                        .user = config->user,
-                                        .password = config->password,
-                                        .has_tls = config->has_tls,
-                                        .ca_file = config->ca_file,
-                                        .cert_file = config->cert_file,
-                                        .key_file = config->key_file,
                                         .publish_max = 1,
                                         .topic = {asker->command_topic, asker->command_topic},
                                         .context = asker,
                                         .take = take_answer,
                                         .published = note_published};
-    int32_t rc = mqtt_client_open(&asker->client, &client, err);
 
-    if (rc != EDS_OK)
-        mqtt_client_close(&asker->client);
-    return rc;
+    return mqtt_client_open(&asker->client, &client, err);
 }
 
 static void free_asker(struct eds_mqtt_asker *asker)
@@ -96,7 +85,7 @@ int32_t eds_mqtt_asker_open(struct eds_mqtt_asker **out, const struct eds_mqtt_a
 {
     struct eds_mqtt_asker *asker;
     size_t size = strlen(config->topic) + 3 * EDS_DEVICE_ID_SIZE + sizeof EDS_MQTT_COMMAND_SUFFIX;
-    int32_t rc = mqtt_client_check(config->topic, config->client_id, config->port, err);
+    int32_t rc = mqtt_client_check(config->topic, &config->broker, err);
 
     if (rc != EDS_OK)
         return rc;

@@ -10,20 +10,15 @@
 #define EDS_TRANSPORT_MQTT_ASKER_H
 
 #include "edgesentry/command.h"
+#include "transport/mqtt_broker.h"
 
 struct eds_mqtt_asker;
 
 struct eds_mqtt_asker_config {
-    const char *broker; /* name or address */
-    unsigned port;      /* 1 to 65535 */
-    const char *topic;  /* where the server listens, without wildcards */
+    struct eds_mqtt_broker broker; /* client_id as for eds_mqtt_publisher, another one */
+    const char *topic;             /* where the server listens, without wildcards */
     const char *device_id;
-    const char *client_id;            /* as for eds_mqtt_publisher, another one */
-    const char *user, *password;      /* NULL: none */
-    bool has_tls;                     /* with all that is below */
-    const char *ca_file;              /* who vouches for the broker, PEM; NULL: the system's */
-    const char *cert_file, *key_file; /* ours, PEM; both or none */
-    unsigned answer_ms;               /* until a server has said anything; 0: 10 s */
+    unsigned answer_ms; /* until a server has said anything; 0: 10 s */
 };
 
 /* eds_mqtt_asker_open checks the configuration; it does not connect.  The texts in it

@@ -10,8 +10,8 @@
 #include <time.h>
 
 #include "transport/mqtt_guard.h"
+#include "transport/mqtt_handle.h"
 #include "transport/mqtt_round.h"
-#include "transport/mqtt_tls.h"
 #include "transport/mqtt_topic.h"
 
 #define KEEPALIVE_S          60
@@ -149,35 +149,18 @@ static void disconnect(struct mqtt_client *client)
 
 static int32_t make_handle(struct mqtt_client *client, struct eds_error *err)
 {
-    const struct mqtt_client_config *config = &client->config;
-    struct mosquitto *mosquitto = mosquitto_new(config->client_id, true, client);
-    int rc;
+    struct mqtt_handle_config config = {.is_5 = client->is_5,
+                                        .is_clean = true,
+                                        .send_max = client->config.publish_max,
+                                        .context = client,
+                                        .on_connect = on_connect,
+                                        .on_disconnect = on_disconnect,
+                                        .on_subscribe = on_subscribe,
+                                        .on_message = on_message,
+                                        .on_publish = on_publish,
+                                        .on_log = on_log};
 
-    if (mosquitto == NULL)
-        return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for the MQTT client");
-    client->mosquitto = mosquitto;
-    rc = mosquitto_threaded_set(mosquitto, true); /* so that it sends when we say so */
-    if (rc == MOSQ_ERR_SUCCESS)
-        rc = mosquitto_int_option(mosquitto, MOSQ_OPT_PROTOCOL_VERSION,
-                                  client->is_5 ? MQTT_PROTOCOL_V5 : MQTT_PROTOCOL_V311);
-    if (rc == MOSQ_ERR_SUCCESS)
-        rc = mosquitto_int_option(mosquitto, MOSQ_OPT_TCP_NODELAY, 1);
-    if (rc == MOSQ_ERR_SUCCESS)
-        rc = mosquitto_int_option(mosquitto, MOSQ_OPT_SEND_MAXIMUM, (int)config->publish_max);
-    if (rc == MOSQ_ERR_SUCCESS && config->user != NULL)
-        rc = mosquitto_username_pw_set(mosquitto, config->user, config->password);
-    if (rc != MOSQ_ERR_SUCCESS)
-        return eds_error_set(err, rc == MOSQ_ERR_NOMEM ? EDS_ERR_NO_MEMORY : EDS_ERR_USAGE,
-                             "the MQTT client cannot be set up: %s", mosquitto_strerror(rc));
-    mosquitto_connect_v5_callback_set(mosquitto, on_connect);
-    mosquitto_disconnect_v5_callback_set(mosquitto, on_disconnect);
-    mosquitto_subscribe_v5_callback_set(mosquitto, on_subscribe);
-    mosquitto_message_v5_callback_set(mosquitto, on_message);
-    mosquitto_publish_v5_callback_set(mosquitto, on_publish);
-    mosquitto_log_callback_set(mosquitto, on_log);
-    return config->has_tls
-               ? mqtt_tls_set(mosquitto, config->ca_file, config->cert_file, config->key_file, err)
-               : EDS_OK;
+    return mqtt_handle_make(&client->mosquitto, &client->config.broker, &config, err);
 }
 
 static void end_if_failed(struct mqtt_client *client, int rc)
@@ -258,13 +241,13 @@ static int32_t connect_once(struct mqtt_client *client, bool is_5, struct eds_er
     rc = make_handle(client, err);
     if (rc == EDS_OK) {
         errno = 0;
-        end_if_failed(client, mosquitto_connect_async(client->mosquitto, config->broker,
-                                                      (int)config->port, KEEPALIVE_S));
+        end_if_failed(client, mosquitto_connect_async(client->mosquitto, config->broker.host,
+                                                      (int)config->broker.port, KEEPALIVE_S));
         while (!client->is_over && !client->is_subscribed && mqtt_now_ms() < until_ms)
             mqtt_client_turn(client, until_ms, NULL, 0);
         if (!client->is_subscribed || client->is_over)
-            rc = eds_error_set(err, EDS_ERR_IO, "no way to the broker %s:%u: %s", config->broker,
-                               config->port,
+            rc = eds_error_set(err, EDS_ERR_IO, "no way to the broker %s:%u: %s",
+                               config->broker.host, config->broker.port,
                                client->is_over ? client->reason.text : "it does not answer");
     }
     if (rc != EDS_OK)
@@ -302,11 +285,14 @@ void mqtt_client_drop(struct mqtt_client *client)
     client->is_over = true;
 }
 
-int32_t mqtt_client_check(const char *topic, const char *client_id, unsigned port,
+int32_t mqtt_client_check(const char *topic, const struct eds_mqtt_broker *broker,
                           struct eds_error *err)
 {
-    if (port == 0 || port > UINT16_MAX)
-        return eds_error_set(err, EDS_ERR_USAGE, "the port is 1 to 65535, not %u", port);
+    const char *client_id = broker->client_id;
+    int32_t rc = mqtt_broker_check(broker, err);
+
+    if (rc != EDS_OK)
+        return rc;
     if (strlen(topic) >= EDS_MQTT_TOPIC_SIZE - MQTT_CLIENT_ID_MAX - 16u ||
         mosquitto_validate_utf8(topic, (int)strlen(topic)) != 0 ||
         mosquitto_pub_topic_check(topic) != MOSQ_ERR_SUCCESS || topic[0] == '\0' ||
@@ -325,6 +311,13 @@ int32_t mqtt_client_check(const char *topic, const char *client_id, unsigned por
     return EDS_OK;
 }
 
+static void free_client(struct mqtt_client *client)
+{
+    disconnect(client);
+    mqtt_guard_end();
+    mosquitto_lib_cleanup();
+}
+
 int32_t mqtt_client_open(struct mqtt_client *client, const struct mqtt_client_config *config,
                          struct eds_error *err)
 {
@@ -334,11 +327,10 @@ int32_t mqtt_client_open(struct mqtt_client *client, const struct mqtt_client_co
     mosquitto_lib_init();
     mqtt_guard_begin();
     client->config.connect_ms = config->connect_ms > 0 ? config->connect_ms : CONNECT_MS;
-    if ((config->cert_file == NULL) != (config->key_file == NULL))
-        return eds_error_set(err, EDS_ERR_USAGE,
-                             "a client certificate needs its key, and a key its certificate");
     rc = make_handle(client, err); /* what is wrong with files shows now */
     disconnect(client);
+    if (rc != EDS_OK)
+        free_client(client);
     return rc;
 }
 
@@ -348,7 +340,5 @@ void mqtt_client_close(struct mqtt_client *client)
         mosquitto_disconnect_v5(client->mosquitto, 0, NULL);
         mqtt_client_turn(client, mqtt_now_ms() + LEAVE_MS, NULL, 0);
     }
-    disconnect(client);
-    mqtt_guard_end();
-    mosquitto_lib_cleanup();
+    free_client(client);
 }

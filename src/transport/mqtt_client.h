@@ -14,18 +14,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "edgesentry/error.h"
+#include "transport/mqtt_broker.h"
 
 #define MQTT_CLIENT_ID_MAX 100u /* bytes */
 
 struct mqtt_client_config {
-    const char *broker; /* name or address */
-    unsigned port;      /* 1 to 65535 */
-    const char *client_id;
-    const char *user, *password; /* NULL: none */
-    bool has_tls;                /* with all that is below */
-    const char *ca_file;
-    const char *cert_file, *key_file;
+    struct eds_mqtt_broker broker;
     unsigned connect_ms;  /* until the broker has accepted us; 0: 10 s */
     unsigned publish_max; /* messages on their way at once */
     const char *topic[2]; /* what to subscribe to, with 3.1.1 and with 5 */
@@ -47,14 +41,14 @@ struct mqtt_client {
     uint64_t served_ms;      /* when it last had a turn */
 };
 
-/* mqtt_client_check tells whether a topic and a client id can be used: EDS_OK or
- * EDS_ERR_USAGE. */
-int32_t mqtt_client_check(const char *topic, const char *client_id, unsigned port,
+/* mqtt_client_check tells whether a topic can be used at a broker, and under the name that is
+ * shown there: EDS_OK or EDS_ERR_USAGE. */
+int32_t mqtt_client_check(const char *topic, const struct eds_mqtt_broker *broker,
                           struct eds_error *err);
 
 /* mqtt_client_open checks the rest of the configuration; it does not connect.  The texts in
  * it outlive the client.  EDS_OK, EDS_ERR_USAGE, EDS_ERR_IO for TLS files that cannot be
- * used, EDS_ERR_NO_MEMORY; closed with mqtt_client_close in any case. */
+ * used, EDS_ERR_NO_MEMORY. */
 int32_t mqtt_client_open(struct mqtt_client *client, const struct mqtt_client_config *config,
                          struct eds_error *err);
 

@@ -49,10 +49,11 @@ void mqtt_link_connected(struct eds_mqtt_subscriber *subscriber, int reason, int
     subscriber->link.answers_max = receive_maximum < ANSWERS_MAX ? receive_maximum : ANSWERS_MAX;
     subscriber->link.is_accepted = true;
     mqtt_count(&subscriber->counters.connections, 1);
-    EDS_LOG(EDS_LOG_INFO, "mqtt_connected", EDS_LOG_STRING("broker", subscriber->config.broker),
-            EDS_LOG_NUMBER("port", subscriber->config.port),
+    EDS_LOG(EDS_LOG_INFO, "mqtt_connected",
+            EDS_LOG_STRING("broker", subscriber->config.broker.host),
+            EDS_LOG_NUMBER("port", subscriber->config.broker.port),
             EDS_LOG_STRING("session", (flags & 1) != 0 ? "resumed" : "new"),
-            EDS_LOG_STRING("tls", subscriber->config.has_tls ? "yes" : "no"));
+            EDS_LOG_STRING("tls", subscriber->config.broker.has_tls ? "yes" : "no"));
     subscribe(subscriber);
 }
 

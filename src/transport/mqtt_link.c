@@ -195,8 +195,9 @@ void mqtt_link_run(struct eds_mqtt_subscriber *subscriber)
     subscriber->link = (struct mqtt_link){.begun_ms = mqtt_now_ms()};
     mqtt_link_listen_to_log(subscriber, true);
     errno = 0;
-    rc = mosquitto_connect_bind_v5(subscriber->mosquitto, config->broker, (int)config->port,
-                                   KEEPALIVE_S, NULL, subscriber->connect_properties);
+    rc = mosquitto_connect_bind_v5(subscriber->mosquitto, config->broker.host,
+                                   (int)config->broker.port, KEEPALIVE_S, NULL,
+                                   subscriber->connect_properties);
     if (rc != MOSQ_ERR_SUCCESS) {
         mqtt_link_reason(subscriber, rc == MOSQ_ERR_ERRNO && errno != 0 ? strerror(errno)
                                                                         : mosquitto_strerror(rc));

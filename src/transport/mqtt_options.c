@@ -1,39 +1,25 @@
-/* mqtt_options.c - libmosquitto's handle, set up as the configuration says. */
+/* mqtt_options.c - what libmosquitto calls, and the subscriber's handle. */
 #include <string.h>
 
 #include "transport/mqtt_guard.h"
+#include "transport/mqtt_handle.h"
 #include "transport/mqtt_link.h"
-#include "transport/mqtt_tls.h"
 
 #define TOPIC_OVERHEAD (2u * EDS_MQTT_TOPIC_SIZE) /* bytes around a message: topics, properties */
 
-/* Returns one of libmosquitto's codes. */
-static int set_options(struct eds_mqtt_subscriber *subscriber)
+static int32_t set_properties(struct eds_mqtt_subscriber *subscriber, struct eds_error *err)
 {
     const struct eds_mqtt_config *config = &subscriber->config;
-    struct mosquitto *mosquitto = subscriber->mosquitto;
     mosquitto_property **properties = &subscriber->connect_properties;
-    bool is_5 = config->version == EDS_MQTT_5;
-    int rc = mosquitto_threaded_set(mosquitto, true);
+    int rc = mosquitto_property_add_int32(properties, MQTT_PROP_SESSION_EXPIRY_INTERVAL,
+                                          config->session_expiry_s);
 
     if (rc == MOSQ_ERR_SUCCESS)
-        rc = mosquitto_int_option(mosquitto, MOSQ_OPT_PROTOCOL_VERSION,
-                                  is_5 ? MQTT_PROTOCOL_V5 : MQTT_PROTOCOL_V311);
-    if (rc == MOSQ_ERR_SUCCESS)
-        rc = mosquitto_int_option(mosquitto, MOSQ_OPT_TCP_NODELAY, 1);
-    if (rc == MOSQ_ERR_SUCCESS)
-        rc = mosquitto_int_option(mosquitto, MOSQ_OPT_SEND_MAXIMUM, UINT16_MAX);
-    if (rc == MOSQ_ERR_SUCCESS)
-        rc = mosquitto_int_option(mosquitto, MOSQ_OPT_RECEIVE_MAXIMUM, (int)config->inflight_max);
-    if (rc == MOSQ_ERR_SUCCESS && config->user != NULL)
-        rc = mosquitto_username_pw_set(mosquitto, config->user, subscriber->password);
-    if (rc == MOSQ_ERR_SUCCESS && is_5)
-        rc = mosquitto_property_add_int32(properties, MQTT_PROP_SESSION_EXPIRY_INTERVAL,
-                                          config->session_expiry_s);
-    if (rc == MOSQ_ERR_SUCCESS && is_5)
         rc = mosquitto_property_add_int32(properties, MQTT_PROP_MAXIMUM_PACKET_SIZE,
                                           (uint32_t)config->message_size_max + TOPIC_OVERHEAD);
-    return rc;
+    return rc == MOSQ_ERR_SUCCESS
+               ? EDS_OK
+               : eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for the MQTT client");
 }
 
 /* libmosquitto calls back from within a guarded read, and then it is we who may
@@ -109,25 +95,19 @@ void mqtt_link_listen_to_log(struct eds_mqtt_subscriber *subscriber, bool listen
 int32_t mqtt_link_open(struct eds_mqtt_subscriber *subscriber, struct eds_error *err)
 {
     const struct eds_mqtt_config *config = &subscriber->config;
-    struct mosquitto *mosquitto;
-    int rc;
+    struct mqtt_handle_config handle = {.is_5 = config->version == EDS_MQTT_5,
+                                        .is_clean = config->session_expiry_s == 0,
+                                        .send_max = UINT16_MAX,
+                                        .receive_max = config->inflight_max,
+                                        .context = subscriber,
+                                        .on_connect = on_connect,
+                                        .on_disconnect = on_disconnect,
+                                        .on_subscribe = on_subscribe,
+                                        .on_message = on_message,
+                                        .on_publish = on_publish};
+    int32_t rc = mqtt_handle_make(&subscriber->mosquitto, &config->broker, &handle, err);
 
-    mosquitto = mosquitto_new(config->client_id, config->session_expiry_s == 0, subscriber);
-    if (mosquitto == NULL)
-        return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for the MQTT client");
-    subscriber->mosquitto = mosquitto;
-    rc = set_options(subscriber);
-    if (rc != MOSQ_ERR_SUCCESS)
-        return eds_error_set(err, rc == MOSQ_ERR_NOMEM ? EDS_ERR_NO_MEMORY : EDS_ERR_USAGE,
-                             "the MQTT client cannot be set up: %s", mosquitto_strerror(rc));
-    mosquitto_connect_v5_callback_set(mosquitto, on_connect);
-    mosquitto_disconnect_v5_callback_set(mosquitto, on_disconnect);
-    mosquitto_subscribe_v5_callback_set(mosquitto, on_subscribe);
-    mosquitto_message_v5_callback_set(mosquitto, on_message);
-    mosquitto_publish_v5_callback_set(mosquitto, on_publish);
-    return config->has_tls
-               ? mqtt_tls_set(mosquitto, config->ca_file, config->cert_file, config->key_file, err)
-               : EDS_OK;
+    return rc == EDS_OK && handle.is_5 ? set_properties(subscriber, err) : rc;
 }
 
 void mqtt_link_close(struct eds_mqtt_subscriber *subscriber)

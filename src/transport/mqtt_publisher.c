@@ -209,7 +209,7 @@ int32_t eds_mqtt_publisher_post(struct eds_mqtt_publisher *publisher, struct eds
 
 static int32_t make_topics(struct eds_mqtt_publisher *publisher, struct eds_error *err)
 {
-    const char *topic = publisher->config.topic, *id = publisher->config.client_id;
+    const char *topic = publisher->config.topic, *id = publisher->config.broker.client_id;
     size_t size = strlen(topic) + strlen(id) + sizeof EDS_MQTT_ANSWER_SUFFIX + 1;
 
     for (size_t i = 0; i < 2; i++) {
@@ -234,14 +234,6 @@ static int32_t open_client(struct eds_mqtt_publisher *publisher, struct eds_erro
     const struct eds_mqtt_publisher_config *config = &publisher->config;
     struct mqtt_client_config client = {
         .broker = config->broker,
-        .port = config->port,
-        .client_id = config->client_id,
-        .user = config->user,
-        .password = config->password,
-        .has_tls = config->has_tls,
-        .ca_file = config->ca_file,
-        .cert_file = config->cert_file,
-        .key_file = config->key_file,
         .connect_ms = config->connect_ms,
         .publish_max = EDS_MQTT_POSTS_MAX,
         .topic = {publisher->reply_topic[0], publisher->reply_topic[1]},
@@ -257,7 +249,7 @@ int32_t eds_mqtt_publisher_open(struct eds_mqtt_publisher **out,
                                 struct eds_error *err)
 {
     struct eds_mqtt_publisher *publisher;
-    int32_t rc = mqtt_client_check(config->topic, config->client_id, config->port, err);
+    int32_t rc = mqtt_client_check(config->topic, &config->broker, err);
 
     if (rc != EDS_OK)
         return rc;
@@ -267,11 +259,8 @@ int32_t eds_mqtt_publisher_open(struct eds_mqtt_publisher **out,
     publisher->config = *config;
     publisher->config.answer_ms = config->answer_ms > 0 ? config->answer_ms : ANSWER_MS;
     rc = make_topics(publisher, err);
-    if (rc == EDS_OK) {
+    if (rc == EDS_OK)
         rc = open_client(publisher, err);
-        if (rc != EDS_OK)
-            mqtt_client_close(&publisher->client);
-    }
     if (rc != EDS_OK)
         free_publisher(publisher);
     else

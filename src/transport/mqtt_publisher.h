@@ -14,6 +14,7 @@
 #define EDS_TRANSPORT_MQTT_PUBLISHER_H
 
 #include "edgesentry/json.h"
+#include "transport/mqtt_broker.h"
 #include "transport/route.h"
 
 #define EDS_MQTT_CORRELATION_SIZE 16u /* bytes */
@@ -21,18 +22,12 @@
 struct eds_mqtt_publisher;
 
 struct eds_mqtt_publisher_config {
-    const char *broker; /* name or address */
-    unsigned port;      /* 1 to 65535 */
-    const char *topic;  /* where the server listens, without wildcards */
-    /* The client's name at the broker, which no other has; at most 100 bytes without
-     * '/', '+' and '#': with MQTT 5 answers come on topic/client_id/response. */
-    const char *client_id;
-    const char *user, *password;      /* NULL: none */
-    bool has_tls;                     /* with all that is below */
-    const char *ca_file;              /* who vouches for the broker, PEM; NULL: the system's */
-    const char *cert_file, *key_file; /* ours, PEM; both or none */
-    const struct eds_route *route;    /* in user properties with MQTT 5; NULL: nothing */
-    unsigned connect_ms;              /* until the broker has accepted us; 0: 10 s */
+    /* Its client_id is at most 100 bytes without '/', '+' and '#': with MQTT 5 answers come on
+     * topic/client_id/response. */
+    struct eds_mqtt_broker broker;
+    const char *topic;             /* where the server listens, without wildcards */
+    const struct eds_route *route; /* in user properties with MQTT 5; NULL: nothing */
+    unsigned connect_ms;           /* until the broker has accepted us; 0: 10 s */
     /* Until all answers are there; 0: 10 s.  Twice that after a round without any, and so
      * on to six times. */
     unsigned answer_ms;

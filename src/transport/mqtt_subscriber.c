@@ -72,8 +72,8 @@ static void *subscriber_main(void *context)
             pause_ms = BACKOFF_FIRST_MS;
         pause_ms = eds_backoff_next_ms(BACKOFF_FIRST_MS, most_ms, pause_ms);
         EDS_LOG(EDS_LOG_WARN, link->is_subscribed ? "mqtt_connection_lost" : "mqtt_connect_failed",
-                EDS_LOG_STRING("broker", subscriber->config.broker),
-                EDS_LOG_NUMBER("port", subscriber->config.port),
+                EDS_LOG_STRING("broker", subscriber->config.broker.host),
+                EDS_LOG_NUMBER("port", subscriber->config.broker.port),
                 EDS_LOG_STRING("reason", link->reason.text[0] != '\0' ? link->reason.text
                                                                       : "the connection ended"),
                 EDS_LOG_NUMBER("retry_ms", pause_ms));
@@ -94,6 +94,8 @@ int32_t eds_mqtt_check_topic(const char *text, struct eds_error *err)
 static int32_t check_config(struct eds_mqtt_subscriber *subscriber, struct eds_error *err)
 {
     struct eds_mqtt_config *config = &subscriber->config;
+    const char *client_id = config->broker.client_id;
+    int32_t rc;
 
     if (config->message_size_max == 0)
         config->message_size_max = MESSAGE_SIZE_MAX;
@@ -103,22 +105,17 @@ static int32_t check_config(struct eds_mqtt_subscriber *subscriber, struct eds_e
         config->retry_ms_max = BACKOFF_MOST_MS;
     if (config->patience_ms == 0)
         config->patience_ms = PATIENCE_MS;
-    if (config->port == 0 || config->port > UINT16_MAX)
-        return eds_error_set(err, EDS_ERR_USAGE, "the port is 1 to 65535, not %u", config->port);
     if (config->inflight_max > INFLIGHT_LIMIT)
         return eds_error_set(err, EDS_ERR_USAGE, "at most %u messages in flight, not %u",
                              INFLIGHT_LIMIT, config->inflight_max);
     if (config->message_size_max > (256u << 20) - 1)
         return eds_error_set(err, EDS_ERR_USAGE, "no MQTT message has %zu bytes",
                              config->message_size_max);
-    if (config->client_id[0] == '\0' || strlen(config->client_id) > UINT16_MAX ||
-        mosquitto_validate_utf8(config->client_id, (int)strlen(config->client_id)) != 0)
+    if (client_id[0] == '\0' || strlen(client_id) > UINT16_MAX ||
+        mosquitto_validate_utf8(client_id, (int)strlen(client_id)) != 0)
         return eds_error_set(err, EDS_ERR_USAGE, "the client id is not 1 to 65535 bytes of UTF-8");
-    if ((config->cert_file == NULL) != (config->key_file == NULL))
-        return eds_error_set(err, EDS_ERR_USAGE,
-                             "a client certificate needs its key, and a key "
-                             "its certificate");
-    return eds_mqtt_filter_parse(&subscriber->filter, config->topic, err);
+    rc = mqtt_broker_check(&config->broker, err);
+    return rc == EDS_OK ? eds_mqtt_filter_parse(&subscriber->filter, config->topic, err) : rc;
 }
 
 static int32_t make_round(struct eds_mqtt_subscriber *subscriber, struct eds_error *err)
@@ -142,13 +139,12 @@ static int32_t make_round(struct eds_mqtt_subscriber *subscriber, struct eds_err
 
 static int32_t keep_password(struct eds_mqtt_subscriber *subscriber, struct eds_error *err)
 {
-    const char *password = subscriber->config.password;
+    const char **password = &subscriber->config.broker.password;
 
-    subscriber->config.password = NULL; /* the caller wipes his */
-    if (password == NULL)
+    if (*password == NULL)
         return EDS_OK;
-    subscriber->password = strdup(password);
-    if (subscriber->password == NULL)
+    *password = subscriber->password = strdup(*password); /* the caller wipes his */
+    if (*password == NULL)
         return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory for the MQTT client");
     return EDS_OK;
 }

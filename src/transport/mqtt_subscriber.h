@@ -12,6 +12,7 @@
 
 #include "ingest/command_question.h"
 #include "ingest/ingest.h"
+#include "transport/mqtt_broker.h"
 
 struct eds_mqtt_subscriber;
 
@@ -22,19 +23,10 @@ struct eds_mqtt_config {
     /* Where devices' questions for commands go; outlives the subscriber.  NULL: there are no
      * commands here. */
     struct eds_command_desk *desk;
-    const char *broker;    /* name or address */
-    unsigned port;         /* 1 to 65535 */
-    const char *topic;     /* a filter: wildcards and $share/NAME/... */
-    const char *client_id; /* the session's name at the broker */
+    /* Its client_id is also the session's name; its password is not needed after the start. */
+    struct eds_mqtt_broker broker;
+    const char *topic; /* a filter: wildcards and $share/NAME/... */
     enum eds_mqtt_version version;
-    const char *user;     /* NULL: none */
-    const char *password; /* NULL: none; not needed after the start */
-
-    bool has_tls;
-    const char *ca_file;   /* who vouches for the broker, PEM; NULL: the system's */
-    const char *cert_file; /* ours and its key, PEM; both or none */
-    const char *key_file;
-
     uint32_t session_expiry_s; /* the broker keeps the session; 0: ends with the connection */
     size_t message_size_max;   /* bytes; 0: 2 MiB (2097152), as HTTP */
     unsigned inflight_max;     /* messages unacknowledged at once, at most 4096; 0: 1024 */

@@ -51,12 +51,12 @@ void mqtt_lab_start(struct mqtt_lab *lab, const struct eds_mqtt_config *config)
     ingest.registry = lab->registry;
     assert_int_equal(eds_ingest_start(&lab->ingest, &ingest, &err), EDS_OK);
     filled.ingest = lab->ingest;
-    filled.broker = "127.0.0.1";
-    filled.port = listen_anywhere(lab);
+    filled.broker.host = "127.0.0.1";
+    filled.broker.port = listen_anywhere(lab);
     if (filled.topic == NULL)
         filled.topic = LAB_TOPIC;
-    if (filled.client_id == NULL)
-        filled.client_id = "lab";
+    if (filled.broker.client_id == NULL)
+        filled.broker.client_id = "lab";
     if (filled.retry_ms_max == 0)
         filled.retry_ms_max = 1;
     if (eds_mqtt_subscriber_start(&lab->subscriber, &filled, &err) != EDS_OK)

@@ -38,12 +38,11 @@ static void connect_packet(void **state)
 
     (void)state;
     for (int is_5 = 0; is_5 < 2; is_5++) {
-        struct eds_mqtt_config config = {.version = is_5 ? EDS_MQTT_5 : EDS_MQTT_3_1_1,
-                                         .session_expiry_s = 604800,
-                                         .inflight_max = 100,
-                                         .user = "somebody",
-                                         .password = "secret",
-                                         .client_id = "server-7"};
+        struct eds_mqtt_config config = {
+            .version = is_5 ? EDS_MQTT_5 : EDS_MQTT_3_1_1,
+            .session_expiry_s = 604800,
+            .inflight_max = 100,
+            .broker = {.user = "somebody", .password = "secret", .client_id = "server-7"}};
 
         mqtt_lab_start(&lab, &config);
         mqtt_lab_accept(&lab, &packet);
@@ -57,7 +56,7 @@ static void connect_packet(void **state)
         mqtt_lab_stop(&lab, NULL);
 
         config.session_expiry_s = 0;
-        config.user = config.password = NULL;
+        config.broker.user = config.broker.password = NULL;
         mqtt_lab_start(&lab, &config);
         mqtt_lab_accept(&lab, &packet);
         assert_int_equal(packet.body[7], 0x02); /* clean */
@@ -300,23 +299,23 @@ static void stopped(void **state)
 static void bad_config(void **state)
 {
     static const struct eds_mqtt_config good = {
-        .broker = "127.0.0.1", .port = 1, .topic = "a", .client_id = "x"};
+        .broker = {.host = "127.0.0.1", .port = 1, .client_id = "x"}, .topic = "a"};
     struct eds_mqtt_config rows[9];
     struct eds_mqtt_subscriber *subscriber;
 
     (void)state;
     for (size_t i = 0; i < 9; i++)
         rows[i] = good;
-    rows[0].port = 0;
-    rows[1].port = 65536;
+    rows[0].broker.port = 0;
+    rows[1].broker.port = 65536;
     rows[2].topic = "a/#/b";
-    rows[3].client_id = "";
-    rows[4].client_id = "\xff";
+    rows[3].broker.client_id = "";
+    rows[4].broker.client_id = "\xff";
     rows[5].inflight_max = 4097;
     rows[6].message_size_max = 256u << 20;
-    rows[7].cert_file = "only.crt";
-    rows[8].has_tls = true;
-    rows[8].ca_file = "/nonexistent/ca.crt";
+    rows[7].broker.cert_file = "only.crt";
+    rows[8].broker.has_tls = true;
+    rows[8].broker.ca_file = "/nonexistent/ca.crt";
     for (size_t i = 0; i < 9; i++) {
         struct eds_error err = {.text = ""};
         int32_t rc = eds_mqtt_subscriber_start(&subscriber, &rows[i], &err);
