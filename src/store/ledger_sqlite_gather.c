@@ -16,6 +16,11 @@
 /* Bytes: the most that SQLite's layer for Unix hands to the system at once. */
 #define BUFFER_SIZE 131071u
 
+/* Bytes: a log's file is made longer by as much as it has, if that is worth it, and at most
+ * by so much. */
+#define LENGTHEN_MIN (64 * 1024)
+#define LENGTHEN_MAX (1024 * 1024)
+
 struct gather_file {
     sqlite3_file base;
     sqlite3_file *real; /* ours */
@@ -25,11 +30,53 @@ struct gather_file {
     int failure;          /* of a write, not told yet */
 
     struct gather_file *main, *log; /* of a log, its file; of a file, its log; else NULL */
+    sqlite3_int64 length;           /* of a log's file, when we last saw it */
 };
 
 static sqlite3_file *real_of(sqlite3_file *file)
 {
     return ((struct gather_file *)file)->real;
+}
+
+/* Writes zeroes behind the end of a log, where its file ends as well.  SQLite takes them
+ * for no frame, as it does what is left there of an earlier round.
+ *
+ * It does not matter if they cannot be written, but then they must not take the room of
+ * what has to be. */
+static void lengthen(struct gather_file *log, sqlite3_int64 end)
+{
+    static const uint8_t zeroes[64 * 1024];
+    sqlite3_int64 wanted = end + (end < LENGTHEN_MAX ? end : LENGTHEN_MAX);
+    int code = SQLITE_OK;
+
+    for (log->length = end; code == SQLITE_OK && log->length < wanted;) {
+        sqlite3_int64 size = wanted - log->length;
+
+        if (size > (sqlite3_int64)sizeof zeroes)
+            size = (sqlite3_int64)sizeof zeroes;
+        code = log->real->pMethods->xWrite(log->real, zeroes, (int)size, log->length);
+        log->length += size;
+    }
+    if (code != SQLITE_OK) {
+        (void)log->real->pMethods->xTruncate(log->real, end);
+        log->length = end;
+    }
+}
+
+/* A commit's sync takes much longer if the log's file has become longer, because the file
+ * system then has to write down where its end is, too.  So that is done for many commits
+ * at once.  Whoever writes to a log is alone in that: what is behind its end is nobody's. */
+static void keep_long(struct gather_file *log, sqlite3_int64 end)
+{
+    sqlite3_int64 length = 0;
+
+    if (log->main == NULL || end <= log->length || end < LENGTHEN_MIN ||
+        log->real->pMethods->xFileSize(log->real, &length) != SQLITE_OK)
+        return;
+    if (length > end)
+        log->length = length;
+    else
+        lengthen(log, end);
 }
 
 /* Writes what is kept.  What cannot be written is lost, which the caller tells. */
@@ -41,9 +88,11 @@ static int flush(sqlite3_file *file)
 
     gather->size = 0;
     gather->failure = SQLITE_OK;
-    if (size > 0 && code == SQLITE_OK)
-        code =
-            gather->real->pMethods->xWrite(gather->real, gather->bytes, (int)size, gather->offset);
+    if (size == 0 || code != SQLITE_OK)
+        return code;
+    code = gather->real->pMethods->xWrite(gather->real, gather->bytes, (int)size, gather->offset);
+    if (code == SQLITE_OK)
+        keep_long(gather, gather->offset + (sqlite3_int64)size);
     return code;
 }
 
@@ -91,6 +140,7 @@ static int truncate_file(sqlite3_file *file, sqlite3_int64 size)
 {
     int code = flush(file);
 
+    ((struct gather_file *)file)->length = 0; /* it is looked at again */
     return code != SQLITE_OK ? code : real_of(file)->pMethods->xTruncate(real_of(file), size);
 }
 
