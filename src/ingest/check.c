@@ -15,7 +15,7 @@
 struct eds_check_desk {
     uint8_t work[EDS_VERIFIER_WORK_SIZE]; /* first: it must be aligned */
     struct eds_device devices[EDS_CHECK_MAX];
-    bool known[EDS_CHECK_MAX];
+    const struct eds_device *device_of[EDS_CHECK_MAX]; /* one of them; NULL: not known */
     struct eds_findings findings[EDS_CHECK_MAX];
     uint8_t encoded[EDS_CHECK_MAX][EDS_RECORD_SIZE_MAX];
     uint8_t hashes[EDS_CHECK_MAX][EDS_HASH_SIZE];
@@ -38,13 +38,23 @@ void eds_check_desk_destroy(struct eds_check_desk *desk)
     free(desk);
 }
 
-static void find_device(const struct eds_checks *checks, struct eds_submission *submission,
-                        struct eds_device *device, bool *known)
+static const char *id_of(const struct eds_submission *submission)
 {
-    const char *device_id = (const char *)submission->request.entry->record.device_id;
+    return (const char *)submission->request.entry->record.device_id;
+}
 
-    *known = eds_registry_find(checks->registry, device_id, device) == EDS_OK;
-    submission->attest_required = *known && device->attest_required;
+/* Finds a submission's device, with room for it in *out; NULL if there is none. */
+static const struct eds_device *find_device(const struct eds_checks *checks,
+                                            const struct eds_submission *submission,
+                                            struct eds_device *out)
+{
+    return eds_registry_find(checks->registry, id_of(submission), out) == EDS_OK ? out : NULL;
+}
+
+static void begin(const struct eds_checks *checks, struct eds_submission *submission,
+                  const struct eds_device *device)
+{
+    submission->attest_required = device != NULL && device->attest_required;
     submission->request.key_tables = checks->key_tables;
 }
 
@@ -66,16 +76,31 @@ static void check_route(struct eds_submission *submission)
 
 void eds_check_alone(const struct eds_checks *checks, struct eds_submission *submission)
 {
-    struct eds_device device;
-    bool known;
+    const struct eds_device *device;
+    struct eds_device room;
 
     if (checks->registry == NULL) {
         check_route(submission);
         return;
     }
-    find_device(checks, submission, &device, &known);
-    submission->verdict = eds_gate_check_request(&submission->request, known ? &device : NULL,
+    device = find_device(checks, submission, &room);
+    begin(checks, submission, device);
+    submission->verdict = eds_gate_check_request(&submission->request, device,
                                                  submission->record_hash, submission->message);
+}
+
+/* Most often the next record is of the same device: then it need not be found, nor
+ * copied, again. */
+static void find_devices(const struct eds_checks *checks, struct eds_check_desk *desk,
+                         struct eds_submission **submissions, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (i > 0 && strcmp(id_of(submissions[i]), id_of(submissions[i - 1])) == 0)
+            desk->device_of[i] = desk->device_of[i - 1];
+        else
+            desk->device_of[i] = find_device(checks, submissions[i], &desk->devices[i]);
+        begin(checks, submissions[i], desk->device_of[i]);
+    }
 }
 
 static void hash_payloads(struct eds_check_desk *desk, struct eds_submission **submissions,
@@ -129,8 +154,7 @@ static size_t add_jobs(struct eds_check_desk *desk, size_t at, size_t index,
 {
     const struct eds_entry *entry = request->entry;
     struct eds_findings *findings = &desk->findings[index];
-    const uint8_t *key =
-        eds_gate_likely_key(request, desk->known[index] ? &desk->devices[index] : NULL);
+    const uint8_t *key = eds_gate_likely_key(request, desk->device_of[index]);
 
     findings->tried = key != NULL && memcmp(findings->payload_hash, entry->record.payload_hash,
                                             EDS_HASH_SIZE) == 0;
@@ -168,8 +192,7 @@ void eds_check_run(const struct eds_checks *checks, struct eds_check_desk *desk,
         check_route(submissions[i]);
     if (checks->registry == NULL)
         return;
-    for (size_t i = 0; i < count; i++)
-        find_device(checks, submissions[i], &desk->devices[i], &desk->known[i]);
+    find_devices(checks, desk, submissions, count);
     hash_payloads(desk, submissions, count);
     hash_records(desk, submissions, count);
     desk->findings[0].tried = false;
@@ -179,9 +202,8 @@ void eds_check_run(const struct eds_checks *checks, struct eds_check_desk *desk,
         struct eds_submission *submission = submissions[i];
 
         submission->request.findings = &desk->findings[i];
-        submission->verdict =
-            eds_gate_check_request(&submission->request, desk->known[i] ? &desk->devices[i] : NULL,
-                                   submission->record_hash, submission->message);
+        submission->verdict = eds_gate_check_request(&submission->request, desk->device_of[i],
+                                                     submission->record_hash, submission->message);
         submission->request.findings = NULL; /* the desk's, not the submission's */
     }
 }
