@@ -52,7 +52,9 @@ static int32_t make(struct eds_ingest *ingest, const struct eds_ingest_config *c
     ingest->queue_made = eds_queue_init(&ingest->queue, given_or(config->queue_max, QUEUE_MAX));
     ingest->books_made =
         eds_books_init(&ingest->books, (unsigned)listed_max, (unsigned)listed_max_each, limiting);
-    if (!ingest->queue_made || !ingest->books_made)
+    ingest->desks_made = eds_check_desks_init(
+        &ingest->desks, given_or(config->thread_count, cores > 0 ? (size_t)cores : 1));
+    if (!ingest->queue_made || !ingest->books_made || !ingest->desks_made)
         return EDS_ERR_NO_MEMORY;
     rc = eds_limits_init(&ingest->limits, config);
     if (rc != EDS_OK)
@@ -83,6 +85,8 @@ static void unmake(struct eds_ingest *ingest)
     for (unsigned i = 0; i < ingest->helper_count; i++)
         eds_check_desk_destroy(ingest->helpers[i].desk);
     eds_key_tables_destroy(ingest->checks.key_tables);
+    if (ingest->desks_made)
+        eds_check_desks_free(&ingest->desks);
     if (ingest->books_made)
         eds_books_free(&ingest->books);
     if (ingest->queue_made)

@@ -115,6 +115,20 @@ void eds_ingest_submit(struct eds_ingest *ingest, struct eds_submission *submiss
 void eds_ingest_submit_all(struct eds_ingest *ingest, struct eds_submission **submissions,
                            size_t count);
 
+/* eds_ingest_check_ahead does of several, on the caller's thread, what would otherwise be
+ * done of them once they are submitted: it is for whoever has many at a time, or will
+ * have more before he submits them.  A server that has no room for them, or no tables to
+ * check them quickly, leaves it to others.  Up to eds_ingest_submit_ahead, which must
+ * follow (of all or none of them), the submissions are the caller's. */
+void eds_ingest_check_ahead(struct eds_ingest *ingest, struct eds_submission **submissions,
+                            size_t count);
+
+/* eds_ingest_submit_ahead does what eds_ingest_submit_all does, with submissions that went
+ * through eds_ingest_check_ahead.  Behind the first that there is no room for, all are
+ * answered EDS_VERDICT_OVERLOADED. */
+void eds_ingest_submit_ahead(struct eds_ingest *ingest, struct eds_submission **submissions,
+                             size_t count);
+
 /* eds_ingest_submit_here decides a request on the caller's thread, commit
  * included, if nothing else is on its way, nobody was beside the one before, and
  * the store was quick then: no thread has to be woken for a lone one.  True: it

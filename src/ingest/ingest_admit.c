@@ -52,28 +52,76 @@ static void find_payload(struct eds_ingest *ingest, struct eds_submission *submi
         submission->verdict = EDS_VERDICT_STORE;
 }
 
-/* A good record of a device that has sent too many is put off. */
-void eds_ingest_take_token(struct eds_ingest *ingest, struct eds_submission *submission)
+static const char *id_of(const struct eds_submission *submission)
 {
-    const char *device_id = (const char *)submission->request.entry->record.device_id;
+    return (const char *)submission->request.entry->record.device_id;
+}
+
+/* A good record of a device that has sent too many is put off. */
+static void take_token(struct eds_ingest *ingest, struct eds_submission *submission)
+{
+    const char *device_id = id_of(submission);
     struct eds_error text; /* for its cutting at a character's border */
 
     if (!eds_verdict_is_kept(submission->verdict) ||
         ingest->checks.registry == NULL || /* it may be somebody else who says so */
-        eds_limits_device(&ingest->limits, device_id, &submission->retry_after_s))
+        eds_limits_device(&ingest->limits, device_id, 1, &submission->retry_after_s))
         return;
     submission->verdict = EDS_VERDICT_RATE_LIMITED;
     eds_error_set(&text, 0, "rate limit exceeded for device=%s", device_id);
     memcpy(submission->message, text.text, strlen(text.text) + 1);
 }
 
-void eds_ingest_check_alone(struct eds_ingest *ingest, struct eds_submission *submission)
+/* How many good records of the first one's device there are at the front. */
+static size_t count_alike(struct eds_submission **submissions, size_t count)
 {
-    eds_check_alone(&ingest->checks, submission);
-    eds_ingest_take_token(ingest, submission);
+    size_t alike = 0;
+
+    while (alike < count && eds_verdict_is_kept(submissions[alike]->verdict) &&
+           strcmp(id_of(submissions[alike]), id_of(submissions[0])) == 0)
+        alike++;
+    return alike;
+}
+
+/* Those of one device that follow each other take their tokens at once; where these do
+ * not suffice for all, each takes its own. */
+void eds_ingest_take_tokens(struct eds_ingest *ingest, struct eds_submission **submissions,
+                            size_t count)
+{
+    unsigned retry_after_s;
+
+    while (count > 0) {
+        size_t alike = count_alike(submissions, count), some = alike > 0 ? alike : 1;
+
+        if (alike < 2 ||
+            !eds_limits_device(&ingest->limits, id_of(submissions[0]), alike, &retry_after_s))
+            for (size_t i = 0; i < some; i++)
+                take_token(ingest, submissions[i]);
+        submissions += some;
+        count -= some;
+    }
+}
+
+static void finish_check(struct eds_ingest *ingest, struct eds_submission *submission)
+{
     if (submission->request.payload_absent && ingest->uploads == NULL &&
         eds_verdict_is_kept(submission->verdict))
         find_payload(ingest, submission);
+}
+
+void eds_ingest_finish_checks(struct eds_ingest *ingest, struct eds_submission **submissions,
+                              size_t count)
+{
+    eds_ingest_take_tokens(ingest, submissions, count);
+    for (size_t i = 0; i < count; i++)
+        finish_check(ingest, submissions[i]);
+}
+
+void eds_ingest_check_alone(struct eds_ingest *ingest, struct eds_submission *submission)
+{
+    eds_check_alone(&ingest->checks, submission);
+    take_token(ingest, submission);
+    finish_check(ingest, submission);
 }
 
 enum eds_verdict eds_ingest_admit_object(struct eds_ingest *ingest, struct eds_request *request,
@@ -84,7 +132,7 @@ enum eds_verdict eds_ingest_admit_object(struct eds_ingest *ingest, struct eds_r
     submission.request.payload_absent = true;
     submission.request.now_ms = eds_port_time_ms();
     eds_check_alone(&ingest->checks, &submission);
-    eds_ingest_take_token(ingest, &submission);
+    take_token(ingest, &submission);
     memcpy(message, submission.message, sizeof submission.message);
     *retry_after_s = submission.retry_after_s;
     return eds_verdict_is_kept(submission.verdict) ? EDS_VERDICT_ACCEPTED : submission.verdict;

@@ -7,6 +7,7 @@
 #include "ingest/batch.h"
 #include "ingest/books.h"
 #include "ingest/check.h"
+#include "ingest/check_desks.h"
 #include "ingest/limits.h"
 #include "ingest/queue.h"
 #include "ingest/uploads.h"
@@ -29,20 +30,25 @@ struct eds_ingest {
     struct eds_uploads *uploads; /* NULL: payloads go into the ledger */
     struct eds_books books;
     struct eds_limits limits;
-    bool queue_made, books_made;
+    bool queue_made, books_made, desks_made;
     struct eds_keeper *keeper; /* of whoever has the turn: the batch, or the caller's own */
     struct eds_batch batch;
     struct eds_submission **taken; /* the committer's; batch_max of them */
     struct eds_check_desk *desk;   /* the committer's */
+    struct eds_check_desks desks;  /* of those who check what they bring */
     pthread_t committer;
     struct eds_helper helpers[EDS_HELPERS_MAX];
     unsigned helper_count; /* started */
 };
 
-/* ingest_admit.c: what is checked of a submission by whoever brings it; and, of one that
- * is good, whether its device may send so many. */
+/* ingest_admit.c: what is checked of a submission by whoever brings it; of those that are
+ * good, whether their devices may send so many; and that, with what is left to be looked
+ * for, after the checks of several. */
 void eds_ingest_check_alone(struct eds_ingest *ingest, struct eds_submission *submission);
-void eds_ingest_take_token(struct eds_ingest *ingest, struct eds_submission *submission);
+void eds_ingest_take_tokens(struct eds_ingest *ingest, struct eds_submission **submissions,
+                            size_t count);
+void eds_ingest_finish_checks(struct eds_ingest *ingest, struct eds_submission **submissions,
+                              size_t count);
 
 /* ingest_threads.c: starts the committer (EDS_ERR_IO if there is no thread), and helpers, so
  * many less one as threads are wanted or can be had. */
@@ -54,7 +60,9 @@ bool eds_ingest_is_for_commit(struct eds_ingest *ingest, const struct eds_submis
 void eds_ingest_count_answer(struct eds_ingest *ingest, const struct eds_submission *submission);
 void eds_ingest_answer(struct eds_ingest *ingest, struct eds_submission *submission);
 
-/* ingest_submit.c: submissions that wait, for the store of payloads or the committer. */
+/* ingest_submit.c: the answer when there is no room; and submissions that wait, for the
+ * store of payloads or the committer. */
+void eds_ingest_refuse(struct eds_ingest *ingest, struct eds_submission *submission);
 size_t eds_ingest_waiting(struct eds_ingest *ingest);
 
 #endif

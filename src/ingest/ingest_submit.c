@@ -6,7 +6,7 @@
 #include "ingest/ingest_parts.h"
 #include "ingest/trail.h"
 
-static void refuse(struct eds_ingest *ingest, struct eds_submission *submission)
+void eds_ingest_refuse(struct eds_ingest *ingest, struct eds_submission *submission)
 {
     submission->verdict = EDS_VERDICT_OVERLOADED;
     snprintf(submission->message, sizeof submission->message,
@@ -52,7 +52,7 @@ static bool prepare(struct eds_ingest *ingest, struct eds_submission *submission
 void eds_ingest_submit(struct eds_ingest *ingest, struct eds_submission *submission)
 {
     if (!prepare(ingest, submission, 0) || !push(ingest, submission))
-        refuse(ingest, submission);
+        eds_ingest_refuse(ingest, submission);
 }
 
 void eds_ingest_submit_all(struct eds_ingest *ingest, struct eds_submission **submissions,
@@ -66,10 +66,10 @@ void eds_ingest_submit_all(struct eds_ingest *ingest, struct eds_submission **su
         else if (prepare(ingest, submissions[i], ready))
             submissions[ready++] = submissions[i];
         else
-            refuse(ingest, submissions[i]);
+            eds_ingest_refuse(ingest, submissions[i]);
     pushed = eds_queue_push_all(&ingest->queue, submissions, ready);
     for (; pushed < ready; pushed++)
-        refuse(ingest, submissions[pushed]);
+        eds_ingest_refuse(ingest, submissions[pushed]);
 }
 
 bool eds_ingest_submit_here(struct eds_ingest *ingest, struct eds_submission *submission)

@@ -5,8 +5,7 @@ static void check(struct eds_ingest *ingest, struct eds_check_desk *desk,
                   struct eds_submission **claimed, size_t count)
 {
     eds_check_run(&ingest->checks, desk, claimed, count);
-    for (size_t i = 0; i < count; i++)
-        eds_ingest_take_token(ingest, claimed[i]);
+    eds_ingest_take_tokens(ingest, claimed, count);
     eds_queue_checked(&ingest->queue, claimed, count);
 }
 

@@ -87,7 +87,12 @@ bool eds_limits_bytes(struct eds_limits *limits, const char *source, uint64_t si
     return is_taken;
 }
 
-bool eds_limits_device(struct eds_limits *limits, const char *device_id, unsigned *retry_after_s)
+bool eds_limits_device(struct eds_limits *limits, const char *device_id, size_t count,
+                       unsigned *retry_after_s)
 {
-    return take(&limits->device, device_id, strlen(device_id), 1, retry_after_s);
+    if (atomic_load(&limits->device.per_second) == 0)
+        return true;
+    *retry_after_s = 1;
+    return eds_rate_limit_holds(&limits->device, count) &&
+           take(&limits->device, device_id, strlen(device_id), count, retry_after_s);
 }

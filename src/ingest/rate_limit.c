@@ -91,6 +91,15 @@ static uint64_t cost_of(uint64_t count, uint64_t per_second, uint64_t bucket_ns)
     return count < bucket_ns ? count : bucket_ns;
 }
 
+bool eds_rate_limit_holds(const struct eds_rate_limit *limit, uint64_t count)
+{
+    uint64_t per_second = atomic_load(&limit->per_second);
+
+    if (per_second == 0)
+        return true;
+    return count <= EDS_RATE_MAX && count * NS_PER_S / per_second <= atomic_load(&limit->bucket_ns);
+}
+
 bool eds_rate_limit_reserve(struct eds_rate_limit *limit, const void *name, size_t name_size,
                             uint64_t count, uint64_t patience_ns, uint64_t now_ns,
                             uint64_t *wait_ns)

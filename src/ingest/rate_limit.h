@@ -53,6 +53,9 @@ int32_t eds_rate_limit_set(struct eds_rate_limit *limit, struct eds_rate rate);
 uint64_t eds_rate_limit_take(struct eds_rate_limit *limit, const void *name, size_t name_size,
                              uint64_t count, uint64_t now_ns);
 
+/* eds_rate_limit_holds says whether a full bucket has so many tokens. */
+bool eds_rate_limit_holds(const struct eds_rate_limit *limit, uint64_t count);
+
 /* eds_rate_limit_reserve takes count tokens that are there, or will be within
  * patience_ns.  True: they are taken, and *wait_ns is how long to wait before they are
  * used (0: not at all).  False: nothing was taken, and *wait_ns is how long until they

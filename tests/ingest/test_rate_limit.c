@@ -50,6 +50,21 @@ static void test_bucket(void **state)
     eds_rate_limit_free(&limit);
 }
 
+static void test_what_a_bucket_holds(void **state)
+{
+    struct eds_rate_limit limit;
+
+    (void)state;
+    make(&limit, 10, 3, 100);
+    assert_true(eds_rate_limit_holds(&limit, 3));
+    assert_false(eds_rate_limit_holds(&limit, 4));
+    assert_false(eds_rate_limit_holds(&limit, UINT64_MAX)); /* whose time would wrap */
+    eds_rate_limit_free(&limit);
+    make(&limit, 0, 3, 100); /* no limit */
+    assert_true(eds_rate_limit_holds(&limit, 4));
+    eds_rate_limit_free(&limit);
+}
+
 /* In the long run just the rate, whatever the pattern. */
 static void test_long_run(void **state)
 {
@@ -307,11 +322,11 @@ static void test_source(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bucket),         cmocka_unit_test(test_long_run),
-        cmocka_unit_test(test_reserve),        cmocka_unit_test(test_fine_rate),
-        cmocka_unit_test(test_no_limit),       cmocka_unit_test(test_many_names),
-        cmocka_unit_test(test_rates_in_words), cmocka_unit_test(test_device),
-        cmocka_unit_test(test_source),
+        cmocka_unit_test(test_bucket),     cmocka_unit_test(test_what_a_bucket_holds),
+        cmocka_unit_test(test_long_run),   cmocka_unit_test(test_reserve),
+        cmocka_unit_test(test_fine_rate),  cmocka_unit_test(test_no_limit),
+        cmocka_unit_test(test_many_names), cmocka_unit_test(test_rates_in_words),
+        cmocka_unit_test(test_device),     cmocka_unit_test(test_source),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
