@@ -133,7 +133,7 @@ void http_connection_let_go(struct http_connection *connection)
         return;
     atomic_fetch_sub(&connection->server->body_memory, connection->body_room);
     eds_shares_give_back(connection->share, shared_size(connection->body_room));
-    free(connection->body);
+    http_spares_give_back(&connection->server->texts, connection->body, connection->body_room);
     tls_peer_destroy(connection->tls_peer);
     free(connection);
 }
@@ -244,18 +244,47 @@ static bool reserve(struct http_connection *connection, size_t room)
     return false;
 }
 
-static int32_t grow(struct http_connection *connection, size_t needed)
+/* How much room the body gets that needs so much. */
+static size_t room_for(const struct http_connection *connection, size_t needed)
 {
     size_t room = connection->body_room > 0 ? connection->body_room : BODY_ROOM_FIRST;
-    char *body;
 
     while (room < needed)
         room *= 2;
     if (connection->body_announced >= needed && connection->body_announced < room)
         room = (size_t)connection->body_announced; /* the last step need not double */
+    /* A batch that has filled one buffer, or half of it, will need the whole. */
+    if (connection->batch != NULL && needed <= HTTP_BATCH_ROOM &&
+        (needed > HTTP_BATCH_ROOM / 2 || connection->handed_over > 0))
+        room = HTTP_BATCH_ROOM;
+    return room;
+}
+
+/* As realloc, with what other batches have left. */
+static char *move_body(struct http_connection *connection, size_t room)
+{
+    struct http_spares *texts = &connection->server->texts;
+    char *body;
+
+    if (room != HTTP_BATCH_ROOM && connection->body_room != HTTP_BATCH_ROOM)
+        return realloc(connection->body, room);
+    body = http_spares_take(texts, room);
+    if (body == NULL)
+        return NULL;
+    if (connection->body_size > 0)
+        memcpy(body, connection->body, connection->body_size);
+    http_spares_give_back(texts, connection->body, connection->body_room);
+    return body;
+}
+
+static int32_t grow(struct http_connection *connection, size_t needed)
+{
+    size_t room = room_for(connection, needed);
+    char *body;
+
     if (!reserve(connection, room))
         return EDS_ERR_BUSY;
-    body = realloc(connection->body, room);
+    body = move_body(connection, room);
     if (body == NULL) {
         atomic_fetch_sub(&connection->server->body_memory, room - connection->body_room);
         eds_shares_give_back(connection->share,
@@ -340,7 +369,7 @@ void http_body_clear(struct http_connection *connection)
     connection->body_size = 0;
     if (connection->body_room <= HTTP_BODY_KEPT_MAX)
         return;
-    free(connection->body);
+    http_spares_give_back(&connection->server->texts, connection->body, connection->body_room);
     connection->body = NULL;
     atomic_fetch_sub(&connection->server->body_memory, connection->body_room);
     eds_shares_give_back(connection->share, shared_size(connection->body_room));

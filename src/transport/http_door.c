@@ -173,6 +173,8 @@ static void *run_door(void *context)
                     EDS_LOG_NUMBER("suppressed", suppressed));
         if (http_now_ms() - swept_ms >= SWEEP_PERIOD_MS) {
             http_connection_sweep(server);
+            http_spares_sweep(&server->texts);
+            http_spares_sweep(&server->blocks);
             swept_ms = http_now_ms();
         }
     }

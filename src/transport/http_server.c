@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "transport/http_batch.h"
 #include "transport/http_loop.h"
 
 #define LINES_PER_SECOND 20u  /* of log, for what clients cause */
@@ -44,6 +45,8 @@ static void destroy(struct eds_http_server *server)
     pthread_rwlock_destroy(&server->policy_lock);
     http_pace_destroy(&server->pace);
     http_linger_destroy(&server->linger);
+    http_spares_destroy(&server->texts);
+    http_spares_destroy(&server->blocks);
     free(server);
 }
 
@@ -65,6 +68,8 @@ int32_t eds_http_server_start(struct eds_http_server **out, const struct eds_htt
     server->listen_fd = server->wake_fd = -1;
     pthread_mutex_init(&server->connections_mutex, NULL);
     pthread_rwlock_init(&server->policy_lock, NULL);
+    http_spares_init(&server->texts, HTTP_BATCH_ROOM);
+    http_spares_init(&server->blocks, http_batch_block_size());
     http_pace_init(&server->pace);
     http_linger_init(&server->linger);
     server->allowed = *config->netpolicy;

@@ -258,10 +258,21 @@ static struct filler *fill_queue(struct http_lab *lab, size_t count)
     return fillers;
 }
 
+static void await_overload(struct http_lab *lab)
+{
+    struct eds_ingest_counts counts = {.overloaded = 0};
+
+    for (unsigned i = 0; i < 12000 && counts.overloaded == 0; i++) {
+        lab_rest(10);
+        eds_ingest_counts(lab->ingest, &counts);
+    }
+    assert_true(counts.overloaded > 0);
+}
+
 /* What a full queue has no room for, and all that follows it, can come again. */
 static void full_queue(void **state)
 {
-    enum { COUNT = 6000 };
+    enum { COUNT = 3000 };
     struct http_lab lab;
     struct lab_device device;
     struct batch batch = {NULL, 0, 0};
@@ -280,7 +291,7 @@ static void full_queue(void **state)
     lab_connect(&peer, &lab);
     send_head(&peer, BYTES, "Transfer-Encoding: chunked");
     send_all(&peer, &batch, 65536);
-    lab_rest(50);
+    await_overload(&lab);
     lab_release(&lab);
     answer = read_long(&peer, &status);
     lab_close(&peer);
