@@ -2,7 +2,7 @@
  * where its newest records are: what a commit need not read again while nobody else
  * writes.
  *
- * A fixed number of places; who shares one with somebody else has to be read. */
+ * Of fixed size (visitors.h); who is not remembered has to be read. */
 #ifndef EDS_STORE_KNOWN_HEADS_H
 #define EDS_STORE_KNOWN_HEADS_H
 
@@ -11,6 +11,7 @@
 
 #include "edgesentry/record.h"
 #include "store/places.h"
+#include "store/visitors.h"
 
 struct eds_known_head {
     uint32_t generation; /* when it was put here; 0: never */
@@ -22,8 +23,9 @@ struct eds_known_head {
 };
 
 struct eds_known_heads {
-    struct eds_known_head *heads;
-    uint32_t generation; /* of those that hold */
+    struct eds_visitors visitors;
+    struct eds_known_head *heads; /* by place */
+    uint32_t generation;          /* of those that hold */
 };
 
 /* eds_known_heads_init makes a table of none.  EDS_OK or EDS_ERR_NO_MEMORY. */
@@ -35,9 +37,9 @@ void eds_known_heads_clear(struct eds_known_heads *known);
 
 /* eds_known_heads_find gives a device's head, or NULL.
  *
- *   hash  of device_id, always the same one for it */
-const struct eds_known_head *eds_known_heads_find(const struct eds_known_heads *known,
-                                                  uint64_t hash, const char *device_id);
+ *   hash  of device_id, always the same one for it, as for eds_visitors_find */
+const struct eds_known_head *eds_known_heads_find(struct eds_known_heads *known, uint64_t hash,
+                                                  const char *device_id);
 
 /* eds_known_heads_place gives the place for a device's head, which the caller fills in but
  * for generation and device_id.  Whoever was there is forgotten. */

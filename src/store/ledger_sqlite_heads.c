@@ -57,8 +57,8 @@ static int32_t read_row(struct sqlite_ledger *sqlite, const struct eds_head_move
 }
 
 /* Whether the head is known to be where the move begins. */
-static bool is_known(const struct sqlite_ledger *sqlite, uint64_t hash,
-                     const struct eds_head_move *move, struct sqlite_head *out)
+static bool is_known(struct sqlite_ledger *sqlite, uint64_t hash, const struct eds_head_move *move,
+                     struct sqlite_head *out)
 {
     const struct eds_known_head *known =
         eds_known_heads_find(&sqlite->known, hash, move->device_id);

@@ -3,7 +3,7 @@
  *
  * A device's references most often follow each other, so that what was found out for
  * the last one, that the index goes on with another device's behind it, says of the next
- * one, too, that it is not there.  Fixed size; who shares a place with somebody else only
+ * one, too, that it is not there.  Of fixed size (visitors.h); who is not remembered only
  * has to look into the index.  It holds as long as the index does not change. */
 #ifndef EDS_STORE_REF_GAPS_H
 #define EDS_STORE_REF_GAPS_H
@@ -13,18 +13,19 @@
 
 #include "edgesentry/error.h"
 #include "edgesentry/record.h"
+#include "store/visitors.h"
 
 /* The references above one and below another that the index does not have. */
 struct eds_ref_gap {
-    uint64_t visitor;    /* who was here last */
     uint32_t generation; /* when it was noted; 0: there is nothing here */
     bool has_end;        /* else it goes on to the last reference that can be */
     char above[EDS_OBJECT_REF_SIZE], below[EDS_OBJECT_REF_SIZE];
 };
 
 struct eds_ref_gaps {
-    struct eds_ref_gap *gaps;
-    uint32_t generation; /* of those that hold */
+    struct eds_visitors visitors;
+    struct eds_ref_gap *gaps; /* by place */
+    uint32_t generation;      /* of those that hold */
 };
 
 /* eds_ref_gaps_init makes a table without gaps.  EDS_OK or EDS_ERR_NO_MEMORY. */
@@ -36,11 +37,11 @@ void eds_ref_gaps_clear(struct eds_ref_gaps *gaps);
 
 /* eds_ref_gaps_hold says whether a reference lies in the visitor's gap.
  *
- *   visitor  any number; the same for references that may lie together */
-bool eds_ref_gaps_hold(const struct eds_ref_gaps *gaps, uint64_t visitor, const char *ref);
+ *   visitor  as for eds_visitors_find; the same for references that may lie together */
+bool eds_ref_gaps_hold(struct eds_ref_gaps *gaps, uint64_t visitor, const char *ref);
 
 /* eds_ref_gaps_place gives the place for a gap of the visitor's, which was not held; NULL
- * if somebody else was there last, who is not put out for one that may never come back.
+ * at a first visit, since measuring a gap pays only for who comes again.
  * The caller fills in has_end, above and below, and then calls eds_ref_gaps_note. */
 struct eds_ref_gap *eds_ref_gaps_place(struct eds_ref_gaps *gaps, uint64_t visitor);
 void eds_ref_gaps_note(const struct eds_ref_gaps *gaps, struct eds_ref_gap *gap);

@@ -10,7 +10,7 @@
 
 #include "support/alloc.h"
 
-#define SAME_PLACE (UINT64_C(1) << 32) /* added to a hash, it is another one there */
+#define SAME_SET (UINT64_C(1) << 32) /* added to a hash, it is another one there */
 
 static void put(struct eds_known_heads *known, uint64_t hash, const char *device_id,
                 uint64_t sequence)
@@ -31,12 +31,15 @@ static void test_find(void **state)
     put(&known, 7, "lift-01", 42);
     assert_int_equal(eds_known_heads_find(&known, 7, "lift-01")->sequence, 42);
     assert_int_equal(eds_known_heads_find(&known, 8, "lift-02")->sequence, 1);
-    /* Another one at the same place, and with the same hash. */
-    assert_null(eds_known_heads_find(&known, 7 + SAME_PLACE, "lift-03"));
+    /* Others there, one with the same hash, and more than there is room for. */
+    assert_null(eds_known_heads_find(&known, 7 + SAME_SET, "lift-03"));
     assert_null(eds_known_heads_find(&known, 7, "lift-0"));
-    put(&known, 7 + SAME_PLACE, "lift-03", 5);
-    assert_null(eds_known_heads_find(&known, 7, "lift-01"));
-    assert_int_equal(eds_known_heads_find(&known, 7 + SAME_PLACE, "lift-03")->sequence, 5);
+    for (uint64_t i = 1; i < EDS_VISITOR_SET_SIZE; i++)
+        put(&known, 7 + i * SAME_SET, "lift-03", 5 + i);
+    assert_int_equal(eds_known_heads_find(&known, 7, "lift-01")->sequence, 42);
+    put(&known, 7 + EDS_VISITOR_SET_SIZE * SAME_SET, "lift-03", 5);
+    assert_null(eds_known_heads_find(&known, 7 + SAME_SET, "lift-03"));
+    assert_int_equal(eds_known_heads_find(&known, 7, "lift-01")->sequence, 42);
     eds_known_heads_free(&known);
 }
 
@@ -64,10 +67,12 @@ static void test_no_memory(void **state)
     struct eds_known_heads known = {0};
 
     (void)state;
-    alloc_fail_at(1);
-    assert_int_equal(eds_known_heads_init(&known, NULL), EDS_ERR_NO_MEMORY);
-    alloc_fail_at(0);
-    eds_known_heads_free(&known);
+    for (uint64_t n = 1; n <= 2; n++) {
+        alloc_fail_at(n);
+        assert_int_equal(eds_known_heads_init(&known, NULL), EDS_ERR_NO_MEMORY);
+        alloc_fail_at(0);
+        eds_known_heads_free(&known);
+    }
 }
 
 int main(void)

@@ -10,7 +10,7 @@
 
 #include "support/alloc.h"
 
-#define SAME_PLACE (UINT64_C(1) << 32) /* added to a visitor, it is another one there */
+#define SAME_SET (UINT64_C(1) << 32) /* added to a visitor, it is another one there */
 
 /* The first visit only leaves a name. */
 static void note(struct eds_ref_gaps *gaps, uint64_t visitor, const char *above, const char *below)
@@ -54,12 +54,19 @@ static void test_visitors(void **state)
     (void)state;
     assert_int_equal(eds_ref_gaps_init(&gaps, NULL), EDS_OK);
     note(&gaps, 7, "lift/1", "lift/3");
-    /* A single visit puts nobody out, and what holds holds for all. */
-    assert_null(eds_ref_gaps_place(&gaps, 7 + SAME_PLACE));
-    assert_true(eds_ref_gaps_hold(&gaps, 7, "lift/2"));
-    assert_true(eds_ref_gaps_hold(&gaps, 7 + SAME_PLACE, "lift/2"));
+    /* What nobody has measured holds for nobody; and others there put him out, who stays
+     * away, the last of them. */
+    for (uint64_t i = 1; i <= EDS_VISITOR_SET_SIZE; i++) {
+        assert_null(eds_ref_gaps_place(&gaps, 7 + i * SAME_SET));
+        assert_false(eds_ref_gaps_hold(&gaps, 7 + i * SAME_SET, "lift/2"));
+        assert_int_equal(eds_ref_gaps_hold(&gaps, 7, "lift/2"), i < EDS_VISITOR_SET_SIZE);
+        if (i + 1 == EDS_VISITOR_SET_SIZE) /* the others, again */
+            for (uint64_t k = 1; k <= i; k++)
+                assert_non_null(eds_ref_gaps_place(&gaps, 7 + k * SAME_SET));
+    }
     /* A place that is being filled holds nothing until it is noted. */
-    assert_non_null(eds_ref_gaps_place(&gaps, 7 + SAME_PLACE));
+    note(&gaps, 7, "lift/1", "lift/3");
+    assert_non_null(eds_ref_gaps_place(&gaps, 7));
     assert_false(eds_ref_gaps_hold(&gaps, 7, "lift/2"));
     eds_ref_gaps_free(&gaps);
 }
@@ -90,10 +97,12 @@ static void test_no_memory(void **state)
     struct eds_ref_gaps gaps = {0};
 
     (void)state;
-    alloc_fail_at(1);
-    assert_int_equal(eds_ref_gaps_init(&gaps, NULL), EDS_ERR_NO_MEMORY);
-    alloc_fail_at(0);
-    eds_ref_gaps_free(&gaps);
+    for (uint64_t n = 1; n <= 2; n++) {
+        alloc_fail_at(n);
+        assert_int_equal(eds_ref_gaps_init(&gaps, NULL), EDS_ERR_NO_MEMORY);
+        alloc_fail_at(0);
+        eds_ref_gaps_free(&gaps);
+    }
 }
 
 int main(void)
