@@ -14,7 +14,9 @@
 /* Of 4 KiB, SQLite's own choice.  Larger pages were measured: they save a fifth
  * for 1000 records of one device in a commit, and cost half as much again for
  * 64 records of 64 devices, where each touches a page of its own in an index. */
-#define WAL_PAGES_SOFT 8192  /* 32 MiB */
+/* A checkpoint writes a page once, however often it is in the log: in a large ledger of a
+ * thousand devices one of 64 MiB writes a third fewer for a record than one of 32 MiB. */
+#define WAL_PAGES_SOFT 16384 /* 64 MiB */
 #define WAL_PAGES_HARD 32768 /* 128 MiB */
 
 static void close_ledger(struct eds_ledger *ledger)

@@ -79,7 +79,8 @@ static const char *const statement_texts[SQLITE_STATEMENT_COUNT] = {
                                    " WHERE first_ref <= ?1 ORDER BY first_ref DESC LIMIT 1",
     [SQLITE_STATEMENT_NEXT_REFS] = "SELECT first_ref FROM object_refs"
                                    " WHERE first_ref > ?1 ORDER BY first_ref LIMIT 1",
-    [SQLITE_STATEMENT_SET_REFS] = "REPLACE INTO object_refs(first_ref, refs) VALUES(?1, ?2)",
+    [SQLITE_STATEMENT_SET_REFS] = "INSERT INTO object_refs(first_ref, refs) VALUES(?1, ?2)"
+                                  " ON CONFLICT(first_ref) DO UPDATE SET refs = excluded.refs",
     [SQLITE_STATEMENT_TAIL] = "SELECT id, object_ref FROM raw_objects WHERE id > ?1 ORDER BY id",
     [SQLITE_STATEMENT_OBJECT] =
         "SELECT payload_hash FROM raw_objects WHERE id = ?1 AND object_ref = ?2",

@@ -2,9 +2,10 @@
  *
  * object_refs has them in blocks (ref_block.h), each found by its first reference.
  * They come by thousands and in order, so that those of a device, which mostly lie
- * in one block, are written together.  A block that becomes too long is divided:
- * where all that is new lies behind it, as with references that count up, it stays
- * full; else into halves, which have room. */
+ * in one block, are written together.  Where all that is new lies behind a block, as
+ * with references that count up, it is left as it is once it is half full: the new one is
+ * written at the table's end, together with those of others.  Any other block that becomes
+ * too long is divided into halves, which have room. */
 #include "store/ledger_sqlite.h"
 
 #include "store/ref_block.h"
@@ -249,6 +250,12 @@ static bool overflows(const struct target *target, const struct eds_ref_tail_ite
     return size > EDS_REF_BLOCK_SIZE_MAX;
 }
 
+/* Whether a block stays as it is when ref is the first one to come. */
+static bool is_left_alone(const struct target *target, const char *ref)
+{
+    return target->size >= EDS_REF_BLOCK_SIZE_MAX / 2 && strcmp(ref, target->last_ref) > 0;
+}
+
 int32_t eds_sqlite_refs_add(struct sqlite_ledger *sqlite, const struct eds_ref_tail_item **items,
                             size_t count, struct eds_error *err)
 {
@@ -264,6 +271,8 @@ int32_t eds_sqlite_refs_add(struct sqlite_ledger *sqlite, const struct eds_ref_t
         if (rc != EDS_OK)
             break;
         writing.size_max = EDS_REF_BLOCK_SIZE_MAX;
+        if (is_left_alone(&target, items[i]->ref))
+            target.size = 0; /* theirs is a new one */
         if (target.size > 0 && strcmp(items[i]->ref, target.last_ref) < 0 &&
             overflows(&target, items + i, n))
             writing.size_max /= 2;

@@ -171,6 +171,24 @@ static const char *const steps[] = {
     "result_ms INTEGER,"
     "result_sequence INTEGER,"
     "PRIMARY KEY(device_id, counter)) STRICT, WITHOUT ROWID;",
+    /* Without a rowid a table's whole rows are the keys that lead down its tree: with
+     * blocks of references one page has five of them.  So these rows are only appended,
+     * and what is written here and there is an index of their keys. */
+    "CREATE TABLE new_places("
+    "device_id TEXT NOT NULL,"
+    "first_sequence INTEGER NOT NULL,"
+    "places BLOB NOT NULL,"
+    "PRIMARY KEY(device_id, first_sequence)) STRICT;"
+    "INSERT INTO new_places SELECT device_id, first_sequence, places FROM record_places"
+    " ORDER BY device_id, first_sequence;"
+    "DROP TABLE record_places;"
+    "ALTER TABLE new_places RENAME TO record_places;"
+    "CREATE TABLE new_refs("
+    "first_ref TEXT NOT NULL PRIMARY KEY,"
+    "refs BLOB NOT NULL) STRICT;"
+    "INSERT INTO new_refs SELECT first_ref, refs FROM object_refs ORDER BY first_ref;"
+    "DROP TABLE object_refs;"
+    "ALTER TABLE new_refs RENAME TO object_refs;",
 };
 #define PLACES_STEP 5
 #define REFS_STEP   7

@@ -12,6 +12,7 @@
 #include "store/ledger_sqlite.h"
 #include "store/ledger_sqlite_bench.h"
 #include "store/ledger_sqlite_faulty_vfs.h"
+#include "store/ref_block.h"
 #include "support/dice.h"
 
 #define REF_COUNT 1500u
@@ -105,6 +106,47 @@ static void test_all_are_found(void **state)
     sqlite_bench_age(bench); /* and from the index that older files have */
     sqlite_bench_open(bench);
     check_all(bench, &chain);
+}
+
+/* Commits references that count up, as many as make the tail go to the blocks. */
+static void count_up(struct sqlite_bench *bench, struct chain *chain, unsigned from, unsigned count)
+{
+    char ref[EDS_OBJECT_REF_SIZE];
+
+    for (unsigned i = from; i < from + count; i++) {
+        snprintf(ref, sizeof ref, "s3://bucket/lift-01/inspection-%06u.bin", i);
+        append(bench, chain, ref);
+    }
+    sqlite_bench_commit(bench);
+}
+
+/* What lies behind a block that is half full makes a new one; to a shorter one it is
+ * added. */
+static void test_blocks_left_alone(void **state)
+{
+    static const char lengths[] = "SELECT group_concat(length(refs)) FROM"
+                                  " (SELECT refs FROM object_refs ORDER BY first_ref LIMIT 2)";
+    struct sqlite_bench *bench = *state;
+    struct chain chain = chain_of("lift-01");
+    char *before, *after, *answer;
+
+    sqlite_bench_open(bench);
+    ((struct sqlite_ledger *)bench->ledger)->tail_max = 40;
+    count_up(bench, &chain, 0, 60);
+    before = sqlite_bench_query(bench, lengths);
+    assert_null(strchr(before, ','));
+    assert_in_range(strtoul(before, NULL, 10), EDS_REF_BLOCK_SIZE_MAX / 2, EDS_REF_BLOCK_SIZE_MAX);
+    ((struct sqlite_ledger *)bench->ledger)->tail_max = 5;
+    count_up(bench, &chain, 60, 5);
+    count_up(bench, &chain, 65, 5);
+    after = sqlite_bench_query(bench, lengths);
+    assert_memory_equal(after, before, strlen(before));
+    assert_int_equal(after[strlen(before)], ',');
+    answer = sqlite_bench_query(bench, "SELECT count(*) FROM object_refs");
+    assert_string_equal(answer, "2"); /* 60, and twice 5 in one */
+    free(before);
+    free(after);
+    free(answer);
 }
 
 /* Takes a reference for another payload than whoever had it first. */
@@ -202,6 +244,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         BENCH_TEST(test_all_are_found),
+        BENCH_TEST(test_blocks_left_alone),
         BENCH_TEST(test_gaps_close),
         BENCH_TEST(test_damaged_block),
     };
