@@ -18,7 +18,8 @@
 /* A wait for a lock or a lost client must end.  What is read committed is
  * decided anew by each statement, and the plans are those for large tables
  * from the first row on: the cost of a record must not jump when a table grows
- * past what its statistics say. */
+ * past what its statistics say.  They also take rows in the order in which they are given,
+ * which move_heads relies on. */
 static const char settings[] = "SET lock_timeout = '10s';"
                                "SET idle_in_transaction_session_timeout = '10s';"
                                "SET default_transaction_isolation = 'read committed';"

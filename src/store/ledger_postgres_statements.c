@@ -25,8 +25,9 @@ static const struct {
     [POSTGRES_STATEMENT_LOCK_HEADS] =
         {"lock_heads", "SELECT count(*) FROM (SELECT 1 FROM chain_heads"
                        " WHERE device_id = ANY($1::text[]) ORDER BY device_id FOR UPDATE) AS h"},
-    /* Also these are locked in order: of the sorted arrays, or, where PostgreSQL goes
-     * through the table instead, of its index. */
+    /* Also these are locked in order, that of the arrays: by the connection's settings
+     * PostgreSQL may look each up by the index, but not go through the table, where the rows
+     * of a few devices lie in any order. */
     [POSTGRES_STATEMENT_MOVE_HEADS] =
         {"move_heads",
          "UPDATE chain_heads AS h SET sequence = m.to_sequence, record_hash = m.to_hash,"
