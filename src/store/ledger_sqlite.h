@@ -188,8 +188,9 @@ int32_t eds_sqlite_backup(struct eds_ledger *ledger, const char *path,
 int32_t eds_sqlite_fail(const struct sqlite_ledger *sqlite, struct eds_error *err,
                         const char *doing);
 
-/* ledger_sqlite_read.c: one row of audit_records or conflicts as a record.
- * EDS_ERR_MALFORMED when a column does not hold what belongs there. */
+/* ledger_sqlite_read.c: one row of audit_records or conflicts as a record, into a row
+ * that is all zero or was read before.  EDS_ERR_MALFORMED when a column does not hold what
+ * belongs there. */
 struct sqlite_row {
     struct eds_entry entry;
     struct eds_stored stored; /* points to entry */
@@ -223,6 +224,8 @@ int32_t eds_sqlite_read_head(struct eds_head *out, sqlite3_stmt *statement, int 
 bool eds_sqlite_column_places(struct eds_places *out, sqlite3_stmt *statement, int column);
 bool eds_sqlite_column_bytes(void *out, size_t size, sqlite3_stmt *statement, int column);
 const char *eds_sqlite_column_text(sqlite3_stmt *statement, int column, size_t size_max);
+const char *eds_sqlite_column_string(sqlite3_stmt *statement, int column, size_t size_max,
+                                     size_t *size);
 int32_t eds_sqlite_damaged(const struct sqlite_ledger *sqlite, struct eds_error *err,
                            const char *table, sqlite3_int64 id, const char *column);
 

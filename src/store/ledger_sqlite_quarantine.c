@@ -6,7 +6,7 @@
 static int32_t copy_row(const struct sqlite_ledger *sqlite, sqlite3_stmt *statement,
                         struct eds_quarantined *out, struct eds_error *err)
 {
-    struct sqlite_row row;
+    struct sqlite_row row = {0};
     const void *payload;
     int32_t rc = eds_sqlite_read_record(&row, statement, sqlite, "quarantined_records", err);
 

@@ -6,14 +6,23 @@
 
 #include "store/instant.h"
 
+/* A column's value, to be asked more than once: each question to the statement costs as
+ * much as the bytes that it is about.  What SQLite leaves unprotected here is the value
+ * against another thread, and a connection is one thread's (SQLITE_OPEN_NOMUTEX). */
+static sqlite3_value *value_of(sqlite3_stmt *statement, int column)
+{
+    return sqlite3_column_value(statement, column);
+}
+
 bool eds_sqlite_column_bytes(void *out, size_t size, sqlite3_stmt *statement, int column)
 {
+    sqlite3_value *value = value_of(statement, column);
     const void *bytes;
 
-    if (sqlite3_column_type(statement, column) != SQLITE_BLOB)
+    if (sqlite3_value_type(value) != SQLITE_BLOB)
         return false;
-    bytes = sqlite3_column_blob(statement, column);
-    if (bytes == NULL || (size_t)sqlite3_column_bytes(statement, column) != size)
+    bytes = sqlite3_value_blob(value);
+    if (bytes == NULL || (size_t)sqlite3_value_bytes(value) != size)
         return false;
     memcpy(out, bytes, size);
     return true;
@@ -30,38 +39,52 @@ bool eds_sqlite_column_places(struct eds_places *out, sqlite3_stmt *statement, i
     return eds_places_decode(out, bytes, (size_t)sqlite3_column_bytes(statement, column));
 }
 
-/* The text of a column, or NULL if it is none, holds a NUL or is longer than
- * size_max with its NUL. */
-const char *eds_sqlite_column_text(sqlite3_stmt *statement, int column, size_t size_max)
+/* The text of a column and its length, or NULL if it is none, holds a NUL or is longer
+ * than size_max with its NUL. */
+const char *eds_sqlite_column_string(sqlite3_stmt *statement, int column, size_t size_max,
+                                     size_t *size)
 {
+    sqlite3_value *value = value_of(statement, column);
     const char *text;
-    size_t size;
 
-    if (sqlite3_column_type(statement, column) != SQLITE_TEXT)
+    if (sqlite3_value_type(value) != SQLITE_TEXT)
         return NULL;
-    text = (const char *)sqlite3_column_text(statement, column);
-    size = (size_t)sqlite3_column_bytes(statement, column);
-    if (text == NULL || size >= size_max || strlen(text) != size)
+    text = (const char *)sqlite3_value_text(value);
+    *size = (size_t)sqlite3_value_bytes(value);
+    if (text == NULL || *size >= size_max || memchr(text, '\0', *size) != NULL)
         return NULL;
     return text;
 }
 
+const char *eds_sqlite_column_text(sqlite3_stmt *statement, int column, size_t size_max)
+{
+    size_t size;
+
+    return eds_sqlite_column_string(statement, column, size_max, &size);
+}
+
+/* Behind the text out is zero, and is so again with the next one: there are up to half a
+ * KiB, in each of many rows, of which a text has a few bytes. */
 static bool read_text(uint8_t *out, size_t size_max, sqlite3_stmt *statement, int column)
 {
-    const char *text = eds_sqlite_column_text(statement, column, size_max);
+    size_t size, before = strnlen((const char *)out, size_max);
+    const char *text = eds_sqlite_column_string(statement, column, size_max, &size);
 
     if (text == NULL)
         return false;
-    memset(out, 0, size_max);
-    memcpy(out, text, strlen(text));
+    memcpy(out, text, size);
+    if (size < before)
+        memset(out + size, 0, before - size);
     return true;
 }
 
 static bool read_integer(uint64_t *out, sqlite3_stmt *statement, int column)
 {
-    if (sqlite3_column_type(statement, column) != SQLITE_INTEGER)
+    sqlite3_value *value = value_of(statement, column);
+
+    if (sqlite3_value_type(value) != SQLITE_INTEGER)
         return false;
-    *out = eds_sqlite_to_u64(sqlite3_column_int64(statement, column));
+    *out = eds_sqlite_to_u64(sqlite3_value_int64(value));
     return true;
 }
 

@@ -23,10 +23,13 @@ struct head_row {
     struct eds_head head;
 };
 
+#define STRING_COUNT 4
+#define NO_STRING    SIZE_MAX
+
 struct operation_row {
-    struct eds_operation operation; /* strings lie in text */
+    struct eds_operation operation; /* without its strings */
     uint64_t created_ms;
-    char *text; /* ours */
+    size_t strings[STRING_COUNT]; /* where they begin in the slice's text, or NO_STRING */
 };
 
 struct scan {
@@ -49,6 +52,10 @@ struct scan {
         void *any;
     } rows;
     size_t row_size;
+    struct { /* the strings of its rows, if these are operations */
+        char *bytes;
+        size_t size, capacity;
+    } text;
     int32_t (*read)(struct scan *, sqlite3_stmt *, size_t row);
     int32_t (*show)(struct scan *, size_t row);
     int32_t (*visit_stored)(void *context, const struct eds_stored *);
@@ -88,12 +95,10 @@ static int32_t run_slices(struct scan *scan, sqlite3_stmt *statement, struct eds
 
     do {
         row_count = 0;
+        scan->text.size = 0;
         rc = read_slice(scan, statement, &row_count);
         for (size_t i = 0; i < row_count && visit_rc == EDS_OK; i++)
             visit_rc = scan->show(scan, i);
-        if (scan->visit_operation != NULL)
-            for (size_t i = 0; i < row_count; i++)
-                free(scan->rows.operations[i].text);
         if (visit_rc != EDS_OK)
             return visit_rc;
     } while (rc == EDS_OK && row_count == SLICE_ROWS);
@@ -110,7 +115,7 @@ static int32_t run(struct scan *scan, const char *query, struct eds_error *err)
 
     if (rc != EDS_OK)
         return rc;
-    scan->rows.any = malloc(SLICE_ROWS * scan->row_size);
+    scan->rows.any = calloc(SLICE_ROWS, scan->row_size);
     if (scan->rows.any == NULL)
         return eds_error_set(err, EDS_ERR_NO_MEMORY, "no memory to read %s", scan->table);
     if (sqlite3_prepare_v2(scan->sqlite->db, query, -1, &statement, NULL) != SQLITE_OK)
@@ -119,6 +124,7 @@ static int32_t run(struct scan *scan, const char *query, struct eds_error *err)
         rc = run_slices(scan, statement, err);
     sqlite3_finalize(statement);
     free(scan->rows.any);
+    free(scan->text.bytes);
     return rc;
 }
 
@@ -154,68 +160,86 @@ static int32_t show_head(struct scan *scan, size_t row)
                             &scan->rows.heads[row].head);
 }
 
-/* Keeps the strings of a line until it is shown; who and why may be NULL. */
-static bool keep_strings(struct operation_row *out, const char *const strings[4])
+/* Keeps a string until its slice was shown: behind the others, since memory of its own
+ * for each would cost more than reading them. */
+static int32_t keep_string(struct scan *scan, size_t *at, const char *string, size_t size)
 {
-    const char **const places[] = {&out->operation.device_id, &out->operation.message,
-                                   &out->operation.who, &out->operation.why};
-    size_t size = 0;
-    char *at;
+    size_t capacity = scan->text.capacity > 0 ? scan->text.capacity : 16384;
 
-    for (int i = 0; i < 4; i++)
-        size += strings[i] != NULL ? strlen(strings[i]) + 1 : 0;
-    out->text = at = malloc(size);
-    if (at == NULL)
-        return false;
-    for (int i = 0; i < 4; i++) {
-        *places[i] = strings[i] != NULL ? at : NULL;
-        if (strings[i] != NULL)
-            at = stpcpy(at, strings[i]) + 1;
+    while (capacity - scan->text.size < size + 1)
+        capacity *= 2;
+    if (capacity > scan->text.capacity) {
+        char *grown = realloc(scan->text.bytes, capacity);
+
+        if (grown == NULL)
+            return eds_error_set(&scan->failure, EDS_ERR_NO_MEMORY, "no memory to read %s",
+                                 scan->table);
+        scan->text.bytes = grown;
+        scan->text.capacity = capacity;
     }
-    return true;
+    *at = scan->text.size;
+    memcpy(scan->text.bytes + *at, string, size);
+    scan->text.bytes[*at + size] = '\0';
+    scan->text.size += size + 1;
+    return EDS_OK;
 }
 
-static bool is_text_or_null(sqlite3_stmt *statement, int column, const char **out)
+/* Keeps the strings of a line.  who and why may be NULL. */
+static int32_t read_strings(struct scan *scan, sqlite3_stmt *statement, struct operation_row *out,
+                            const char **bad)
 {
-    *out = eds_sqlite_column_text(statement, column, SIZE_MAX);
-    return *out != NULL || sqlite3_column_type(statement, column) == SQLITE_NULL;
+    static const struct {
+        int column;
+        bool may_be_null;
+        const char *name;
+    } strings[STRING_COUNT] = {
+        {2, false, "device_id"}, {4, false, "message"}, {6, true, "who"}, {7, true, "why"}};
+    int32_t rc = EDS_OK;
+
+    for (size_t i = 0; i < STRING_COUNT && rc == EDS_OK; i++) {
+        size_t size;
+        const char *text = eds_sqlite_column_string(statement, strings[i].column, SIZE_MAX, &size);
+
+        out->strings[i] = NO_STRING;
+        if (text != NULL)
+            rc = keep_string(scan, &out->strings[i], text, size);
+        else if (!strings[i].may_be_null ||
+                 sqlite3_column_type(statement, strings[i].column) != SQLITE_NULL)
+            *bad = strings[i].name;
+    }
+    return rc;
 }
 
 static int32_t read_operation(struct scan *scan, sqlite3_stmt *statement, size_t row)
 {
     struct operation_row *out = &scan->rows.operations[row];
     const char *decision = eds_sqlite_column_text(statement, 1, sizeof "Quarantined");
-    const char *strings[4] = {eds_sqlite_column_text(statement, 2, SIZE_MAX),
-                              eds_sqlite_column_text(statement, 4, SIZE_MAX)};
     const char *created_at = eds_sqlite_column_text(statement, 5, EDS_INSTANT_SIZE);
     const char *bad = NULL;
+    int32_t rc;
 
     scan->number = sqlite3_column_int64(statement, 0);
     out->operation.sequence = eds_sqlite_to_u64(sqlite3_column_int64(statement, 3));
     if (decision == NULL || !eds_decision_parse(&out->operation.decision, decision))
         bad = "decision";
-    if (strings[0] == NULL)
-        bad = "device_id";
-    if (strings[1] == NULL)
-        bad = "message";
-    if (!is_text_or_null(statement, 6, &strings[2]))
-        bad = "who";
-    if (!is_text_or_null(statement, 7, &strings[3]))
-        bad = "why";
+    rc = read_strings(scan, statement, out, &bad);
     if (created_at == NULL || !eds_instant_parse(&out->created_ms, created_at))
         bad = "created_at";
-    if (bad != NULL)
-        return eds_sqlite_damaged(scan->sqlite, &scan->failure, scan->table, scan->number, bad);
-    if (!keep_strings(out, strings))
-        return eds_error_set(&scan->failure, EDS_ERR_NO_MEMORY, "no memory to read %s",
-                             scan->table);
-    return EDS_OK;
+    if (rc == EDS_OK && bad != NULL)
+        rc = eds_sqlite_damaged(scan->sqlite, &scan->failure, scan->table, scan->number, bad);
+    return rc;
 }
 
 static int32_t show_operation(struct scan *scan, size_t row)
 {
-    return scan->visit_operation(scan->context, &scan->rows.operations[row].operation,
-                                 scan->rows.operations[row].created_ms);
+    struct operation_row *found = &scan->rows.operations[row];
+    const char **const strings[STRING_COUNT] = {&found->operation.device_id,
+                                                &found->operation.message, &found->operation.who,
+                                                &found->operation.why};
+
+    for (size_t i = 0; i < STRING_COUNT; i++)
+        *strings[i] = found->strings[i] == NO_STRING ? NULL : scan->text.bytes + found->strings[i];
+    return scan->visit_operation(scan->context, &found->operation, found->created_ms);
 }
 
 int32_t eds_sqlite_heads(struct eds_ledger *ledger,
