@@ -135,6 +135,19 @@ static size_t give_keys(void *context, const char *device_id, const struct eds_e
     return 1;
 }
 
+/* As `eds audit ledger verify` and `eds export` open it. */
+static struct eds_ledger *open_reader(const char *url)
+{
+    char read_only[2 * BENCH_PATH_SIZE + sizeof "?mode=ro"];
+    struct eds_ledger *ledger;
+    struct eds_error err;
+
+    snprintf(read_only, sizeof read_only, "%s?mode=ro", url);
+    if (eds_ledger_open(&ledger, read_only, &err) != EDS_OK)
+        die(err.text);
+    return ledger;
+}
+
 static double check_rate(const char *url, size_t count, unsigned threads)
 {
     struct eds_ledger_check check = {.keys = give_keys, .thread_count = threads};
@@ -143,9 +156,8 @@ static double check_rate(const char *url, size_t count, unsigned threads)
     uint64_t start;
     double rate;
 
-    if (eds_ledger_open(&check.ledger, url, &err) != EDS_OK ||
-        eds_ledger_open(&check.log_ledger, url, &err) != EDS_OK)
-        die(err.text);
+    check.ledger = open_reader(url);
+    check.log_ledger = open_reader(url);
     start = bench_now_ns();
     if (eds_ledger_check_run(&check, &summary, &err) != EDS_OK)
         die(err.text);
@@ -211,8 +223,7 @@ static double export_rate(const char *url, bool with_payloads)
     struct eds_export_summary summary;
     struct eds_error err;
 
-    if (eds_ledger_open(&export.ledger, url, &err) != EDS_OK)
-        die(err.text);
+    export.ledger = open_reader(url);
     start = bench_now_ns();
     for (unsigned i = 0; i < DEVICE_COUNT; i++) {
         export.device_id = devices[i].id;
