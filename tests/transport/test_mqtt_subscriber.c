@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "transport/mqtt_lab.h"
+#include "transport/mqtt_link.h"
 
 #define QUIET_MS 60 /* long enough for what should not come to have come */
 
@@ -278,7 +279,9 @@ static void stopped(void **state)
         mqtt_lab_record(&lab, &device, 1);
         lab_ledger_await_held(&lab.ledger);
         assert_int_equal(pthread_create(&thread, NULL, stop, &lab), 0);
-        lab_rest(20 * QUIET_MS); /* for it to begin; nothing tells */
+        while (!atomic_load(&lab.subscriber->stopping))
+            lab_rest(1);
+        lab_rest(QUIET_MS); /* for a read that had begun before */
         mqtt_lab_record(&lab, &device, 2);
         mqtt_lab_expect_silence(&lab, QUIET_MS);
         atomic_store(&lab.ledger.waiting, false);
