@@ -64,6 +64,18 @@ void postgres_bench_free(struct postgres_bench *bench)
     free(bench);
 }
 
+int postgres_bench_set_up(void **state)
+{
+    *state = postgres_bench_new(*state, "");
+    return 0;
+}
+
+int postgres_bench_tear_down(void **state)
+{
+    postgres_bench_free(*state);
+    return 0;
+}
+
 void postgres_bench_fill(struct postgres_bench *bench)
 {
     unsigned n = bench->commit_count++;

@@ -23,6 +23,13 @@ struct postgres_bench {
 struct postgres_bench *postgres_bench_new(struct postgres_server *server, const char *options);
 void postgres_bench_free(struct postgres_bench *bench);
 
+/* POSTGRES_BENCH_TEST is a test whose state is a bench of its own at a server. */
+#define POSTGRES_BENCH_TEST(test, server)                                                          \
+    cmocka_unit_test_prestate_setup_teardown(test, postgres_bench_set_up,                          \
+                                             postgres_bench_tear_down, server)
+int postgres_bench_set_up(void **state);
+int postgres_bench_tear_down(void **state);
+
 /* postgres_bench_fill makes the next commit: two records of one device, one of
  * another, a fork once there is something to fork from, a payload kept
  * elsewhere, the log. */

@@ -18,18 +18,6 @@
 
 static struct postgres_server server;
 
-static int set_up(void **state)
-{
-    *state = postgres_bench_new(&server, "");
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    postgres_bench_free(*state);
-    return 0;
-}
-
 /* COMMIT is told by the Bind message that names the statement. */
 static void test_cut_around_commit(void **state)
 {
@@ -165,7 +153,7 @@ static void test_server_away(void **state)
     postgres_bench_compare(bench);
 }
 
-#define BENCH_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define BENCH_TEST(test) POSTGRES_BENCH_TEST(test, &server)
 
 int main(void)
 {

@@ -12,18 +12,6 @@
 
 static struct postgres_server server;
 
-static int set_up(void **state)
-{
-    *state = postgres_bench_new(&server, "");
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    postgres_bench_free(*state);
-    return 0;
-}
-
 /* Fills in a commit of records that have the same reference and payload. */
 static void fill_shared(struct postgres_bench *bench, const char *ref, unsigned count)
 {
@@ -122,8 +110,8 @@ static void test_cut_while_made_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_looks_only_after_one_in_use, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(test_taken, set_up, tear_down),
+        POSTGRES_BENCH_TEST(test_looks_only_after_one_in_use, &server),
+        POSTGRES_BENCH_TEST(test_taken, &server),
         cmocka_unit_test(test_cut_while_made_again),
     };
     int failed;

@@ -20,18 +20,6 @@
 
 static struct postgres_server server;
 
-static int set_up(void **state)
-{
-    *state = postgres_bench_new(&server, "");
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    postgres_bench_free(*state);
-    return 0;
-}
-
 static void run_sql(const char *format, ...) __attribute__((format(printf, 1, 2)));
 static void run_sql(const char *format, ...)
 {
@@ -215,7 +203,7 @@ static void test_disk_full(void **state)
     unmount();
 }
 
-#define BENCH_TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define BENCH_TEST(test) POSTGRES_BENCH_TEST(test, &server)
 
 int main(void)
 {
