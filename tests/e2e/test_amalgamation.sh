@@ -48,6 +48,17 @@ for object in whole.o small.o; do
     ./golden | tee said
     grep -q '^GOLDEN_GOOD' said
 done
+# As docs/DEVICE.md says.
+mkdir documented
+cp edgesentry.[ch] golden_vectors.h documented
+cp golden.c documented/device.c
+(
+    cd documented
+    sed -n '/^```sh in-one-file$/,/^```$/p' "$EDS_SOURCE/docs/DEVICE.md" | grep -v '^```' >commands
+    [ "$(wc -l <commands)" -eq 2 ]
+    bash -eu commands
+    ./device | grep -q '^GOLDEN_GOOD'
+)
 # The wide forms are there, or not, as was asked for.
 if [ "$(uname -m)" = x86_64 ]; then
     [ "$(objdump -d whole.o | grep -c zmm)" -gt 0 ]

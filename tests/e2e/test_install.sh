@@ -258,8 +258,37 @@ for pair in abi:edgesentry-bridge rich:edgesentry; do
     languages "$program" -static $(pkg-config --static --cflags --libs "$package")
 done
 
+# The README's lines, where what was installed is where the compiler looks, and a program
+# takes the place of app.c.
+block() { # LANGUAGE DOCUMENT
+    sed -n "/^\`\`\`$1\$/,/^\`\`\`\$/p" "$EDS_SOURCE/$2" | grep -v '^```'
+}
+mkdir "$work/readme"
+cp "$work/abi.c" "$work/readme/app.c"
+cp "$lib/libedgesentry_bridge.a" "$work/readme"
+block 'sh use-the-libraries' README.md >"$work/readme/lines"
+[ "$(wc -l <"$work/readme/lines")" -eq 3 ]
+while read -r line; do
+    (cd "$work/readme" && rm -f a.out &&
+        CPATH=$prefix/include LIBRARY_PATH=$lib bash -euc "$line")
+    run "the README's $line" "$work/readme/a.out"
+done <"$work/readme/lines"
+# And the device's lines in C are whole: only what is behind them is not shown.
+{
+    block c docs/DEVICE.md | grep '^#include'
+    echo 'void fail(const char *text);'
+    echo 'void retry_later(const char *text);'
+    echo 'void record(const void *payload, size_t size);'
+    echo 'void record(const void *payload, size_t size)'
+    echo '{'
+    block c docs/DEVICE.md | grep -v '^#include'
+    echo '}'
+} >"$work/shown.c"
+"$cc" -std=c99 "${warnings[@]}" -I"$prefix/include" -c -o "$work/shown.o" "$work/shown.c"
+
 mkdir "$work/project"
 cp "$work"/{abi,rich,device}.{c,cpp} "$work/project/"
+cp "$work/abi.c" "$work/project/app.c"
 cat >"$work/project/CMakeLists.txt" <<'END'
 cmake_minimum_required(VERSION 3.16)
 project(somebody LANGUAGES C CXX)
@@ -276,12 +305,16 @@ foreach(language c cpp)
     target_link_libraries(device_${language}${kind} edgesentry::device${kind})
   endforeach()
 endforeach()
+add_executable(app app.c)
 END
+block 'cmake use-the-libraries' README.md >"$work/cmake-lines"
+[ "$(wc -l <"$work/cmake-lines")" -eq 2 ]
+cat "$work/cmake-lines" >>"$work/project/CMakeLists.txt"
 unset LD_LIBRARY_PATH # CMake gives its programs an rpath
 cmake -S "$work/project" -B "$work/cmake" -DCMAKE_PREFIX_PATH="$prefix" >"$work/cmake.log" ||
     { cat "$work/cmake.log"; exit 1; }
 cmake --build "$work/cmake" >"$work/cmake.log" 2>&1 || { cat "$work/cmake.log"; exit 1; }
-for program in "$work"/cmake/{abi,rich}_{c,cpp}{,_static}; do
+for program in "$work"/cmake/{abi,rich}_{c,cpp}{,_static} "$work/cmake/app"; do
     run "$(basename "$program") by CMake" "$program"
 done
 

@@ -7,8 +7,11 @@ to the next one are what it must print, standard output and error together. "...
 stands for any text within a line, a line "..." for any lines. The blocks of one
 document run in one shell, in an empty folder, with the built eds in the PATH.
 """
+import functools
 import os
 import re
+import shlex
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,7 +20,9 @@ SOURCE = os.environ["EDS_SOURCE"]
 DOCUMENTS = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"]
 DOCUMENTS += sorted("docs/" + name for name in os.listdir(os.path.join(SOURCE, "docs"))
                     if name.endswith(".md"))
+EDS = os.path.abspath(os.environ["EDS"])
 MARK = "=== exit code "
+TIMEOUT_S = 300
 faults = []
 
 
@@ -49,25 +54,61 @@ def matches(expected, printed):
     return re.fullmatch(pattern, printed) is not None
 
 
+def run_script(script, folder, environment):
+    """What it prints; after TIMEOUT_S it is ended, with all that it has begun."""
+    shell = subprocess.Popen(["bash", "-c", script], cwd=folder, env=environment,
+                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                             stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        return shell.communicate(timeout=TIMEOUT_S)[0].decode()
+    except subprocess.TimeoutExpired:
+        os.killpg(shell.pid, signal.SIGKILL)
+        return shell.communicate()[0].decode()
+
+
 def run_document(name, text):
     commands = list(blocks_of(text))
     if not commands:
         return 0
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as place:
+        os.symlink(EDS, os.path.join(place, "eds"))  # whatever it is called here
         script = "".join(f"{shell}\nprintf '{MARK}%s\\n' $?\n" for _, shell, _ in commands)
         environment = dict(os.environ, HOME=folder, LC_ALL="C.UTF-8")
-        environment["PATH"] = os.path.dirname(os.environ["EDS"]) + ":" + environment["PATH"]
-        run = subprocess.run(["bash", "-c", script], cwd=folder, env=environment, timeout=120,
-                             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                             stderr=subprocess.STDOUT)
-        outputs = re.split(rf"{MARK}(\d+)\n", run.stdout.decode())[::2]
+        environment["PATH"] = place + ":" + environment["PATH"]
+        said = run_script(script, folder, environment)
+        outputs = re.split(rf"{MARK}(\d+)\n", said)[::2]
     for (line, shell, expected), printed in zip(commands, outputs):
         if not matches(expected, printed):
             faults.append(f"{name}:{line}: $ {shell}\n--- shown\n" + "\n".join(expected)
                           + "\n--- printed\n" + printed)
     if len(outputs) != len(commands) + 1:
-        faults.append(f"{name}: its commands stopped early:\n{run.stdout.decode()[-800:]}")
+        faults.append(f"{name}: its commands stopped early:\n{said[-800:]}")
     return len(commands)
+
+
+@functools.cache
+def page_of(command):
+    return eds("help", *command)
+
+
+def check_options(name, text):
+    """Commands that are only shown, because they need what is not here, are commands that
+    there are, with options that they have."""
+    count = 0
+    shown = "\n".join(re.findall(r"^```sh.*\n((?:.*\n)*?)```$", text, flags=re.M)
+                      + re.findall(r"^    (.*)$", text, flags=re.M)).replace("\\\n", " ")
+    for line in re.findall(r"^ *eds (.*)$", shown, flags=re.M):
+        words = shlex.split(line, comments=True)
+        command = max((each for each in COMMANDS if tuple(words[:len(each)]) == each),
+                      key=len, default=())
+        page = page_of(command)
+        count += 1
+        if not command:
+            faults.append(f"{name}: there is no command eds {line}")
+        for option in {word.partition("=")[0] for word in words if word.startswith("--")}:
+            if not re.search(rf"{option}(?![\w-])", page):
+                faults.append(f"{name}: eds {' '.join(command)} has no option {option}")
+    return count
 
 
 def anchors_of(path):
@@ -105,14 +146,21 @@ def check_names(name, text):
     return count
 
 
-commands = names = 0
+def eds(*words):
+    return subprocess.run([EDS, *words], check=True, capture_output=True, timeout=120).stdout.decode()
+
+
+COMMANDS = [tuple(line.split()) for line in eds("help", "--list").splitlines()]
+commands = shown = names = 0
 for document in DOCUMENTS:
     with open(os.path.join(SOURCE, document), encoding="utf-8") as file:
         content = file.read()
     commands += run_document(document, content)
+    shown += check_options(document, content)
     names += check_names(document, content)
 for fault in faults:
     print(fault)
 if faults or commands == 0:
     sys.exit(f"{len(faults)} faults in the documents ({commands} commands were run)")
-print(f"{commands} commands of the documents print what is shown; {names} links and paths lead on")
+print(f"{commands} commands of the documents print what is shown, {shown} more are as shown; "
+      f"{names} links and paths lead on")
