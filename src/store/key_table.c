@@ -26,7 +26,7 @@ uint64_t eds_key_hash(const uint8_t secret[16], const void *bytes, size_t size)
     return number;
 }
 
-static uint64_t hash_of(const struct eds_key_table *table, const char *key)
+uint64_t eds_key_table_hash(const struct eds_key_table *table, const char *key)
 {
     return eds_key_hash(table->secret, key, strlen(key));
 }
@@ -59,10 +59,8 @@ void eds_key_table_free(struct eds_key_table *table)
     memset(table, 0, sizeof *table);
 }
 
-size_t eds_key_table_find(const struct eds_key_table *table, const char *key)
+size_t eds_key_table_find_hashed(const struct eds_key_table *table, const char *key, uint64_t hash)
 {
-    uint64_t hash = hash_of(table, key);
-
     for (size_t slot = hash & table->slot_mask; table->slots[slot] != 0;
          slot = (slot + 1) & table->slot_mask) {
         const struct eds_key_table_item *item = &table->items[table->slots[slot] - 1];
@@ -71,6 +69,11 @@ size_t eds_key_table_find(const struct eds_key_table *table, const char *key)
             return table->slots[slot] - 1;
     }
     return EDS_KEY_ABSENT;
+}
+
+size_t eds_key_table_find(const struct eds_key_table *table, const char *key)
+{
+    return eds_key_table_find_hashed(table, key, eds_key_table_hash(table, key));
 }
 
 /* Makes room for one more item. */
@@ -110,14 +113,19 @@ static int32_t grow_slots(struct eds_key_table *table)
     return EDS_OK;
 }
 
-int32_t eds_key_table_add(struct eds_key_table *table, const char *key)
+int32_t eds_key_table_add_hashed(struct eds_key_table *table, const char *key, uint64_t hash)
 {
-    assert(eds_key_table_find(table, key) == EDS_KEY_ABSENT);
+    assert(eds_key_table_find_hashed(table, key, hash) == EDS_KEY_ABSENT);
     if (grow_items(table) != EDS_OK || grow_slots(table) != EDS_OK)
         return EDS_ERR_NO_MEMORY;
-    table->items[table->count] = (struct eds_key_table_item){key, hash_of(table, key)};
+    table->items[table->count] = (struct eds_key_table_item){key, hash};
     occupy(table, table->count++);
     return EDS_OK;
+}
+
+int32_t eds_key_table_add(struct eds_key_table *table, const char *key)
+{
+    return eds_key_table_add_hashed(table, key, eds_key_table_hash(table, key));
 }
 
 void eds_key_table_pop(struct eds_key_table *table)

@@ -44,6 +44,12 @@ size_t eds_key_table_find(const struct eds_key_table *table, const char *key);
  * EDS_OK, or EDS_ERR_NO_MEMORY with nothing changed. */
 int32_t eds_key_table_add(struct eds_key_table *table, const char *key);
 
+/* The same for who looks for a key first and then adds it: hash is
+ * eds_key_table_hash of the key. */
+uint64_t eds_key_table_hash(const struct eds_key_table *table, const char *key);
+size_t eds_key_table_find_hashed(const struct eds_key_table *table, const char *key, uint64_t hash);
+int32_t eds_key_table_add_hashed(struct eds_key_table *table, const char *key, uint64_t hash);
+
 /* eds_key_table_pop takes back the key that was added last. */
 void eds_key_table_pop(struct eds_key_table *table);
 

@@ -165,7 +165,7 @@ void eds_sqlite_forget(struct sqlite_ledger *sqlite);
  * whose version had none, takes all from object_index, within the migration's transaction. */
 int32_t eds_sqlite_refs_find(struct sqlite_ledger *sqlite, const char *ref, int64_t *id,
                              struct eds_ref_gap *gap, struct eds_error *err);
-int32_t eds_sqlite_refs_add(struct sqlite_ledger *sqlite, const struct eds_ref_tail_item **items,
+int32_t eds_sqlite_refs_add(struct sqlite_ledger *sqlite, const struct eds_ref_tail_sorted *items,
                             size_t count, struct eds_error *err);
 int32_t eds_sqlite_refs_fill(struct sqlite_ledger *sqlite, struct eds_error *err);
 

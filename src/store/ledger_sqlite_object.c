@@ -70,11 +70,12 @@ static int32_t load_tail(struct sqlite_ledger *sqlite, bool has_tail, struct eds
         sqlite3_int64 id = sqlite3_column_int64(statement, 0);
         int64_t other;
         const char *ref = eds_sqlite_column_text(statement, 1, EDS_OBJECT_REF_SIZE);
+        uint64_t hash = ref != NULL ? eds_ref_tail_hash(&sqlite->tail, ref) : 0;
 
         if (ref == NULL)
             rc = eds_sqlite_damaged(sqlite, err, "raw_objects", id, "object_ref");
-        else if (!eds_ref_tail_find(&sqlite->tail, ref, &other) &&
-                 eds_ref_tail_add(&sqlite->tail, ref, id) != EDS_OK)
+        else if (!eds_ref_tail_find(&sqlite->tail, ref, hash, &other) &&
+                 eds_ref_tail_add(&sqlite->tail, ref, hash, id) != EDS_OK)
             rc = no_memory(err);
     }
     if (rc == EDS_OK && code != SQLITE_DONE)
@@ -116,7 +117,7 @@ static int32_t find_id(struct sqlite_ledger *sqlite, const char *ref, sqlite3_in
     int64_t found = 0;
     int32_t rc = EDS_OK;
 
-    if (!eds_ref_tail_find(&sqlite->tail, ref, &found))
+    if (!eds_ref_tail_find(&sqlite->tail, ref, eds_ref_tail_hash(&sqlite->tail, ref), &found))
         rc = eds_sqlite_refs_find(sqlite, ref, &found, NULL, err);
     *id = found;
     return rc;
@@ -124,14 +125,14 @@ static int32_t find_id(struct sqlite_ledger *sqlite, const char *ref, sqlite3_in
 
 /* The same within a commit, where a device's references come one after the other. */
 static int32_t find_id_of(struct sqlite_ledger *sqlite, size_t append, const char *ref,
-                          sqlite3_int64 *id, struct eds_error *err)
+                          uint64_t hash, sqlite3_int64 *id, struct eds_error *err)
 {
     const struct eds_commit_plan *plan = &sqlite->plan;
     uint64_t device = plan->devices.items[plan->move_indexes[append]].hash;
     int64_t found = 0;
     int32_t rc = EDS_OK;
 
-    if (!eds_ref_tail_find(&sqlite->tail, ref, &found)) {
+    if (!eds_ref_tail_find(&sqlite->tail, ref, hash, &found)) {
         if (eds_ref_gaps_hold(&sqlite->gaps, device, ref))
             return EDS_ERR_NOT_FOUND;
         rc = eds_sqlite_refs_find(sqlite, ref, &found, eds_ref_gaps_place(&sqlite->gaps, device),
@@ -312,14 +313,15 @@ int32_t eds_sqlite_objects_add(struct sqlite_ledger *sqlite, size_t append, stru
     const struct eds_append *added = &rows->commit->appends[append];
     const char *ref = (const char *)added->entry->record.object_ref;
     sqlite3_int64 *id = &rows->object_ids[append];
-    int32_t rc = find_id_of(sqlite, append, ref, id, err);
+    uint64_t hash = eds_ref_tail_hash(&sqlite->tail, ref);
+    int32_t rc = find_id_of(sqlite, append, ref, hash, id, err);
 
     if (rc == EDS_OK && *id >= rows->first_object_id) /* it came with this commit */
         rc = eds_sqlite_objects_write(sqlite, err);
     if (rc != EDS_ERR_NOT_FOUND)
         return rc == EDS_OK ? share(sqlite, *id, added, err) : rc;
     *id = rows->first_object_id + (sqlite3_int64)rows->new_object_count;
-    if (eds_ref_tail_add(&sqlite->tail, ref, *id) != EDS_OK)
+    if (eds_ref_tail_add(&sqlite->tail, ref, hash, *id) != EDS_OK)
         return no_memory(err);
     rows->new_objects[rows->new_object_count++] = append;
     return EDS_OK;

@@ -200,20 +200,20 @@ static int32_t read_target(struct sqlite_ledger *sqlite, const char *ref, struct
 
 /* How many of the references lie before the next block, and so go into this one. */
 static int32_t count_for_target(struct sqlite_ledger *sqlite,
-                                const struct eds_ref_tail_item **items, size_t count, size_t *out,
+                                const struct eds_ref_tail_sorted *items, size_t count, size_t *out,
                                 struct eds_error *err)
 {
     char next[EDS_OBJECT_REF_SIZE];
-    int32_t rc = next_first_ref(sqlite, items[0]->ref, next, err);
+    int32_t rc = next_first_ref(sqlite, items[0].item->ref, next, err);
 
-    for (*out = 1; *out < count && (next[0] == '\0' || strcmp(items[*out]->ref, next) < 0);)
+    for (*out = 1; *out < count && (next[0] == '\0' || strcmp(items[*out].item->ref, next) < 0);)
         ++*out;
     return rc;
 }
 
 /* A reference that is there already stays as it is: who was first has it. */
 static int32_t merge(struct writing *writing, const struct target *target,
-                     const struct eds_ref_tail_item **items, size_t count)
+                     const struct eds_ref_tail_sorted *items, size_t count)
 {
     struct eds_ref_reader reader;
     bool has_old = false;
@@ -225,10 +225,10 @@ static int32_t merge(struct writing *writing, const struct target *target,
         has_old = eds_ref_reader_next(&reader) == EDS_REF_READ;
     }
     while (rc == EDS_OK && (has_old || i < count)) {
-        int order = !has_old ? 1 : i == count ? -1 : strcmp(reader.ref, items[i]->ref);
+        int order = !has_old ? 1 : i == count ? -1 : strcmp(reader.ref, items[i].item->ref);
 
         if (order > 0) {
-            rc = write_ref(writing, items[i]->ref, items[i]->id);
+            rc = write_ref(writing, items[i].item->ref, items[i].item->id);
             i++;
             continue;
         }
@@ -240,13 +240,13 @@ static int32_t merge(struct writing *writing, const struct target *target,
 }
 
 /* Roughly, and rather too much. */
-static bool overflows(const struct target *target, const struct eds_ref_tail_item **items,
+static bool overflows(const struct target *target, const struct eds_ref_tail_sorted *items,
                       size_t count)
 {
     size_t size = target->size;
 
     for (size_t i = 0; i < count && size <= EDS_REF_BLOCK_SIZE_MAX; i++)
-        size += strlen(items[i]->ref) + EDS_REF_BLOCK_SIZE_MAX / 100;
+        size += strlen(items[i].item->ref) + EDS_REF_BLOCK_SIZE_MAX / 100;
     return size > EDS_REF_BLOCK_SIZE_MAX;
 }
 
@@ -256,7 +256,7 @@ static bool is_left_alone(const struct target *target, const char *ref)
     return target->size >= EDS_REF_BLOCK_SIZE_MAX / 2 && strcmp(ref, target->last_ref) > 0;
 }
 
-int32_t eds_sqlite_refs_add(struct sqlite_ledger *sqlite, const struct eds_ref_tail_item **items,
+int32_t eds_sqlite_refs_add(struct sqlite_ledger *sqlite, const struct eds_ref_tail_sorted *items,
                             size_t count, struct eds_error *err)
 {
     struct writing writing = {
@@ -265,15 +265,15 @@ int32_t eds_sqlite_refs_add(struct sqlite_ledger *sqlite, const struct eds_ref_t
     int32_t rc = EDS_OK;
 
     for (size_t i = 0, n = 0; rc == EDS_OK && i < count; i += n) {
-        rc = read_target(sqlite, items[i]->ref, &target, err);
+        rc = read_target(sqlite, items[i].item->ref, &target, err);
         if (rc == EDS_OK)
             rc = count_for_target(sqlite, items + i, count - i, &n, err);
         if (rc != EDS_OK)
             break;
         writing.size_max = EDS_REF_BLOCK_SIZE_MAX;
-        if (is_left_alone(&target, items[i]->ref))
+        if (is_left_alone(&target, items[i].item->ref))
             target.size = 0; /* theirs is a new one */
-        if (target.size > 0 && strcmp(items[i]->ref, target.last_ref) < 0 &&
+        if (target.size > 0 && strcmp(items[i].item->ref, target.last_ref) < 0 &&
             overflows(&target, items + i, n))
             writing.size_max /= 2;
         rc = merge(&writing, &target, items + i, n);

@@ -24,9 +24,14 @@ void eds_ref_tail_free(struct eds_ref_tail *tail)
     memset(tail, 0, sizeof *tail);
 }
 
-bool eds_ref_tail_find(const struct eds_ref_tail *tail, const char *ref, int64_t *id)
+uint64_t eds_ref_tail_hash(const struct eds_ref_tail *tail, const char *ref)
 {
-    size_t index = eds_key_table_find(&tail->refs, ref);
+    return eds_key_table_hash(&tail->refs, ref);
+}
+
+bool eds_ref_tail_find(const struct eds_ref_tail *tail, const char *ref, uint64_t hash, int64_t *id)
+{
+    size_t index = eds_key_table_find_hashed(&tail->refs, ref, hash);
 
     if (index == EDS_KEY_ABSENT)
         return false;
@@ -78,7 +83,7 @@ static bool find_room(struct eds_ref_tail *tail, size_t size, size_t *block, siz
     return true;
 }
 
-int32_t eds_ref_tail_add(struct eds_ref_tail *tail, const char *ref, int64_t id)
+int32_t eds_ref_tail_add(struct eds_ref_tail *tail, const char *ref, uint64_t hash, int64_t id)
 {
     size_t size = strlen(ref) + 1, block, used, index = tail->refs.count;
     char *copy;
@@ -87,7 +92,7 @@ int32_t eds_ref_tail_add(struct eds_ref_tail *tail, const char *ref, int64_t id)
         return EDS_ERR_NO_MEMORY;
     copy = tail->blocks[block] + used;
     memcpy(copy, ref, size);
-    if (eds_key_table_add(&tail->refs, copy) != EDS_OK)
+    if (eds_key_table_add_hashed(&tail->refs, copy, hash) != EDS_OK)
         return EDS_ERR_NO_MEMORY;
     tail->items[index] = (struct eds_ref_tail_item){copy, id, tail->block, tail->used};
     tail->block = block;
@@ -108,15 +113,51 @@ void eds_ref_tail_cut(struct eds_ref_tail *tail, size_t count)
 
 static int compare(const void *a, const void *b)
 {
-    const struct eds_ref_tail_item *const *left = a, *const *right = b;
+    const struct eds_ref_tail_sorted *left = a, *right = b;
 
-    return strcmp((*left)->ref, (*right)->ref);
+    if (left->order != right->order)
+        return left->order < right->order ? -1 : 1;
+    return strcmp(left->item->ref, right->item->ref);
 }
 
-const struct eds_ref_tail_item **eds_ref_tail_sort(struct eds_ref_tail *tail)
+/* How many bytes all references begin with alike. */
+static size_t common_size(const struct eds_ref_tail *tail)
 {
+    const char *first = tail->items[0].ref;
+    size_t common = strlen(first);
+
+    for (size_t i = 1; i < tail->refs.count; i++) {
+        const char *ref = tail->items[i].ref;
+        size_t size = 0;
+
+        while (size < common && ref[size] == first[size])
+            size++;
+        common = size;
+    }
+    return common;
+}
+
+/* Eight bytes as a number that is ordered as they are; fewer are followed by zeros. */
+static uint64_t order_of(const char *text)
+{
+    uint64_t order = 0;
+
+    for (unsigned i = 0; i < 8; i++) {
+        order = order << 8 | (uint8_t)*text;
+        text += *text != '\0';
+    }
+    return order;
+}
+
+/* References begin alike, so that comparing them takes time and misses the cache; what
+ * tells most of them apart stands beside the pointer. */
+const struct eds_ref_tail_sorted *eds_ref_tail_sort(struct eds_ref_tail *tail)
+{
+    size_t common = tail->refs.count > 0 ? common_size(tail) : 0;
+
     for (size_t i = 0; i < tail->refs.count; i++)
-        tail->sorted[i] = &tail->items[i];
+        tail->sorted[i] =
+            (struct eds_ref_tail_sorted){order_of(tail->items[i].ref + common), &tail->items[i]};
     if (tail->refs.count > 1)
         qsort(tail->sorted, tail->refs.count, sizeof *tail->sorted, compare);
     return tail->sorted;

@@ -34,7 +34,8 @@ static void assert_holds(const struct eds_ref_tail *tail, size_t count)
     for (size_t i = 0; i < REF_COUNT; i++) {
         int64_t id = -1;
 
-        assert_int_equal(eds_ref_tail_find(tail, refs[i], &id), i < count);
+        assert_int_equal(eds_ref_tail_find(tail, refs[i], eds_ref_tail_hash(tail, refs[i]), &id),
+                         i < count);
         if (i < count)
             assert_int_equal(id, 100 + i);
     }
@@ -43,7 +44,9 @@ static void assert_holds(const struct eds_ref_tail *tail, size_t count)
 static void add(struct eds_ref_tail *tail, size_t first, size_t end)
 {
     for (size_t i = first; i < end; i++)
-        assert_int_equal(eds_ref_tail_add(tail, refs[i], (int64_t)(100 + i)), EDS_OK);
+        assert_int_equal(
+            eds_ref_tail_add(tail, refs[i], eds_ref_tail_hash(tail, refs[i]), (int64_t)(100 + i)),
+            EDS_OK);
 }
 
 static void test_add_and_cut(void **state)
@@ -71,7 +74,7 @@ static void test_add_and_cut(void **state)
 
 static void test_sort(void **state)
 {
-    const struct eds_ref_tail_item **items;
+    const struct eds_ref_tail_sorted *items;
     struct eds_ref_tail tail;
 
     (void)state;
@@ -82,12 +85,39 @@ static void test_sort(void **state)
     for (size_t i = 0; i < REF_COUNT; i++) {
         int64_t id = 0;
 
-        assert_true(eds_ref_tail_find(&tail, items[i]->ref, &id));
-        assert_int_equal(items[i]->id, id);
+        assert_true(eds_ref_tail_find(&tail, items[i].item->ref,
+                                      eds_ref_tail_hash(&tail, items[i].item->ref), &id));
+        assert_int_equal(items[i].item->id, id);
         if (i > 0)
-            assert_true(strcmp(items[i - 1]->ref, items[i]->ref) < 0);
+            assert_true(strcmp(items[i - 1].item->ref, items[i].item->ref) < 0);
     }
     assert_holds(&tail, REF_COUNT);
+    eds_ref_tail_free(&tail);
+}
+
+/* One that all others begin with, steps within and behind the first eight bytes in which
+ * they differ, and bytes above 127. */
+static void test_sort_alike(void **state)
+{
+    static const char *const alike[] = {
+        "s3://lift",           "s3://lift/",           "s3://lift/1",        "s3://lift/12345678",
+        "s3://lift/123456780", "s3://lift/1234567800", "s3://lift/12345679", "s3://lift/2",
+        "s3://lift/\x7f",      "s3://lift/\xc3\xbc",   "s3://lift/\xff"};
+    enum { COUNT = sizeof alike / sizeof alike[0] };
+    const struct eds_ref_tail_sorted *items;
+    struct eds_ref_tail tail;
+
+    (void)state;
+    assert_int_equal(eds_ref_tail_init(&tail, NULL), EDS_OK);
+    for (size_t i = 0; i < COUNT; i++) {
+        const char *ref = alike[i * 7 % COUNT];
+
+        assert_int_equal(
+            eds_ref_tail_add(&tail, ref, eds_ref_tail_hash(&tail, ref), (int64_t)(i + 1)), EDS_OK);
+    }
+    items = eds_ref_tail_sort(&tail);
+    for (size_t i = 0; i < COUNT; i++)
+        assert_string_equal(items[i].item->ref, alike[i]);
     eds_ref_tail_free(&tail);
 }
 
@@ -101,7 +131,8 @@ static void test_without_memory(void **state)
     for (size_t i = 0; i < REF_COUNT; i++) {
         for (uint64_t n = 1;; n++) {
             alloc_fail_at(n);
-            if (eds_ref_tail_add(&tail, refs[i], (int64_t)(100 + i)) == EDS_OK)
+            if (eds_ref_tail_add(&tail, refs[i], eds_ref_tail_hash(&tail, refs[i]),
+                                 (int64_t)(100 + i)) == EDS_OK)
                 break;
             assert_int_equal(tail.refs.count, i);
             refused++;
@@ -118,6 +149,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_add_and_cut),
         cmocka_unit_test(test_sort),
+        cmocka_unit_test(test_sort_alike),
         cmocka_unit_test(test_without_memory),
     };
 
