@@ -7,13 +7,14 @@
  * a new ledger of 10,000 rows that is measured in turns with the large one, so that what
  * else the machine does tells of both: flat is 1.  Means and not medians, over more commits
  * than lie between two checkpoints or two merges of an index, because these are what a
- * large ledger pays for.
+ * large ledger pays for.  The small one is too short for a checkpoint, and has one made.
  *
  * With PostgreSQL a bare COPY of the same rows into the same tables goes along, which
  * tells what of the growth is the database's own.
  *
  * Processor time is that of the committing thread, and with PostgreSQL also that of
  * the backend (its write-ahead log is counted in bytes beside it). */
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,7 +30,6 @@
 
 #define FIRST_ROWS     10000u
 #define SMALL_ROWS_MAX 50000u /* with more the small ledger is made anew */
-#define TURN_COUNT     26u    /* of each ledger with each load: 130,000 records and more */
 #define RUN_LENGTH     10u    /* records of a device in a row while it grows, which saves time */
 
 /* How records come. */
@@ -58,9 +58,11 @@ struct growth {
     void (*open)(struct growth *growth, struct site *site);
     void (*close)(struct growth *growth, struct site *site);
     void (*clear)(struct growth *growth, struct site *site); /* before a new small one */
-    double (*written)(void *context); /* bytes of write-ahead log so far; NULL: not known */
-    double (*size)(void *context);    /* bytes on the disk */
+    void (*settle)(struct site *site); /* does what commits have put off; NULL: nothing */
+    double (*written)(void *context);  /* bytes of write-ahead log so far; NULL: not known */
+    double (*size)(void *context);     /* bytes on the disk */
     void *context;
+    unsigned turn_count; /* of each ledger with each load */
 };
 
 enum way { OURS, BARE, WAY_COUNT };
@@ -109,7 +111,7 @@ static double thread_cpu_ns(void)
     return (double)now.tv_sec * 1e9 + (double)now.tv_nsec;
 }
 
-/* The mean cost of a record in one turn; making the records up is not counted. */
+/* The cost of one turn; making the records up is not counted. */
 static double take_turn(struct site *site, const struct load *load, enum way way)
 {
     int pid = way == OURS ? site->backend : site->copy_backend;
@@ -124,8 +126,7 @@ static double take_turn(struct site *site, const struct load *load, enum way way
         commit(site, way);
         cpu_ns += thread_cpu_ns() - start_ns;
     }
-    cpu_ns += behind_cpu_ns(pid) - behind_ns;
-    return cpu_ns / (load->commit_count * load->batch);
+    return cpu_ns + behind_cpu_ns(pid) - behind_ns;
 }
 
 static void warm_up(struct site *site, const struct load *load, enum way way)
@@ -136,19 +137,31 @@ static void warm_up(struct site *site, const struct load *load, enum way way)
     }
 }
 
+/* Ends a small ledger, and says what was left to be done for it. */
+static double close_small(struct growth *growth)
+{
+    double start_ns = thread_cpu_ns(), cpu_ns;
+
+    if (growth->settle != NULL)
+        growth->settle(&growth->small);
+    cpu_ns = thread_cpu_ns() - start_ns;
+    growth->close(growth, &growth->small);
+    return cpu_ns;
+}
+
 /* A small ledger again: the one before has grown while it was measured. */
 static void renew_small(struct growth *growth)
 {
     struct site *small = &growth->small;
 
-    if (small->ledger != NULL)
-        growth->close(growth, small);
     growth->clear(growth, small);
     small->row_count = 0;
     memset(&small->feed, 0, sizeof small->feed);
     small->feed.device_count = FEED_DEVICE_MAX;
     growth->open(growth, small);
     grow(small, FIRST_ROWS);
+    growth->close(growth, small); /* nothing of these rows is left to be done */
+    growth->open(growth, small);
 }
 
 static double measure_written(struct growth *growth, struct site *site)
@@ -164,19 +177,27 @@ static double measure_written(struct growth *growth, struct site *site)
     return (growth->written(growth->context) - before) / (double)(site->row_count - row_count);
 }
 
+/* The mean costs of a record. */
 static void measure_load(struct growth *growth, const struct load *load, enum way way,
                          double *large_ns, double *small_ns)
 {
+    unsigned record_count = growth->turn_count * load->commit_count * load->batch;
+
     *large_ns = *small_ns = 0;
     warm_up(&growth->large, load, way);
-    for (unsigned i = 0; i < TURN_COUNT; i++) {
-        if (i == 0 || growth->small.row_count > SMALL_ROWS_MAX) {
+    for (unsigned i = 0; i < growth->turn_count; i++) {
+        if (i > 0 && growth->small.row_count > SMALL_ROWS_MAX)
+            *small_ns += close_small(growth);
+        if (growth->small.ledger == NULL) {
             renew_small(growth);
             warm_up(&growth->small, load, way);
         }
-        *small_ns += take_turn(&growth->small, load, way) / TURN_COUNT;
-        *large_ns += take_turn(&growth->large, load, way) / TURN_COUNT;
+        *small_ns += take_turn(&growth->small, load, way);
+        *large_ns += take_turn(&growth->large, load, way);
     }
+    *small_ns += close_small(growth);
+    *small_ns /= record_count;
+    *large_ns /= record_count;
 }
 
 static void measure(struct growth *growth, struct cost *large, struct cost *small)
@@ -269,6 +290,16 @@ static void remove_file(struct growth *growth, struct site *site)
     (void)unlink(site->url + strlen("sqlite:"));
 }
 
+static void check_point(struct site *site)
+{
+    sqlite3 *db = NULL;
+
+    if (sqlite3_open(site->url + strlen("sqlite:"), &db) != SQLITE_OK ||
+        sqlite3_exec(db, "PRAGMA wal_checkpoint(PASSIVE)", NULL, NULL, NULL) != SQLITE_OK)
+        die(sqlite3_errmsg(db));
+    sqlite3_close(db);
+}
+
 static void bench_sqlite(struct growth *growth, uint64_t most)
 {
     char folder[BENCH_PATH_SIZE];
@@ -278,7 +309,9 @@ static void bench_sqlite(struct growth *growth, uint64_t most)
                               .open = open_ledger,
                               .close = close_ledger,
                               .clear = remove_file,
+                              .settle = check_point,
                               .size = file_size,
+                              .turn_count = 52,
                               .context = growth->large.url + strlen("sqlite:")};
     snprintf(growth->large.url, sizeof growth->large.url, "sqlite:%s/ledger.db", folder);
     snprintf(growth->small.url, sizeof growth->small.url, "sqlite:%s/small.db", folder);
@@ -375,6 +408,7 @@ static void bench_postgres(struct growth *growth, uint64_t most)
                               .clear = make_schema,
                               .written = postgres_wal,
                               .size = postgres_size,
+                              .turn_count = 8,
                               .context = &postgres};
     make_schema(growth, &growth->large);
     run(growth, most);

@@ -5,11 +5,11 @@
 
 #include "store/ledger_sqlite_roster.h"
 
-/* References go to their blocks by so many: some dozen for each of a thousand
- * devices.  They take 100 bytes of memory each, and the commit that does it some
- * tens of milliseconds, which are those of a thousand devices' pages: with half as many
- * references they are hardly fewer, and come twice as often. */
-#define TAIL_MAX 65536
+/* References go to their blocks by so many: a hundred for each of a thousand devices.
+ * They take 100 bytes of memory each, and the commit that does it some tens of
+ * milliseconds, which are those of a thousand devices' pages: with half as many references
+ * they are hardly fewer, and come twice as often. */
+#define TAIL_MAX 131072
 
 /* Of 4 KiB, SQLite's own choice.  Larger pages were measured: they save a fifth
  * for 1000 records of one device in a commit, and cost half as much again for

@@ -160,9 +160,10 @@ void eds_sqlite_objects_undo(struct sqlite_ledger *sqlite, bool may_be_done);
 /* Forgets what is known of the file's heads, ids and gaps: they may have changed. */
 void eds_sqlite_forget(struct sqlite_ledger *sqlite);
 
-/* ledger_sqlite_refs.c: the row of a reference in object_refs (EDS_ERR_NOT_FOUND, and
- * notes in which gap, if one is given); adds references, which are in their order; and, for a file
- * whose version had none, takes all from object_index, within the migration's transaction. */
+/* ledger_sqlite_refs.c: the row of a reference in object_refs (EDS_ERR_NOT_FOUND, and in
+ * which gap it lies, if gap is not NULL); adds references, which are in their order; and, for a
+ * file whose version had none, takes all from object_index, within the migration's
+ * transaction. */
 int32_t eds_sqlite_refs_find(struct sqlite_ledger *sqlite, const char *ref, int64_t *id,
                              struct eds_ref_gap *gap, struct eds_error *err);
 int32_t eds_sqlite_refs_add(struct sqlite_ledger *sqlite, const struct eds_ref_tail_sorted *items,

@@ -129,14 +129,18 @@ static int32_t find_id_of(struct sqlite_ledger *sqlite, size_t append, const cha
 {
     const struct eds_commit_plan *plan = &sqlite->plan;
     uint64_t device = plan->devices.items[plan->move_indexes[append]].hash;
+    struct eds_ref_gap gap;
+    bool comes_again;
     int64_t found = 0;
     int32_t rc = EDS_OK;
 
     if (!eds_ref_tail_find(&sqlite->tail, ref, hash, &found)) {
         if (eds_ref_gaps_hold(&sqlite->gaps, device, ref))
             return EDS_ERR_NOT_FOUND;
-        rc = eds_sqlite_refs_find(sqlite, ref, &found, eds_ref_gaps_place(&sqlite->gaps, device),
-                                  err);
+        comes_again = eds_ref_gaps_visit(&sqlite->gaps, device);
+        rc = eds_sqlite_refs_find(sqlite, ref, &found, comes_again ? &gap : NULL, err);
+        if (comes_again && rc == EDS_ERR_NOT_FOUND)
+            eds_ref_gaps_note(&sqlite->gaps, device, &gap);
     }
     *id = found;
     return rc;
@@ -330,6 +334,7 @@ int32_t eds_sqlite_objects_add(struct sqlite_ledger *sqlite, size_t append, stru
 int32_t eds_sqlite_objects_merge(struct sqlite_ledger *sqlite, struct eds_error *err)
 {
     sqlite3_stmt *end = sqlite->statements[SQLITE_STATEMENT_MOVE_INDEX_END];
+    const struct eds_ref_tail_sorted *sorted;
     size_t count = sqlite->tail.refs.count;
     int64_t last_id = 0;
     int32_t rc;
@@ -339,8 +344,9 @@ int32_t eds_sqlite_objects_merge(struct sqlite_ledger *sqlite, struct eds_error 
     for (size_t i = 0; i < count; i++)
         if (sqlite->tail.items[i].id > last_id)
             last_id = sqlite->tail.items[i].id;
-    eds_ref_gaps_clear(&sqlite->gaps);
-    rc = eds_sqlite_refs_add(sqlite, eds_ref_tail_sort(&sqlite->tail), count, err);
+    sorted = eds_ref_tail_sort(&sqlite->tail);
+    eds_ref_gaps_narrow(&sqlite->gaps, sorted, count);
+    rc = eds_sqlite_refs_add(sqlite, sorted, count, err);
     if (rc == EDS_OK)
         rc = run(sqlite, SQLITE_STATEMENT_MOVE_INDEX_END,
                  sqlite3_bind_int64(end, 1, last_id) == SQLITE_OK, err);

@@ -120,7 +120,7 @@ static int32_t measure_gap(struct sqlite_ledger *sqlite, const char *first_ref, 
     if (first_ref != NULL) {
         eds_ref_reader_begin(&reader, first_ref, bytes, size);
         while ((read = eds_ref_reader_next(&reader)) == EDS_REF_READ && strcmp(reader.ref, ref) < 0)
-            strcpy(out->above, reader.ref);
+            strcpy(out->above + reader.shared, reader.ref + reader.shared);
     }
     if (read == EDS_REF_READ)
         strcpy(out->below, reader.ref);
@@ -153,9 +153,7 @@ int32_t eds_sqlite_refs_find(struct sqlite_ledger *sqlite, const char *ref, int6
         }
     if (rc == EDS_ERR_NOT_FOUND && gap != NULL) {
         measured = measure_gap(sqlite, first_ref, bytes, size, ref, gap, err);
-        if (measured == EDS_OK)
-            eds_ref_gaps_note(&sqlite->gaps, gap);
-        else
+        if (measured != EDS_OK)
             rc = measured;
     }
     sqlite3_reset(sqlite->statements[SQLITE_STATEMENT_FIND_REFS]);

@@ -65,6 +65,7 @@ void eds_ref_reader_begin(struct eds_ref_reader *reader, const char *first_ref, 
     reader->at = bytes;
     reader->end = size > 0 ? (const uint8_t *)bytes + size : bytes;
     reader->is_begun = false;
+    reader->shared = 0;
     reader->ref_size = strlen(first_ref);
     reader->id = 0;
     assert(reader->ref_size < EDS_OBJECT_REF_SIZE);
@@ -113,6 +114,7 @@ enum eds_ref_read eds_ref_reader_next(struct eds_ref_reader *reader)
     if (memchr(entry.suffix, '\0', entry.suffix_size) != NULL ||
         (uint8_t)entry.suffix[0] <= (uint8_t)reader->ref[entry.shared])
         return EDS_REF_DAMAGED;
+    reader->shared = entry.shared;
     memcpy(reader->ref + entry.shared, entry.suffix, entry.suffix_size);
     reader->ref[reader->ref_size] = '\0';
     return EDS_REF_READ;

@@ -35,6 +35,7 @@ struct eds_ref_reader {
     bool is_begun;
     char ref[EDS_OBJECT_REF_SIZE]; /* the one read last, and its size without the NUL */
     size_t ref_size;
+    size_t shared; /* bytes that it has in common with the one before it */
     uint64_t id;
 };
 

@@ -200,6 +200,36 @@ static void test_gaps_close(void **state)
     sqlite_bench_close(&other);
 }
 
+/* References drawn from few, so that many are in use: each is refused for another payload
+ * once it is, and taken if not, with gaps that merges narrow all the time. */
+static void test_few_refs(void **state)
+{
+    enum { FEW = 400, DRAWS = 1200 };
+    static bool is_taken[FEW];
+    struct sqlite_bench *bench = *state;
+    struct chain chains[] = {chain_of("lift-01"), chain_of("lift-02"), chain_of("lift-03")};
+    struct dice dice;
+
+    memset(is_taken, 0, sizeof is_taken);
+    dice_seed(&dice);
+    sqlite_bench_open(bench);
+    ((struct sqlite_ledger *)bench->ledger)->tail_max = 7;
+    for (unsigned i = 0; i < DRAWS; i++) {
+        struct chain *chain = &chains[dice_below(&dice, 3)];
+        /* Counted up, with some that lie among others. */
+        unsigned number = i % 3 == 0 ? (unsigned)dice_below(&dice, FEW) : i * FEW / DRAWS;
+        char ref[EDS_OBJECT_REF_SIZE];
+
+        snprintf(ref, sizeof ref, "s3://bucket/%03u", number);
+        if (is_taken[number]) {
+            assert_int_equal(take(bench, chain, ref), EDS_ERR_HEAD_MOVED);
+        } else {
+            commit_ref(bench, chain, ref);
+            is_taken[number] = true;
+        }
+    }
+}
+
 /* A block that somebody has been at: said when it is looked into. */
 static void test_damaged_block(void **state)
 {
@@ -243,9 +273,8 @@ static void test_damaged_block(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        BENCH_TEST(test_all_are_found),
-        BENCH_TEST(test_blocks_left_alone),
-        BENCH_TEST(test_gaps_close),
+        BENCH_TEST(test_all_are_found), BENCH_TEST(test_blocks_left_alone),
+        BENCH_TEST(test_gaps_close),    BENCH_TEST(test_few_refs),
         BENCH_TEST(test_damaged_block),
     };
 
