@@ -48,6 +48,8 @@ eds_feature(EDS_TRANSPORT_HTTP "HTTP ingest server and sender (libmicrohttpd, li
               cli/admin.c
               cli/agent.c
               cli/agent_class.c
+              cli/agent_delivery.c
+              cli/agent_job.c
               cli/agent_door.c
               cli/agent_spool.c
               cli/client_arg.c
