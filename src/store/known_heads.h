@@ -1,5 +1,5 @@
 /* known_heads.h - heads as a store's own last commits left them, with the row of each and
- * where its newest records are: what a commit need not read again while nobody else
+ * what it knows of where its records are: what a commit need not read again while nobody else
  * writes.
  *
  * Of fixed size (visitors.h); who is not remembered has to be read. */
@@ -19,7 +19,7 @@ struct eds_known_head {
     uint64_t sequence;
     uint8_t record_hash[EDS_HASH_SIZE];
     int64_t row;
-    struct eds_places places;
+    struct eds_head_places places;
 };
 
 struct eds_known_heads {

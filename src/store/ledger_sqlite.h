@@ -22,6 +22,7 @@ enum sqlite_statement {
     SQLITE_STATEMENT_ADD_HEAD,
     SQLITE_STATEMENT_MOVE_HEAD,
     SQLITE_STATEMENT_ADD_PLACES,
+    SQLITE_STATEMENT_ADD_GROUP,
     SQLITE_STATEMENT_LAST_RECORD,
     SQLITE_STATEMENT_LAST_OBJECT,
     SQLITE_STATEMENT_ADD_RECORD,
@@ -37,7 +38,8 @@ enum sqlite_statement {
     SQLITE_STATEMENT_ADD_OPERATIONS,
     SQLITE_STATEMENT_FIND_OPERATION,
     SQLITE_STATEMENT_HEAD,
-    SQLITE_STATEMENT_FIND_PLACES,
+    SQLITE_STATEMENT_PLACES,
+    SQLITE_STATEMENT_FIND_GROUP,
     SQLITE_STATEMENT_RECORD_HASH,
     SQLITE_STATEMENT_DATA_VERSION,
     SQLITE_STATEMENT_INDEX_END,
@@ -59,7 +61,7 @@ enum sqlite_statement {
 /* A head that is being moved. */
 struct sqlite_head {
     sqlite3_int64 row; /* of chain_heads; 0: the device is new */
-    struct eds_places places;
+    struct eds_head_places places;
 };
 
 /* The rows of the commit that is being written, or the ids of those that are being
@@ -130,15 +132,38 @@ const char *eds_sqlite_gather(void);
 
 /* ledger_sqlite_heads.c, in the order of a commit's transaction: check that all
  * heads are where the plan's moves begin (EDS_ERR_HEAD_MOVED), place each append
- * at the row that it was given, write the heads.  add_places writes a row of
- * record_places. */
+ * at the row that it was given, write the heads. */
 int32_t eds_sqlite_heads_check(struct sqlite_ledger *sqlite, struct eds_error *err);
 int32_t eds_sqlite_heads_place(struct sqlite_ledger *sqlite, size_t append, uint64_t sequence,
                                sqlite3_int64 row, struct eds_error *err);
 int32_t eds_sqlite_heads_write(struct sqlite_ledger *sqlite, struct eds_error *err);
 void eds_sqlite_heads_keep(struct sqlite_ledger *sqlite); /* when it was committed */
-int32_t eds_sqlite_add_places(struct sqlite_ledger *sqlite, const char *device_id,
-                              const struct eds_places *places, struct eds_error *err);
+/* Runs a statement of a commit; EDS_ERR_HEAD_MOVED for a key that is taken. */
+int32_t eds_sqlite_run(struct sqlite_ledger *sqlite, enum sqlite_statement which, bool is_bound,
+                       struct eds_error *err);
+
+/* ledger_sqlite_places.c: adds a record to the places of its device's head, from where others
+ * may move to tables within the transaction; gives the row of a record, or
+ * EDS_ERR_NOT_FOUND; reads the columns places and place_rows of a head, first_sequence and
+ * place_rows of a group, and the row of record_places that one of these leads to; tells
+ * whether all of them together lead to as many records as there are. */
+int32_t eds_sqlite_place_record(struct sqlite_ledger *sqlite, const char *device_id,
+                                struct eds_head_places *places, uint64_t sequence, int64_t row,
+                                struct eds_error *err);
+int32_t eds_sqlite_find_place(struct sqlite_ledger *sqlite, const char *device_id,
+                              uint64_t sequence, int64_t *row, struct eds_error *err);
+int32_t eds_sqlite_read_head_places(struct eds_head_places *out, sqlite3_stmt *statement,
+                                    int column, sqlite3_int64 head_row,
+                                    const struct sqlite_ledger *sqlite, struct eds_error *err);
+int32_t eds_sqlite_read_group(struct eds_places *out, sqlite3_stmt *statement, int column,
+                              const struct sqlite_ledger *sqlite, struct eds_error *err);
+int32_t eds_sqlite_read_places(struct eds_places *out, struct sqlite_ledger *sqlite,
+                               const char *device_id, uint64_t first_sequence, int64_t row,
+                               struct eds_error *err);
+int32_t eds_sqlite_count_places(struct sqlite_ledger *sqlite, bool *is_complete,
+                                struct eds_error *err);
+bool eds_sqlite_bind_places(sqlite3_stmt *statement, int at, const struct eds_places *places,
+                            uint8_t bytes[EDS_PLACES_SIZE_MAX]); /* bytes: until it is run */
 
 /* ledger_sqlite_rows.c: makes the tables that show the commit being written, in a
  * new connection; begin fills in all but the ids. */
@@ -176,8 +201,10 @@ int32_t eds_sqlite_identify(struct sqlite_ledger *sqlite, int *version, struct e
 int32_t eds_sqlite_migrate(struct sqlite_ledger *sqlite, int version, struct eds_error *err);
 
 /* ledger_sqlite_fill.c: writes the places of the records of a file whose version
- * had none; within the migration's transaction. */
+ * had none, and the groups of the rows of record_places; within the migration's
+ * transaction. */
 int32_t eds_sqlite_fill_places(struct sqlite_ledger *sqlite, struct eds_error *err);
+int32_t eds_sqlite_fill_groups(struct sqlite_ledger *sqlite, struct eds_error *err);
 
 /* ledger_sqlite_backup.c: eds_ledger_backup of store/backup.h. */
 int32_t eds_sqlite_backup(struct eds_ledger *ledger, const char *path,
@@ -221,8 +248,6 @@ int32_t eds_sqlite_read_object(struct sqlite_object_row *out, struct sqlite_payl
 #define EDS_SQLITE_HEAD_COLUMNS "sequence, record_hash, attested, conflict_count, rowid"
 int32_t eds_sqlite_read_head(struct eds_head *out, sqlite3_stmt *statement, int column,
                              const struct sqlite_ledger *sqlite, struct eds_error *err);
-/* Places, or false. */
-bool eds_sqlite_column_places(struct eds_places *out, sqlite3_stmt *statement, int column);
 bool eds_sqlite_column_bytes(void *out, size_t size, sqlite3_stmt *statement, int column);
 const char *eds_sqlite_column_text(sqlite3_stmt *statement, int column, size_t size_max);
 const char *eds_sqlite_column_string(sqlite3_stmt *statement, int column, size_t size_max,

@@ -19,15 +19,18 @@ static const char *const statement_texts[SQLITE_STATEMENT_COUNT] = {
     [SQLITE_STATEMENT_COMMIT] = "COMMIT",
     [SQLITE_STATEMENT_ROLLBACK] = "ROLLBACK",
     [SQLITE_STATEMENT_HEAD_PLACES] =
-        "SELECT " EDS_SQLITE_HEAD_COLUMNS ", places FROM chain_heads WHERE device_id = ?1",
+        "SELECT " EDS_SQLITE_HEAD_COLUMNS ", places, place_rows FROM chain_heads"
+        " WHERE device_id = ?1",
     [SQLITE_STATEMENT_ADD_HEAD] =
         "INSERT INTO chain_heads(device_id, sequence, record_hash, attested, conflict_count,"
-        " places) VALUES(?1, ?2, ?3, ?4, 0, ?5)",
+        " places, place_rows) VALUES(?1, ?2, ?3, ?4, 0, ?5, ?6)",
     [SQLITE_STATEMENT_MOVE_HEAD] =
         "UPDATE chain_heads SET sequence = ?2, record_hash = ?3, attested = attested | ?4,"
-        " places = ?5 WHERE rowid = ?1",
+        " places = ?5, place_rows = ?6 WHERE rowid = ?1",
     [SQLITE_STATEMENT_ADD_PLACES] =
         "INSERT INTO record_places(device_id, first_sequence, places) VALUES(?1, ?2, ?3)",
+    [SQLITE_STATEMENT_ADD_GROUP] =
+        "INSERT INTO place_groups(device_id, first_sequence, place_rows) VALUES(?1, ?2, ?3)",
     [SQLITE_STATEMENT_LAST_RECORD] = "SELECT max(id) FROM audit_records",
     [SQLITE_STATEMENT_LAST_OBJECT] = "SELECT max(id) FROM raw_objects",
     [SQLITE_STATEMENT_ADD_RECORD] =
@@ -71,8 +74,10 @@ static const char *const statement_texts[SQLITE_STATEMENT_COUNT] = {
         " AND message = ?4 AND created_at = ?5",
     [SQLITE_STATEMENT_HEAD] =
         "SELECT " EDS_SQLITE_HEAD_COLUMNS " FROM chain_heads WHERE device_id = ?1",
-    [SQLITE_STATEMENT_FIND_PLACES] =
-        "SELECT places, first_sequence FROM record_places"
+    [SQLITE_STATEMENT_PLACES] =
+        "SELECT device_id, first_sequence, places FROM record_places WHERE id = ?1",
+    [SQLITE_STATEMENT_FIND_GROUP] =
+        "SELECT first_sequence, place_rows FROM place_groups"
         " WHERE device_id = ?1 AND first_sequence <= ?2 ORDER BY first_sequence DESC LIMIT 1",
     [SQLITE_STATEMENT_RECORD_HASH] = "SELECT record_hash, id FROM audit_records WHERE id = ?3"
                                      " AND device_id = ?1 AND sequence = ?2",

@@ -1,14 +1,37 @@
-/* ledger_sqlite_fill.c - places for the records of an older file.
+/* ledger_sqlite_fill.c - places for the records of an older file, and then groups of these.
  *
- * The index of that file gives them in the order of devices and sequences.  In a
- * file that somebody has been at some may get no place: the newest of a device
- * whose head was deleted, or a row that is no record.  A scan notices. */
+ * A table of that file gives its rows in the order of devices and sequences, and each
+ * is gathered with those before it: the full ones go to another table, a device's last
+ * ones to its head.  In a file that somebody has been at some may get no place: the
+ * newest of a device whose head was deleted, or a row that is no record.  A scan
+ * notices. */
 #include "store/ledger_sqlite.h"
 
-#define ROWS "SELECT device_id, sequence, id FROM audit_records ORDER BY device_id, sequence"
+/* What is gathered, and where it goes. */
+struct step {
+    const char *rows; /* device_id, sequence, id */
+    size_t count_max;
+    const char *add, *set_head;
+};
+
+static const struct step place_step = {
+    "SELECT device_id, sequence, id FROM audit_records ORDER BY device_id, sequence",
+    EDS_PLACES_MAX,
+    "INSERT INTO record_places(device_id, places, first_sequence) VALUES(?1, ?2, ?3)",
+    "UPDATE chain_heads SET places = ?2 WHERE device_id = ?1",
+};
+
+/* They were copied in that order. */
+static const struct step group_step = {
+    "SELECT device_id, first_sequence, id FROM record_places ORDER BY id",
+    EDS_PLACE_ROWS_MAX,
+    "INSERT INTO place_groups(device_id, place_rows, first_sequence) VALUES(?1, ?2, ?3)",
+    "UPDATE chain_heads SET place_rows = ?2 WHERE device_id = ?1",
+};
 
 struct filling {
     struct sqlite_ledger *sqlite;
+    const struct step *step;
     struct eds_error *err;
     sqlite3_stmt *rows, *add, *set_head;
     char device_id[EDS_DEVICE_ID_SIZE];
@@ -25,19 +48,17 @@ static int32_t run(struct filling *filling, sqlite3_stmt *statement, bool is_bou
     return rc;
 }
 
-/* The full ones go to record_places, a device's last ones to its head. */
 static int32_t write_places(struct filling *filling, bool is_last)
 {
     sqlite3_stmt *statement = is_last ? filling->set_head : filling->add;
     uint8_t bytes[EDS_PLACES_SIZE_MAX];
-    size_t size = eds_places_encode(bytes, &filling->places);
     bool is_bound;
 
-    if (size == 0)
+    if (filling->places.count == 0)
         return EDS_OK;
     is_bound =
         sqlite3_bind_text(statement, 1, filling->device_id, -1, SQLITE_STATIC) == SQLITE_OK &&
-        sqlite3_bind_blob64(statement, 2, bytes, size, SQLITE_STATIC) == SQLITE_OK;
+        eds_sqlite_bind_places(statement, 2, &filling->places, bytes);
     if (is_bound && !is_last)
         is_bound =
             sqlite3_bind_int64(statement, 3, eds_sqlite_from_u64(filling->places.sequences[0])) ==
@@ -62,11 +83,10 @@ static int32_t place(struct filling *filling)
         strcpy(filling->device_id, device_id);
     } else if (places->count > 0 && sequence < places->sequences[places->count - 1]) {
         return EDS_OK; /* above 2^63, which SQLite sorts before 1 */
-    } else if (places->count == EDS_PLACES_MAX) {
+    } else if (places->count == filling->step->count_max) {
         rc = write_places(filling, false);
     }
-    places->sequences[places->count] = sequence;
-    places->rows[places->count++] = id;
+    eds_places_add(places, sequence, id);
     return rc;
 }
 
@@ -75,18 +95,15 @@ static bool prepare(struct filling *filling, const char *sql, sqlite3_stmt **out
     return sqlite3_prepare_v2(filling->sqlite->db, sql, -1, out, NULL) == SQLITE_OK;
 }
 
-int32_t eds_sqlite_fill_places(struct sqlite_ledger *sqlite, struct eds_error *err)
+static int32_t fill(struct sqlite_ledger *sqlite, const struct step *step, struct eds_error *err)
 {
-    struct filling filling = {.sqlite = sqlite, .err = err};
+    struct filling filling = {.sqlite = sqlite, .step = step, .err = err};
     int code = SQLITE_DONE;
     int32_t rc = EDS_OK;
 
-    if (!prepare(&filling, ROWS, &filling.rows) ||
-        !prepare(&filling,
-                 "INSERT INTO record_places(device_id, places, first_sequence) VALUES(?1, ?2, ?3)",
-                 &filling.add) ||
-        !prepare(&filling, "UPDATE chain_heads SET places = ?2 WHERE device_id = ?1",
-                 &filling.set_head))
+    if (!prepare(&filling, step->rows, &filling.rows) ||
+        !prepare(&filling, step->add, &filling.add) ||
+        !prepare(&filling, step->set_head, &filling.set_head))
         rc = eds_sqlite_fail(sqlite, err, "bring up to date");
     while (rc == EDS_OK && (code = sqlite3_step(filling.rows)) == SQLITE_ROW)
         rc = place(&filling);
@@ -98,4 +115,14 @@ int32_t eds_sqlite_fill_places(struct sqlite_ledger *sqlite, struct eds_error *e
     sqlite3_finalize(filling.add);
     sqlite3_finalize(filling.set_head);
     return rc;
+}
+
+int32_t eds_sqlite_fill_places(struct sqlite_ledger *sqlite, struct eds_error *err)
+{
+    return fill(sqlite, &place_step, err);
+}
+
+int32_t eds_sqlite_fill_groups(struct sqlite_ledger *sqlite, struct eds_error *err)
+{
+    return fill(sqlite, &group_step, err);
 }

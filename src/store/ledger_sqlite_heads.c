@@ -1,10 +1,7 @@
-/* ledger_sqlite_heads.c - the heads that a commit moves, and where its records are.
+/* ledger_sqlite_heads.c - the heads that a commit moves.
  *
- * An index on (device, sequence) costs a page for each device of a commit, once
- * the ledger has grown: a third of all that is written.  A head's row is written
- * anyway.  So it also holds where the device's newest records are, and as soon as
- * these are 32, they move to a row of record_places: one entry, and one page, for
- * 32 records.
+ * A head's row also holds where the device's newest records are
+ * (ledger_sqlite_places.c): it is written anyway.
  *
  * Heads are compared first: if another process was faster, that shows before
  * anything is written.  Those that a commit of ours left so are known as long as no
@@ -39,6 +36,7 @@ static bool grow(struct sqlite_ledger *sqlite, size_t count)
 static int32_t read_row(struct sqlite_ledger *sqlite, const struct eds_head_move *move,
                         struct sqlite_head *out, sqlite3_stmt *statement, struct eds_error *err)
 {
+    const struct eds_places *newest;
     struct eds_head head;
     int32_t rc = eds_sqlite_read_head(&head, statement, 0, sqlite, err);
 
@@ -48,9 +46,11 @@ static int32_t read_row(struct sqlite_ledger *sqlite, const struct eds_head_move
     if (head.sequence != move->from_sequence ||
         memcmp(head.record_hash, move->from_hash, EDS_HASH_SIZE) != 0)
         return head_moved(move->device_id, err);
-    if (!eds_sqlite_column_places(&out->places, statement, 5))
-        return eds_sqlite_damaged(sqlite, err, "chain_heads", out->row, "places");
-    if (out->places.count > 0 && out->places.sequences[out->places.count - 1] > move->from_sequence)
+    rc = eds_sqlite_read_head_places(&out->places, statement, 5, out->row, sqlite, err);
+    if (rc != EDS_OK)
+        return rc;
+    newest = &out->places.newest;
+    if (newest->count > 0 && newest->sequences[newest->count - 1] > move->from_sequence)
         return eds_error_set(err, EDS_ERR_HEAD_MOVED, "device %s has a record %llu already",
                              move->device_id, (unsigned long long)move->from_sequence + 1);
     return EDS_OK;
@@ -67,7 +67,7 @@ static bool is_known(struct sqlite_ledger *sqlite, uint64_t hash, const struct e
         memcmp(known->record_hash, move->from_hash, EDS_HASH_SIZE) != 0)
         return false;
     out->row = known->row;
-    out->places = known->places;
+    eds_head_places_copy(&out->places, &known->places);
     return true;
 }
 
@@ -88,7 +88,7 @@ static int32_t check(struct sqlite_ledger *sqlite, const struct eds_head_move *m
         rc = eds_sqlite_fail(sqlite, err, "read");
     } else {
         out->row = 0;
-        out->places.count = 0;
+        out->places.newest.count = out->places.rows.count = 0;
         rc = move->from_sequence == 0 && memcmp(move->from_hash, zero, sizeof zero) == 0
                  ? EDS_OK
                  : head_moved(move->device_id, err);
@@ -110,8 +110,8 @@ int32_t eds_sqlite_heads_check(struct sqlite_ledger *sqlite, struct eds_error *e
     return rc;
 }
 
-static int32_t run(struct sqlite_ledger *sqlite, enum sqlite_statement which, bool is_bound,
-                   struct eds_error *err)
+int32_t eds_sqlite_run(struct sqlite_ledger *sqlite, enum sqlite_statement which, bool is_bound,
+                       struct eds_error *err)
 {
     sqlite3_stmt *statement = sqlite->statements[which];
     int code = is_bound ? sqlite3_step(statement) : SQLITE_ERROR;
@@ -125,45 +125,13 @@ static int32_t run(struct sqlite_ledger *sqlite, enum sqlite_statement which, bo
     return rc;
 }
 
-static bool bind_places(sqlite3_stmt *statement, int at, const struct eds_places *places,
-                        uint8_t bytes[EDS_PLACES_SIZE_MAX])
-{
-    size_t size = eds_places_encode(bytes, places);
-
-    return sqlite3_bind_blob64(statement, at, bytes, size, SQLITE_STATIC) == SQLITE_OK;
-}
-
-int32_t eds_sqlite_add_places(struct sqlite_ledger *sqlite, const char *device_id,
-                              const struct eds_places *places, struct eds_error *err)
-{
-    sqlite3_stmt *statement = sqlite->statements[SQLITE_STATEMENT_ADD_PLACES];
-    uint8_t bytes[EDS_PLACES_SIZE_MAX];
-
-    return run(sqlite, SQLITE_STATEMENT_ADD_PLACES,
-               sqlite3_bind_text(statement, 1, device_id, -1, SQLITE_STATIC) == SQLITE_OK &&
-                   sqlite3_bind_int64(statement, 2, eds_sqlite_from_u64(places->sequences[0])) ==
-                       SQLITE_OK &&
-                   bind_places(statement, 3, places, bytes),
-               err);
-}
-
 int32_t eds_sqlite_heads_place(struct sqlite_ledger *sqlite, size_t append, uint64_t sequence,
                                sqlite3_int64 row, struct eds_error *err)
 {
     size_t index = sqlite->plan.move_indexes[append];
-    struct eds_places *places = &sqlite->heads[index].places;
-    int32_t rc;
 
-    /* Not before there is another, so that a head always knows the last one. */
-    if (places->count == EDS_PLACES_MAX) {
-        rc = eds_sqlite_add_places(sqlite, sqlite->plan.moves[index].device_id, places, err);
-        if (rc != EDS_OK)
-            return rc;
-        places->count = 0;
-    }
-    places->sequences[places->count] = sequence;
-    places->rows[places->count++] = row;
-    return EDS_OK;
+    return eds_sqlite_place_record(sqlite, sqlite->plan.moves[index].device_id,
+                                   &sqlite->heads[index].places, sequence, row, err);
 }
 
 static int32_t write_head(struct sqlite_ledger *sqlite, const struct eds_head_move *move,
@@ -172,7 +140,7 @@ static int32_t write_head(struct sqlite_ledger *sqlite, const struct eds_head_mo
     bool is_new = head->row == 0;
     enum sqlite_statement which = is_new ? SQLITE_STATEMENT_ADD_HEAD : SQLITE_STATEMENT_MOVE_HEAD;
     sqlite3_stmt *statement = sqlite->statements[which];
-    uint8_t bytes[EDS_PLACES_SIZE_MAX];
+    uint8_t newest[EDS_PLACES_SIZE_MAX], rows[EDS_PLACES_SIZE_MAX];
     int32_t rc;
     int bound = is_new ? sqlite3_bind_text(statement, 1, move->device_id, -1, SQLITE_STATIC)
                        : sqlite3_bind_int64(statement, 1, head->row);
@@ -180,8 +148,11 @@ static int32_t write_head(struct sqlite_ledger *sqlite, const struct eds_head_mo
     bound |= sqlite3_bind_int64(statement, 2, eds_sqlite_from_u64(move->to_sequence));
     bound |= sqlite3_bind_blob(statement, 3, move->to_hash, EDS_HASH_SIZE, SQLITE_STATIC);
     bound |= sqlite3_bind_int(statement, 4, move->attested ? 1 : 0);
-    rc = run(sqlite, which, bound == SQLITE_OK && bind_places(statement, 5, &head->places, bytes),
-             err);
+    rc = eds_sqlite_run(sqlite, which,
+                        bound == SQLITE_OK &&
+                            eds_sqlite_bind_places(statement, 5, &head->places.newest, newest) &&
+                            eds_sqlite_bind_places(statement, 6, &head->places.rows, rows),
+                        err);
     if (rc == EDS_OK && is_new)
         head->row = sqlite3_last_insert_rowid(sqlite->db);
     return rc;
@@ -209,6 +180,6 @@ void eds_sqlite_heads_keep(struct sqlite_ledger *sqlite)
         known->sequence = move->to_sequence;
         memcpy(known->record_hash, move->to_hash, EDS_HASH_SIZE);
         known->row = sqlite->heads[i].row;
-        known->places = sqlite->heads[i].places;
+        eds_head_places_copy(&known->places, &sqlite->heads[i].places);
     }
 }

@@ -51,47 +51,13 @@ int32_t eds_sqlite_head(struct eds_ledger *ledger, const char *device_id, struct
     return rc;
 }
 
-/* The row of a record: its head knows the newest ones, record_places the others.
- * EDS_OK, EDS_ERR_NOT_FOUND, or a failure. */
-static int32_t find_row(struct sqlite_ledger *sqlite, const char *device_id, uint64_t sequence,
-                        int64_t *row, struct eds_error *err)
-{
-    sqlite3_stmt *statement;
-    struct eds_places places = {.count = 0};
-    int32_t rc = bind_key(sqlite, SQLITE_STATEMENT_HEAD_PLACES, device_id, &statement, err);
-
-    if (rc != EDS_OK)
-        return rc;
-    rc = find(sqlite, statement, err);
-    if (rc == EDS_OK && !eds_sqlite_column_places(&places, statement, 5))
-        rc = eds_sqlite_damaged(sqlite, err, "chain_heads", sqlite3_column_int64(statement, 4),
-                                "places");
-    sqlite3_reset(statement);
-    if (rc != EDS_OK && rc != EDS_ERR_NOT_FOUND)
-        return rc;
-    if (eds_places_find(&places, sequence, row))
-        return EDS_OK;
-    rc = bind_key(sqlite, SQLITE_STATEMENT_FIND_PLACES, device_id, &statement, err);
-    if (rc != EDS_OK)
-        return rc;
-    (void)sqlite3_bind_int64(statement, 2, eds_sqlite_from_u64(sequence));
-    rc = find(sqlite, statement, err);
-    if (rc == EDS_OK && !eds_sqlite_column_places(&places, statement, 0))
-        rc = eds_sqlite_damaged(sqlite, err, "record_places", sqlite3_column_int64(statement, 1),
-                                "places");
-    sqlite3_reset(statement);
-    if (rc == EDS_OK && !eds_places_find(&places, sequence, row))
-        rc = EDS_ERR_NOT_FOUND;
-    return rc;
-}
-
 int32_t eds_sqlite_record_hash(struct eds_ledger *ledger, const char *device_id, uint64_t sequence,
                                uint8_t out[EDS_HASH_SIZE], struct eds_error *err)
 {
     struct sqlite_ledger *sqlite = (struct sqlite_ledger *)ledger;
     sqlite3_stmt *statement;
     int64_t row = 0;
-    int32_t rc = find_row(sqlite, device_id, sequence, &row, err);
+    int32_t rc = eds_sqlite_find_place(sqlite, device_id, sequence, &row, err);
 
     if (rc == EDS_OK)
         rc = bind_key(sqlite, SQLITE_STATEMENT_RECORD_HASH, device_id, &statement, err);

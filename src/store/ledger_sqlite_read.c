@@ -28,17 +28,6 @@ bool eds_sqlite_column_bytes(void *out, size_t size, sqlite3_stmt *statement, in
     return true;
 }
 
-bool eds_sqlite_column_places(struct eds_places *out, sqlite3_stmt *statement, int column)
-{
-    const void *bytes;
-
-    out->count = 0;
-    if (sqlite3_column_type(statement, column) != SQLITE_BLOB)
-        return false;
-    bytes = sqlite3_column_blob(statement, column);
-    return eds_places_decode(out, bytes, (size_t)sqlite3_column_bytes(statement, column));
-}
-
 /* The text of a column and its length, or NULL if it is none, holds a NUL or is longer
  * than size_max with its NUL. */
 const char *eds_sqlite_column_string(sqlite3_stmt *statement, int column, size_t size_max,

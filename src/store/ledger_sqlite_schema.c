@@ -4,7 +4,8 @@
  *   audit_records   each accepted record        id
  *   operation_logs  each line of the log        id
  *   chain_heads     each device                 device_id
- *   record_places   32 records of a device      (device_id, first_sequence)
+ *   record_places   32 records of a device      id
+ *   place_groups    16 rows of record_places    (device_id, first_sequence)
  *   raw_objects     each reference in use       id
  *   object_refs     some dozen references       first_ref
  *   object_index_end  one: how far they go      -
@@ -35,6 +36,7 @@
  *   result                     'done' or 'refused'; NULL: not yet
  *   payload                    BLOB; NULL where it is kept elsewhere
  *   places                     BLOB: the sequence and id of records (places.h)
+ *   place_rows                 BLOB: first_sequence and id of rows of record_places, likewise
  *   refs                       BLOB: object_ref and id of objects (ref_block.h)
  *   object_id                  the id of object_ref's row, or NULL
  *
@@ -137,7 +139,7 @@ static const char *const steps[] = {
     "key_id BLOB NOT NULL,"
     "signature BLOB NOT NULL) STRICT;"
     "CREATE INDEX chain_gaps_order ON chain_gaps(device_id, id);",
-    /* Records are found by their places, see ledger_sqlite_heads.c.  This step is
+    /* Records are found by their places, see ledger_sqlite_places.c.  This step is
      * completed by eds_sqlite_fill_places; the next one can then do without the
      * index. */
     "ALTER TABLE chain_heads ADD COLUMN places BLOB NOT NULL DEFAULT x'';"
@@ -173,16 +175,24 @@ static const char *const steps[] = {
     "PRIMARY KEY(device_id, counter)) STRICT, WITHOUT ROWID;",
     /* Without a rowid a table's whole rows are the keys that lead down its tree: with
      * blocks of references one page has five of them.  So these rows are only appended,
-     * and what is written here and there is an index of their keys. */
+     * and what is written here and there is an index of their keys; of places, sixteen
+     * at a time.  Completed by eds_sqlite_fill_groups. */
     "CREATE TABLE new_places("
+    "id INTEGER PRIMARY KEY,"
     "device_id TEXT NOT NULL,"
     "first_sequence INTEGER NOT NULL,"
-    "places BLOB NOT NULL,"
-    "PRIMARY KEY(device_id, first_sequence)) STRICT;"
-    "INSERT INTO new_places SELECT device_id, first_sequence, places FROM record_places"
+    "places BLOB NOT NULL) STRICT;"
+    "INSERT INTO new_places(device_id, first_sequence, places)"
+    " SELECT device_id, first_sequence, places FROM record_places"
     " ORDER BY device_id, first_sequence;"
     "DROP TABLE record_places;"
     "ALTER TABLE new_places RENAME TO record_places;"
+    "CREATE TABLE place_groups("
+    "device_id TEXT NOT NULL,"
+    "first_sequence INTEGER NOT NULL,"
+    "place_rows BLOB NOT NULL,"
+    "PRIMARY KEY(device_id, first_sequence)) STRICT, WITHOUT ROWID;"
+    "ALTER TABLE chain_heads ADD COLUMN place_rows BLOB NOT NULL DEFAULT x'';"
     "CREATE TABLE new_refs("
     "first_ref TEXT NOT NULL PRIMARY KEY,"
     "refs BLOB NOT NULL) STRICT;"
@@ -192,6 +202,7 @@ static const char *const steps[] = {
 };
 #define PLACES_STEP 5
 #define REFS_STEP   7
+#define GROUPS_STEP 10
 #define VERSION     ((int)(sizeof steps / sizeof steps[0]))
 
 /* Runs a query that answers with one number. */
@@ -289,6 +300,8 @@ int32_t eds_sqlite_migrate(struct sqlite_ledger *sqlite, int version, struct eds
             rc = eds_sqlite_fill_places(sqlite, err);
         if (rc == EDS_OK && version == REFS_STEP)
             rc = eds_sqlite_refs_fill(sqlite, err);
+        if (rc == EDS_OK && version == GROUPS_STEP)
+            rc = eds_sqlite_fill_groups(sqlite, err);
     }
     sqlite3_snprintf(sizeof stamp, stamp, "PRAGMA application_id=%d;PRAGMA user_version=%d",
                      APPLICATION_ID, VERSION);

@@ -1,10 +1,9 @@
 /* ledger_sqlite_walk.c - the records, device by device.
  *
  * As other scans (ledger_sqlite_scan.c) in slices, so that no read lasts while a
- * visitor takes his time.  The way leads through record_places and then the
- * device's head, which has its newest ones.  These move to record_places all
- * together and as they are, so that what was not shown yet is found by its first
- * sequence, here or there.
+ * visitor takes his time.  The way leads through the groups of a device and then its
+ * head (ledger_sqlite_places.c).  What a head knows moves on to the tables as it is,
+ * so that what was not shown yet is found by its first sequence, here or there.
  *
  * Places are ours to keep in step with the rows, and somebody may have been at
  * the file.  A place whose row is gone is passed over; one that leads to another
@@ -20,15 +19,16 @@
 #define SLICE_BYTES         (1u << 20) /* of payloads: with as many or more a slice is full */
 #define RECORD_COLUMN_COUNT 12
 
-/* A device's head comes behind all its places. */
-#define PLACES "SELECT device_id, first_sequence, places, 0 FROM record_places WHERE "
-#define HEADS  "SELECT device_id, 9223372036854775807, places, rowid FROM chain_heads WHERE "
+/* A device's head comes behind all its groups. */
+#define GROUPS "SELECT device_id, first_sequence, place_rows, 0, 0 FROM place_groups WHERE "
+#define HEADS                                                                                      \
+    "SELECT device_id, 9223372036854775807, places, place_rows, rowid FROM chain_heads WHERE "
 
 static const char all_devices[] =
-    PLACES "(device_id, first_sequence) > (?1, ?2)"
+    GROUPS "(device_id, first_sequence) > (?1, ?2)"
            " UNION ALL " HEADS "device_id >= ?1 AND (device_id > ?1 OR ?3 = 0) ORDER BY 1, 2";
 static const char one_device[] =
-    PLACES "device_id = ?1 AND first_sequence > ?2"
+    GROUPS "device_id = ?1 AND first_sequence > ?2"
            " UNION ALL " HEADS "device_id = ?1 AND ?3 = 0 ORDER BY 1, 2";
 static const char all_sorted[] = "SELECT id FROM audit_records ORDER BY device_id, sequence";
 static const char one_sorted[] =
@@ -59,13 +59,13 @@ struct walk {
     struct sqlite_ledger *sqlite;
     const char *device_id; /* the only one wanted, or NULL */
     bool is_whole;         /* with objects */
-    sqlite3_stmt *ways;    /* to places, or, if is_sorted, to rows */
+    sqlite3_stmt *ways;    /* to groups and heads, or, if is_sorted, to rows */
     sqlite3_stmt *wanted;  /* records by their ids */
     bool is_sorted;
     struct eds_error failure; /* why reading ended; what was read is shown first */
 
-    /* How far it has come: this device's records up to a sequence; the next places
-     * are those that begin behind another one, or the head's, or no more. */
+    /* How far it has come: this device's records up to a sequence; the next ones are in
+     * the groups that begin behind another one, or the head's, or there are no more. */
     char at_device[EDS_DEVICE_ID_SIZE];
     sqlite3_int64 at_sequence, from_first;
     bool is_past_head;
@@ -184,7 +184,7 @@ static int32_t read_from(struct walk *walk, const struct eds_places *places, siz
 
 /* Reads the rows of some places, those that were not shown yet, until the slice is
  * full. */
-static int32_t read_places(struct walk *walk, const struct eds_places *places, bool is_head)
+static int32_t read_places(struct walk *walk, const struct eds_places *places, bool *is_through)
 {
     int32_t rc = EDS_OK;
     size_t i = 0;
@@ -193,38 +193,74 @@ static int32_t read_places(struct walk *walk, const struct eds_places *places, b
         i++;
     if (i < places->count)
         rc = read_from(walk, places, i, &i);
-    if (i < places->count) { /* these again, wherever they are by then */
-        walk->from_first = eds_sqlite_from_u64(places->sequences[0] - 1);
-        return rc;
-    }
-    if (places->count > 0)
-        walk->from_first = walk->at_sequence;
-    walk->is_past_head = is_head;
-    if (is_head)
-        walk->from_first = INT64_MAX;
+    *is_through = i == places->count;
     return rc;
 }
 
-/* One row of record_places or chain_heads. */
-static int32_t take_places(struct walk *walk)
+/* The same for rows of record_places. */
+static int32_t read_place_rows(struct walk *walk, const struct eds_places *rows, bool *is_through)
 {
-    sqlite3_int64 head_row = sqlite3_column_int64(walk->ways, 3);
-    sqlite3_int64 first_sequence = sqlite3_column_int64(walk->ways, 1);
-    const char *device_id = eds_sqlite_column_text(walk->ways, 0, EDS_DEVICE_ID_SIZE);
-    const char *table = head_row != 0 ? "chain_heads" : "record_places";
     struct eds_places places;
+    size_t i = 0;
+    int32_t rc = EDS_OK;
 
-    if (device_id == NULL || !eds_sqlite_column_places(&places, walk->ways, 2))
-        return eds_sqlite_damaged(walk->sqlite, &walk->failure, table,
-                                  head_row != 0 ? head_row : first_sequence,
-                                  device_id == NULL ? "device_id" : "places");
+    *is_through = true;
+    while (i + 1 < rows->count && eds_sqlite_from_u64(rows->sequences[i + 1]) <= walk->at_sequence)
+        i++; /* all of its records were shown */
+    for (; rc == EDS_OK && i < rows->count; i++) {
+        *is_through = !is_full(walk);
+        if (!*is_through)
+            break;
+        rc = eds_sqlite_read_places(&places, walk->sqlite, walk->at_device, rows->sequences[i],
+                                    rows->rows[i], &walk->failure);
+        if (rc == EDS_OK)
+            rc = read_places(walk, &places, is_through);
+    }
+    return rc;
+}
+
+/* What a head knows, or a group, which has rows only. */
+static int32_t read_all(struct walk *walk, const struct eds_head_places *places, bool is_head)
+{
+    const struct eds_places *first = places->rows.count > 0 ? &places->rows : &places->newest;
+    bool is_through;
+    int32_t rc = read_place_rows(walk, &places->rows, &is_through);
+
+    if (rc == EDS_OK && is_through)
+        rc = read_places(walk, &places->newest, &is_through);
+    if (rc != EDS_OK)
+        return rc;
+    if (!is_through) /* these again, wherever they are by then */
+        walk->from_first = eds_sqlite_from_u64(first->sequences[0] - 1);
+    else
+        walk->from_first = is_head ? INT64_MAX : walk->at_sequence;
+    walk->is_past_head = is_through && is_head;
+    return EDS_OK;
+}
+
+/* One row of place_groups or chain_heads. */
+static int32_t take_way(struct walk *walk)
+{
+    sqlite3_int64 head_row = sqlite3_column_int64(walk->ways, 4);
+    const char *device_id = eds_sqlite_column_text(walk->ways, 0, EDS_DEVICE_ID_SIZE);
+    struct eds_head_places places = {.newest = {.count = 0}};
+    int32_t rc;
+
+    if (device_id == NULL)
+        return eds_sqlite_damaged(
+            walk->sqlite, &walk->failure, head_row != 0 ? "chain_heads" : "place_groups",
+            head_row != 0 ? head_row : sqlite3_column_int64(walk->ways, 1), "device_id");
     if (strcmp(device_id, walk->at_device) != 0) {
         strcpy(walk->at_device, device_id);
         walk->at_sequence = INT64_MIN;
         walk->is_past_head = false;
     }
-    walk->from_first = first_sequence;
-    return read_places(walk, &places, head_row != 0);
+    if (head_row != 0)
+        rc = eds_sqlite_read_head_places(&places, walk->ways, 2, head_row, walk->sqlite,
+                                         &walk->failure);
+    else
+        rc = eds_sqlite_read_group(&places.rows, walk->ways, 1, walk->sqlite, &walk->failure);
+    return rc == EDS_OK ? read_all(walk, &places, head_row != 0) : rc;
 }
 
 /* Reads the next rows, or finds that there are no more. */
@@ -244,42 +280,13 @@ static int32_t read_slice(struct walk *walk)
         code = sqlite3_step(walk->ways);
         if (code != SQLITE_ROW)
             break;
-        rc = walk->is_sorted ? read_id(walk, sqlite3_column_int64(walk->ways, 0))
-                             : take_places(walk);
+        rc = walk->is_sorted ? read_id(walk, sqlite3_column_int64(walk->ways, 0)) : take_way(walk);
     }
     walk->is_done = code == SQLITE_DONE;
     if (rc == EDS_OK && code != SQLITE_ROW && code != SQLITE_DONE)
         rc = eds_sqlite_fail(walk->sqlite, &walk->failure, "read");
     if (!walk->is_sorted)
         sqlite3_reset(walk->ways);
-    return rc;
-}
-
-/* Whether places lead to as many rows as there are. */
-static int32_t count_places(struct walk *walk, bool *is_complete, struct eds_error *err)
-{
-    sqlite3_stmt *statement = NULL;
-    sqlite3_int64 row_count = 0, placed_count = 0;
-    struct eds_places places;
-    int32_t rc = EDS_OK;
-    int code = SQLITE_ERROR;
-
-    if (sqlite3_prepare_v2(walk->sqlite->db,
-                           "SELECT (SELECT max(id) FROM audit_records),"
-                           " (SELECT count(*) FROM record_places), h.places"
-                           " FROM (SELECT 1) LEFT JOIN chain_heads AS h",
-                           -1, &statement, NULL) == SQLITE_OK)
-        while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
-            if (row_count == 0)
-                placed_count = sqlite3_column_int64(statement, 1) * EDS_PLACES_MAX;
-            row_count = sqlite3_column_int64(statement, 0);
-            if (eds_sqlite_column_places(&places, statement, 2))
-                placed_count += (sqlite3_int64)places.count;
-        }
-    if (code != SQLITE_DONE)
-        rc = eds_sqlite_fail(walk->sqlite, err, "read");
-    sqlite3_finalize(statement);
-    *is_complete = placed_count >= row_count;
     return rc;
 }
 
@@ -346,7 +353,7 @@ static int32_t choose_way(struct walk *walk, struct eds_error *err)
         if (rc != EDS_OK || head.sequence > 0)
             return rc;
     }
-    rc = count_places(walk, &is_complete, err);
+    rc = eds_sqlite_count_places(walk->sqlite, &is_complete, err);
     walk->is_sorted = !is_complete;
     return rc;
 }

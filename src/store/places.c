@@ -2,6 +2,7 @@
 #include "store/places.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "base/varint.h"
 
@@ -54,4 +55,34 @@ bool eds_places_find(const struct eds_places *places, uint64_t sequence, int64_t
             return true;
         }
     return false;
+}
+
+bool eds_places_find_last(const struct eds_places *places, uint64_t sequence, size_t *index)
+{
+    size_t count = 0;
+
+    while (count < places->count && places->sequences[count] <= sequence)
+        count++;
+    *index = count - 1;
+    return count > 0;
+}
+
+void eds_places_add(struct eds_places *places, uint64_t sequence, int64_t row)
+{
+    assert(places->count < EDS_PLACES_MAX);
+    places->sequences[places->count] = sequence;
+    places->rows[places->count++] = row;
+}
+
+void eds_places_copy(struct eds_places *to, const struct eds_places *from)
+{
+    to->count = from->count;
+    memcpy(to->sequences, from->sequences, from->count * sizeof *to->sequences);
+    memcpy(to->rows, from->rows, from->count * sizeof *to->rows);
+}
+
+void eds_head_places_copy(struct eds_head_places *to, const struct eds_head_places *from)
+{
+    eds_places_copy(&to->newest, &from->newest);
+    eds_places_copy(&to->rows, &from->rows);
 }

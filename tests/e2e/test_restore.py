@@ -112,7 +112,8 @@ def faulty_copies(folder):
     """Each with one fault, and the steps that find it."""
     live = f"sqlite:{folder}/data/edgesentry.db"
     forget = "".join(f"DELETE FROM {table} WHERE device_id = 'crane-01';" for table in
-                     ("audit_records", "chain_heads", "operation_logs", "record_places"))
+                     ("audit_records", "chain_heads", "operation_logs", "record_places",
+                      "place_groups"))
     rows = (
         ("a device is not there", forget, ["--against", live, "--tolerance-ms", "0"],
          {"complete"}),

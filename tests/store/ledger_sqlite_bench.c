@@ -110,8 +110,26 @@ void sqlite_bench_sql(struct sqlite_bench *bench, const char *sql)
     sqlite3_close(db);
 }
 
+void sqlite_bench_age_to_10(struct sqlite_bench *bench)
+{
+    sqlite_bench_sql(bench, "CREATE TABLE old(device_id TEXT NOT NULL,"
+                            " first_sequence INTEGER NOT NULL, places BLOB NOT NULL,"
+                            " PRIMARY KEY(device_id, first_sequence)) STRICT, WITHOUT ROWID;"
+                            "INSERT INTO old SELECT device_id, first_sequence, places"
+                            " FROM record_places;"
+                            "DROP TABLE record_places; ALTER TABLE old RENAME TO record_places;"
+                            "DROP TABLE place_groups;"
+                            "ALTER TABLE chain_heads DROP COLUMN place_rows;"
+                            "CREATE TABLE old(first_ref TEXT NOT NULL PRIMARY KEY,"
+                            " refs BLOB NOT NULL) STRICT, WITHOUT ROWID;"
+                            "INSERT INTO old SELECT first_ref, refs FROM object_refs;"
+                            "DROP TABLE object_refs; ALTER TABLE old RENAME TO object_refs;"
+                            "PRAGMA user_version=10");
+}
+
 void sqlite_bench_age(struct sqlite_bench *bench)
 {
+    sqlite_bench_age_to_10(bench);
     sqlite_bench_sql(bench, "CREATE TABLE old(id INTEGER PRIMARY KEY, device_id TEXT NOT NULL,"
                             " sequence INTEGER NOT NULL, timestamp_ms INTEGER NOT NULL,"
                             " payload_hash BLOB NOT NULL, signature BLOB NOT NULL,"

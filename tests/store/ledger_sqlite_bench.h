@@ -42,8 +42,9 @@ sqlite3 *sqlite_bench_connect(struct sqlite_bench *bench);
 void sqlite_bench_execute(sqlite3 *db, const char *sql);
 void sqlite_bench_sql(struct sqlite_bench *bench, const char *sql);
 
-/* Turns the file, which no ledger has open, into what version 5 would have left. */
+/* Turns the file, which no ledger has open, into what version 5, or 10, would have left. */
 void sqlite_bench_age(struct sqlite_bench *bench);
+void sqlite_bench_age_to_10(struct sqlite_bench *bench);
 
 /* Runs a query and gives its first column of its first row as text ("" for
  * none), which the caller frees. */

@@ -16,6 +16,8 @@
 #include "store/ledger_sqlite_bench.h"
 #include "support/alloc.h"
 
+#define GROUP_RECORDS (EDS_PLACES_MAX * EDS_PLACE_ROWS_MAX)
+
 static sqlite3_mem_methods real_memory;
 static uint64_t sqlite_counted, sqlite_failing;
 
@@ -105,6 +107,78 @@ static void test_sqlites(void **state)
     sweep(*state, (struct exhaust){.fail_at = sqlite_fail_at, .count = sqlite_count}, 1000);
 }
 
+/* A commit that makes a group of a device's rows of places; and then a look-up that leads
+ * through it, and a scan. */
+static int32_t make_group(struct sqlite_bench *bench, uint64_t failing)
+{
+    int32_t rc;
+
+    sqlite_fail_at(failing);
+    rc = bench->ledger->ops->commit(bench->ledger, &bench->batch->commit, &bench->err);
+    sqlite_fail_at(0);
+    return rc;
+}
+
+static int32_t visit(void *context, const struct eds_stored *stored)
+{
+    *(uint64_t *)context = stored->entry->record.sequence;
+    return EDS_OK;
+}
+
+static int32_t read_through_group(struct sqlite_bench *bench, uint64_t failing, bool is_scan)
+{
+    const struct eds_ledger_ops *ops = bench->ledger->ops;
+    uint8_t hash[EDS_HASH_SIZE];
+    uint64_t last = 0;
+    int32_t rc;
+
+    sqlite_fail_at(failing);
+    rc = is_scan ? ops->scan(bench->ledger, NULL, visit, &last, &bench->err)
+                 : ops->record_hash(bench->ledger, "lift-01", 77, hash, &bench->err);
+    sqlite_failing = 0; /* what was counted stays */
+    assert_true(!is_scan || rc != EDS_OK || last == GROUP_RECORDS + EDS_PLACES_MAX + 1);
+    return rc;
+}
+
+static void test_group_made(void **state)
+{
+    struct sqlite_bench *bench = *state;
+    struct chain chain = chain_of("lift-01");
+    int32_t rc = EDS_ERR_NO_MEMORY;
+    uint64_t n = 0;
+    bool is_complete = false;
+
+    sqlite_bench_open(bench);
+    while (chain.sequence < GROUP_RECORDS + EDS_PLACES_MAX)
+        batch_append(bench->batch, &chain);
+    sqlite_bench_commit(bench);
+    batch_append(bench->batch, &chain);
+    while (rc == EDS_ERR_NO_MEMORY) {
+        sqlite_bench_close(bench); /* so that nothing is at hand */
+        sqlite_bench_open(bench);
+        rc = make_group(bench, ++n);
+    }
+    if (rc != EDS_OK)
+        fail_msg("%s", bench->err.text);
+    printf("%llu allocations in making a group\n", (unsigned long long)n);
+    assert_true(n > 5);
+    assert_int_equal(
+        eds_sqlite_count_places((struct sqlite_ledger *)bench->ledger, &is_complete, &bench->err),
+        EDS_OK);
+    assert_true(is_complete);
+    for (unsigned is_scan = 0; is_scan < 2; is_scan++) {
+        for (n = 1, rc = EDS_ERR_NO_MEMORY; rc == EDS_ERR_NO_MEMORY; n += 1 + n / 8) {
+            sqlite_bench_close(bench);
+            sqlite_bench_open(bench);
+            rc = read_through_group(bench, n, is_scan != 0);
+        }
+        if (rc != EDS_OK)
+            fail_msg("%s", bench->err.text);
+        printf("fewer than %llu allocations in reading\n", (unsigned long long)n);
+        assert_true(n > 5);
+    }
+}
+
 static int give_memory(void **state)
 {
     sqlite3_mem_methods methods;
@@ -128,6 +202,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         BENCH_TEST(test_ours),
         BENCH_TEST(test_sqlites),
+        BENCH_TEST(test_group_made),
     };
 
     return cmocka_run_group_tests_name("no memory", tests, give_memory, NULL);

@@ -118,13 +118,49 @@ static void test_too_many(void **state)
     assert_int_equal(places.count, 0);
 }
 
+/* Each place is found from its sequence up to the next one's. */
+static void test_find_last(void **state)
+{
+    struct eds_places places = {.count = 0};
+    size_t index = 0;
+
+    (void)state;
+    assert_false(eds_places_find_last(&places, UINT64_MAX, &index));
+    for (uint64_t i = 1; i <= EDS_PLACES_MAX; i++) {
+        eds_places_add(&places, i * 32, (int64_t)i);
+        assert_int_equal(places.count, i);
+    }
+    assert_false(eds_places_find_last(&places, 31, &index));
+    for (uint64_t sequence = 32; sequence < 32 * EDS_PLACES_MAX + 70; sequence++) {
+        uint64_t expected = sequence / 32 < EDS_PLACES_MAX ? sequence / 32 : EDS_PLACES_MAX;
+
+        assert_true(eds_places_find_last(&places, sequence, &index));
+        assert_int_equal(places.rows[index], expected);
+    }
+    assert_true(eds_places_find_last(&places, UINT64_MAX, &index));
+    assert_int_equal(index, EDS_PLACES_MAX - 1);
+}
+
+static void test_copy(void **state)
+{
+    struct eds_head_places from = {.newest = {.count = 0}}, to;
+
+    (void)state;
+    for (int64_t i = 1; i <= (int64_t)EDS_PLACES_MAX; i++) {
+        eds_places_add(i % 2 == 0 ? &from.newest : &from.rows, (uint64_t)i, 100 - i);
+        memset(&to, 0xff, sizeof to);
+        eds_head_places_copy(&to, &from);
+        assert_same(&to.newest, &from.newest);
+        assert_same(&to.rows, &from.rows);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_there_and_back),
-        cmocka_unit_test(test_the_longest),
-        cmocka_unit_test(test_bad_bytes),
-        cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_there_and_back), cmocka_unit_test(test_the_longest),
+        cmocka_unit_test(test_bad_bytes),      cmocka_unit_test(test_too_many),
+        cmocka_unit_test(test_find_last),      cmocka_unit_test(test_copy),
     };
 
     return cmocka_run_group_tests_name("places", tests, NULL, NULL);
