@@ -12,7 +12,9 @@
  * others: a page that the system has costs less to copy, to where a core has it near by,
  * than a large cache's memory costs to fetch. */
 #define READER_CACHE_KIB 512
-#define WAL_SIZE_MAX     67108864 /* bytes that the log's file keeps once it is empty again */
+/* Bytes that the log's file keeps once it is empty again: what it has when it is emptied as a
+ * rule (ledger_sqlite.c) and half as much again. */
+#define WAL_SIZE_MAX 100663296
 
 static const char *const statement_texts[SQLITE_STATEMENT_COUNT] = {
     [SQLITE_STATEMENT_BEGIN] = "BEGIN IMMEDIATE",
