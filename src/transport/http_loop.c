@@ -18,10 +18,9 @@
  * clears them for each request. */
 #define HEAD_MEMORY_SIZE (16u * 1024u)
 
-#define CONNECTION_SLACK 64u    /* above connection_max, which the door keeps */
-#define RUNS_MAX         4u     /* before what they have brought goes to ingest */
-#define PAUSE_NS         300000 /* about as long as a commit takes */
-#define WAIT_MS          500u   /* at most; nothing depends on it */
+#define CONNECTION_SLACK 64u  /* above connection_max, which the door keeps */
+#define RUNS_MAX         4u   /* before what they have brought goes to ingest */
+#define WAIT_MS          500u /* at most; nothing depends on it */
 
 /* A connection on its way from the door to its thread. */
 struct http_arrival {
@@ -104,42 +103,26 @@ void http_loop_resume(struct http_connection *connection)
     wake(loop); /* which the library does for threads of its own only */
 }
 
-/* Waits for the first or both of: somebody calls us, something has come. */
-static void wait_for(struct http_loop *loop, unsigned count, const struct timespec *most)
-{
-    struct pollfd fds[2] = {{.fd = loop->wake_fd, .events = POLLIN},
-                            {.fd = loop->poll_fd, .events = POLLIN}};
-    uint64_t calls;
-
-    (void)ppoll(fds, count, most, NULL);
-    if ((fds[0].revents & POLLIN) != 0)
-        (void)!read(loop->wake_fd, &calls, sizeof calls); /* back to 0, whatever it was */
-}
-
-/* Waits until there is something to do.
+/* Waits until there is something to do: somebody calls us, or something has come.
  *
  * The library wants to ask at once and again for an answer that is not there yet.  It
  * need not, as long as whatever else it does is followed by another run. */
 static void await_work(struct http_loop *loop)
 {
-    static const struct timespec pause = {.tv_nsec = PAUSE_NS};
+    struct pollfd fds[2] = {{.fd = loop->wake_fd, .events = POLLIN},
+                            {.fd = loop->poll_fd, .events = POLLIN}};
     struct timespec most = {.tv_nsec = WAIT_MS * 1000000u};
     MHD_UNSIGNED_LONG_LONG wanted_ms;
+    uint64_t calls;
 
     if (loop->is_active)
         return;
-    if (atomic_load(&loop->undecided_count) > 0) {
-        if (!loop->has_paused) {
-            /* What comes now is not committed before what is with ingest is: better look
-             * once for all of it. */
-            loop->has_paused = true;
-            wait_for(loop, 1, &pause);
-            return;
-        }
-    } else if (MHD_get_timeout(loop->daemon, &wanted_ms) == MHD_YES && wanted_ms < WAIT_MS) {
+    if (atomic_load(&loop->undecided_count) == 0 &&
+        MHD_get_timeout(loop->daemon, &wanted_ms) == MHD_YES && wanted_ms < WAIT_MS)
         most.tv_nsec = (long)wanted_ms * 1000000;
-    }
-    wait_for(loop, 2, &most);
+    (void)ppoll(fds, 2, &most, NULL);
+    if ((fds[0].revents & POLLIN) != 0)
+        (void)!read(loop->wake_fd, &calls, sizeof calls); /* back to 0, whatever it was */
 }
 
 static struct http_arrival *take_arrivals(struct http_loop *loop)
@@ -247,7 +230,6 @@ static void run(struct http_loop *loop)
         MHD_run(loop->daemon);
         if (!loop->is_active || !http_loop_has_room(loop))
             return;
-        loop->has_paused = false;
     }
 }
 

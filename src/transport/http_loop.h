@@ -29,7 +29,6 @@ struct http_loop {
 
     /* The thread's own. */
     bool is_active;                                      /* the last run has done something */
-    bool has_paused;                                     /* since then */
     struct http_connection *gathered[HTTP_GATHERED_MAX]; /* in that state */
     size_t gathered_count;
 };
