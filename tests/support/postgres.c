@@ -3,8 +3,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
+
+#include "support/service.h"
 
 #define SCRIPT EDS_TEST_VECTORS "/../support/postgres.sh"
 
@@ -22,28 +22,9 @@ static void run(const struct postgres_server *server, const char *command, const
 
 bool postgres_start(struct postgres_server *server)
 {
-    char line[1024], answer[256] = "";
-    FILE *pipe;
-    int status;
-
-    temp_dir_make(server->directory);
     server->schema_count = 0;
-    snprintf(line, sizeof line, "'%s' start '%s' %ld", SCRIPT, server->directory, (long)getpid());
-    pipe = popen(line, "r");
-    if (pipe == NULL || fgets(answer, sizeof answer, pipe) == NULL)
-        answer[0] = '\0';
-    status = pipe == NULL ? -1 : pclose(pipe);
-    if (status >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == 77) {
-        printf("skipped: %s", answer);
-        temp_dir_remove(server->directory);
-        return false;
-    }
-    server->port = atoi(answer);
-    if (status != 0 || server->port <= 0) {
-        fprintf(stderr, "PostgreSQL did not start\n");
-        exit(1);
-    }
-    return true;
+    server->port = service_start("postgres.sh", server->directory);
+    return server->port > 0;
 }
 
 void postgres_stop(const struct postgres_server *server, const char *mode)

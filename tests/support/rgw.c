@@ -4,36 +4,17 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
+
+#include "support/service.h"
 
 #define SUPPORT EDS_TEST_VECTORS "/../support/"
 
 bool rgw_start(struct rgw *rgw)
 {
-    char line[1024], answer[256] = "";
-    FILE *pipe;
-    int status;
-
-    temp_dir_make(rgw->directory);
-    snprintf(line, sizeof line, SUPPORT "rgw.sh start '%s' %ld", rgw->directory, (long)getpid());
-    pipe = popen(line, "r");
-    if (pipe == NULL || fgets(answer, sizeof answer, pipe) == NULL)
-        answer[0] = '\0';
-    status = pipe == NULL ? -1 : pclose(pipe);
-    if (status >= 0 && WIFEXITED(status) && WEXITSTATUS(status) == 77) {
-        printf("skipped: %s", answer);
-        temp_dir_remove(rgw->directory);
-        return false;
-    }
-    rgw->port = atoi(answer);
-    if (status != 0 || rgw->port <= 0) {
-        fprintf(stderr, "the object gateway did not start\n");
-        exit(1);
-    }
+    rgw->port = service_start("rgw.sh", rgw->directory);
     setenv("AWS_ACCESS_KEY_ID", RGW_ACCESS, 1);
     setenv("AWS_SECRET_ACCESS_KEY", RGW_SECRET, 1);
-    return true;
+    return rgw->port > 0;
 }
 
 static void need(int status, const char *line)
