@@ -109,7 +109,7 @@ foreach(target ${targets})
   get_filename_component(name ${target} NAME_WE)
   add_executable(replay_${name} ${target} ${PROJECT_SOURCE_DIR}/tests/fuzz/replay.c)
   target_include_directories(replay_${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests)
-  target_link_libraries(replay_${name} PRIVATE eds_transport eds_fleet eds_device eds_codec eds_flags PkgConfig::JANSSON)
+  target_link_libraries(replay_${name} PRIVATE eds_transport eds_fleet eds_device eds_store eds_codec eds_flags PkgConfig::JANSSON)
   add_dependencies(room_tests replay_${name})
   add_test(NAME fuzz/${name}
            COMMAND replay_${name} ${PROJECT_SOURCE_DIR}/tests/fuzz/corpus/${name})
