@@ -68,7 +68,7 @@ static void *run(void *context)
     return NULL;
 }
 
-static unsigned choose_thread_count(unsigned wanted)
+unsigned eds_crew_thread_count(unsigned wanted)
 {
     long cores = wanted == 0 ? sysconf(_SC_NPROCESSORS_ONLN) : (long)wanted;
 
@@ -92,7 +92,7 @@ static void free_all(struct eds_crew *crew)
 struct eds_crew *eds_crew_start(const struct eds_crew_plan *plan)
 {
     /* For each thread one at work and one waiting, and one on either side. */
-    unsigned wanted = choose_thread_count(plan->thread_count), slot_count = 2 * wanted + 2;
+    unsigned wanted = eds_crew_thread_count(plan->thread_count), slot_count = 2 * wanted + 2;
     struct eds_crew *crew = calloc(1, sizeof *crew + slot_count * sizeof crew->slots[0]);
     bool is_whole;
 

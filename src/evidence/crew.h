@@ -25,6 +25,10 @@ struct eds_crew_plan {
     void *context;
 };
 
+/* eds_crew_thread_count says how many threads a crew has at most, and so how many desks,
+ * of which so many are wanted. */
+unsigned eds_crew_thread_count(unsigned wanted);
+
 /* eds_crew_start starts as many threads as can be had.  NULL without memory. */
 struct eds_crew *eds_crew_start(const struct eds_crew_plan *plan);
 

@@ -32,6 +32,7 @@ struct walk {
 
     /* On the way to the crew. */
     struct eds_crew *crew;
+    struct eds_key_cache *keys;
     struct eds_fetcher *fetcher;                     /* NULL: no other payloads */
     char filling_id[EDS_DEVICE_ID_SIZE];             /* whose records are coming in */
     struct eds_ledger_device *devices, *last_device; /* in order, those in pieces */
@@ -320,8 +321,9 @@ static int32_t visit_record(void *context, const struct eds_stored *stored)
 
 static void *create_desk(void *context)
 {
-    (void)context;
-    return eds_ledger_desk_create();
+    const struct walk *walk = context;
+
+    return eds_ledger_desk_create(walk->keys);
 }
 
 static void destroy_desk(void *desk)
@@ -375,7 +377,8 @@ static int32_t check_records(struct walk *walk)
 
     if (walk->check->objects != NULL)
         walk->fetcher = eds_fetcher_create(walk->check->objects);
-    if (walk->check->objects == NULL || walk->fetcher != NULL)
+    walk->keys = eds_key_cache_create(eds_crew_thread_count(plan.thread_count));
+    if (walk->keys != NULL && (walk->check->objects == NULL || walk->fetcher != NULL))
         walk->crew = eds_crew_start(&plan);
     if (walk->crew != NULL) {
         rc = scan_records(walk);
@@ -384,6 +387,7 @@ static int32_t check_records(struct walk *walk)
         eds_error_set(walk->err, rc, "no memory to check a ledger");
     }
     eds_fetcher_destroy(walk->fetcher);
+    eds_key_cache_destroy(walk->keys);
     for (struct eds_ledger_device *next; walk->devices != NULL; walk->devices = next) {
         next = walk->devices->next;
         free(walk->devices);

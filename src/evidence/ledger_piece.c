@@ -7,7 +7,6 @@
 #include <string.h>
 
 #include "edgesentry/attest.h"
-#include "evidence/key_cache.h"
 
 #define ITEMS_MAX EDS_LEDGER_PIECE_MAX
 #define JOBS_MAX  (2 * ITEMS_MAX) /* a record has up to two signatures */
@@ -17,7 +16,7 @@
 
 struct eds_ledger_desk {
     uint8_t work[EDS_VERIFIER_WORK_SIZE]; /* first: it must be aligned */
-    struct eds_key_cache *keys;
+    struct eds_key_user *keys;
 
     /* Hashing. */
     uint8_t encoded[ITEMS_MAX][EDS_RECORD_SIZE_MAX];
@@ -37,14 +36,14 @@ struct eds_ledger_desk {
     uint8_t valid_keys[EDS_LEDGER_KEYS_MAX][EDS_PUBLIC_KEY_SIZE]; /* for one record */
 };
 
-struct eds_ledger_desk *eds_ledger_desk_create(void)
+struct eds_ledger_desk *eds_ledger_desk_create(struct eds_key_cache *keys)
 {
     size_t size = (sizeof(struct eds_ledger_desk) + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     struct eds_ledger_desk *desk = aligned_alloc(ALIGNMENT, size);
 
     if (desk == NULL)
         return NULL;
-    desk->keys = eds_key_cache_create();
+    desk->keys = eds_key_user_create(keys);
     if (desk->keys != NULL)
         return desk;
     free(desk);
@@ -53,7 +52,7 @@ struct eds_ledger_desk *eds_ledger_desk_create(void)
 
 void eds_ledger_desk_destroy(struct eds_ledger_desk *desk)
 {
-    eds_key_cache_destroy(desk->keys);
+    eds_key_user_destroy(desk->keys);
     free(desk);
 }
 
@@ -233,7 +232,7 @@ static void verify(struct eds_ledger_piece *piece, struct eds_ledger_desk *desk,
     }
     desk->begun = end;
     desk->job_count = 0;
-    eds_key_cache_release(desk->keys);
+    eds_key_user_release(desk->keys);
 }
 
 /* Adds an item's one or two jobs, under a key and, if there is one, its table. */
@@ -274,10 +273,10 @@ static void ask(struct eds_ledger_piece *piece, struct eds_ledger_desk *desk, si
     desk->job_counts[at] = 0;
     if (key == NULL)
         return;
-    table = eds_key_cache_find(desk->keys, key->enrolled.public_key, is_worth_it, &is_full);
+    table = eds_key_user_find(desk->keys, key->enrolled.public_key, is_worth_it, &is_full);
     if (is_full) {
         verify(piece, desk, at);
-        table = eds_key_cache_find(desk->keys, key->enrolled.public_key, is_worth_it, &is_full);
+        table = eds_key_user_find(desk->keys, key->enrolled.public_key, is_worth_it, &is_full);
     }
     add_jobs(desk, at, item, key, table);
 }

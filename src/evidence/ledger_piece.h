@@ -6,6 +6,7 @@
 #define EDS_EVIDENCE_LEDGER_PIECE_H
 
 #include "evidence/fetcher.h"
+#include "evidence/key_cache.h"
 #include "evidence/ledger_check.h"
 
 #define EDS_LEDGER_PIECE_MAX   256u            /* records */
@@ -65,7 +66,8 @@ void eds_ledger_piece_free(void *piece); /* what it holds */
 
 /* What a thread needs to inspect pieces. */
 struct eds_ledger_desk;
-struct eds_ledger_desk *eds_ledger_desk_create(void); /* NULL without memory */
+/* One of the users of keys; NULL without memory. */
+struct eds_ledger_desk *eds_ledger_desk_create(struct eds_key_cache *keys);
 void eds_ledger_desk_destroy(struct eds_ledger_desk *desk);
 
 /* eds_ledger_piece_inspect finds what can be found.
