@@ -26,10 +26,13 @@ static void load_head(struct eds_batch *batch, struct eds_pending_device *device
 /* Finds the device among those of the batch, with its head. */
 static struct eds_pending_device *find_device(struct eds_batch *batch, const char *device_id)
 {
-    struct eds_head_key key = eds_heads_key(&batch->heads, device_id);
-    struct eds_pending_device *device;
+    struct eds_pending_device *device = eds_pending_same(&batch->pending, device_id);
+    struct eds_head_key key;
     bool added;
 
+    if (device != NULL)
+        return device;
+    key = eds_heads_key(&batch->heads, device_id);
     device = eds_pending_device(&batch->pending, device_id, key, &added);
     if (added && !eds_heads_get(&batch->heads, key, &device->head))
         load_head(batch, device);

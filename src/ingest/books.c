@@ -159,6 +159,14 @@ void eds_books_count(struct eds_books *books, enum eds_verdict verdict)
     pthread_mutex_unlock(&books->lock);
 }
 
+void eds_books_count_many(struct eds_books *books, const size_t counts[EDS_VERDICT_OVERLOADED + 1])
+{
+    pthread_mutex_lock(&books->lock);
+    for (unsigned i = 0; i <= EDS_VERDICT_OVERLOADED; i++)
+        books->counts.by_verdict[i] += counts[i];
+    pthread_mutex_unlock(&books->lock);
+}
+
 void eds_books_committed(struct eds_books *books)
 {
     pthread_mutex_lock(&books->lock);

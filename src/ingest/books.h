@@ -65,8 +65,10 @@ void eds_books_unlisted(struct eds_books *books, const struct eds_flood *flood);
  * (eds_queue_now_ns), 0 if it will not. */
 uint64_t eds_books_deadline(struct eds_books *books);
 
-/* eds_books_count counts one answer, eds_books_committed one commit. */
+/* eds_books_count counts one answer, eds_books_count_many as many as counts has of each
+ * verdict, eds_books_committed one commit. */
 void eds_books_count(struct eds_books *books, enum eds_verdict verdict);
+void eds_books_count_many(struct eds_books *books, const size_t counts[EDS_VERDICT_OVERLOADED + 1]);
 void eds_books_committed(struct eds_books *books);
 
 /* eds_books_counts copies the counts out, all of one moment (but for queued). */

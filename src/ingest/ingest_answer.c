@@ -19,6 +19,36 @@ void eds_ingest_answer(struct eds_ingest *ingest, struct eds_submission *submiss
     submission->done(submission); /* from here on it is not ours */
 }
 
+/* How many at the front were submitted at the same moment, as those of a batch are. */
+static size_t count_as_old(struct eds_submission **submissions, size_t count)
+{
+    size_t same = 1;
+
+    while (same < count && submissions[same]->begun_ns == submissions[0]->begun_ns)
+        same++;
+    return same;
+}
+
+void eds_ingest_answer_all(struct eds_ingest *ingest, struct eds_submission **submissions,
+                           size_t count)
+{
+    size_t counts[EDS_VERDICT_OVERLOADED + 1] = {0};
+    uint64_t now_ns = eds_queue_now_ns();
+
+    for (size_t i = 0, same = 0; i < count; i += same) {
+        same = count_as_old(submissions + i, count - i);
+        eds_meter_observe_many(&ingest->books.meters.answer, now_ns - submissions[i]->begun_ns,
+                               same);
+    }
+    for (size_t i = 0; i < count; i++) {
+        counts[submissions[i]->verdict]++;
+        eds_trail_end(submissions[i]);
+    }
+    eds_books_count_many(&ingest->books, counts);
+    for (size_t i = 0; i < count; i++)
+        submissions[i]->done(submissions[i]); /* from here on it is not ours */
+}
+
 /* Whether a checked submission has a place in the commit.  A rejection has if it
  * gets a line in the operation log; those that get none are summed up. */
 bool eds_ingest_is_for_commit(struct eds_ingest *ingest, const struct eds_submission *submission)

@@ -59,6 +59,8 @@ int32_t eds_ingest_start_threads(struct eds_ingest *ingest, size_t thread_count)
 bool eds_ingest_is_for_commit(struct eds_ingest *ingest, const struct eds_submission *submission);
 void eds_ingest_count_answer(struct eds_ingest *ingest, const struct eds_submission *submission);
 void eds_ingest_answer(struct eds_ingest *ingest, struct eds_submission *submission);
+void eds_ingest_answer_all(struct eds_ingest *ingest, struct eds_submission **submissions,
+                           size_t count);
 
 /* ingest_submit.c: the answer when there is no room; and submissions that wait, for the
  * store of payloads or the committer. */

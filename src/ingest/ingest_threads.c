@@ -64,8 +64,7 @@ static void *committer_main(void *context)
         count = answer_early(ingest, ingest->taken, count);
         ingest->keeper->keep(ingest->keeper, ingest->taken, count, turn == EDS_QUEUE_END);
         eds_queue_leave(&ingest->queue, false);
-        for (size_t i = 0; i < count; i++)
-            eds_ingest_answer(ingest, ingest->taken[i]);
+        eds_ingest_answer_all(ingest, ingest->taken, count);
     } while (turn != EDS_QUEUE_END);
     return NULL;
 }

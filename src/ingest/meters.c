@@ -35,12 +35,17 @@ static uint64_t get(const _Atomic uint64_t *number)
 
 void eds_meter_observe(struct eds_meter *meter, uint64_t duration_ns)
 {
+    eds_meter_observe_many(meter, duration_ns, 1);
+}
+
+void eds_meter_observe_many(struct eds_meter *meter, uint64_t duration_ns, size_t count)
+{
     size_t at = 0;
 
     while (at < EDS_METER_BOUND_COUNT && duration_ns > eds_meter_bounds_ns[at])
         at++;
-    add(&meter->buckets[at], 1);
-    add(&meter->sum_ns, duration_ns);
+    add(&meter->buckets[at], count);
+    add(&meter->sum_ns, duration_ns * count);
 }
 
 void eds_meters_fail(struct eds_meters *meters, enum eds_component component)

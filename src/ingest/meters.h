@@ -7,6 +7,7 @@
 #define EDS_INGEST_METERS_H
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* The stores, by the names that the original's runbook has for them. */
@@ -40,7 +41,10 @@ struct eds_meters {
     _Atomic uint64_t oldest_ns; /* since when the batch in work has waited; 0: there is none */
 };
 
+/* eds_meter_observe counts one duration, eds_meter_observe_many the same one count times. */
 void eds_meter_observe(struct eds_meter *meter, uint64_t duration_ns);
+void eds_meter_observe_many(struct eds_meter *meter, uint64_t duration_ns, size_t count);
+
 void eds_meters_fail(struct eds_meters *meters, enum eds_component component);
 
 struct eds_meter_reading {

@@ -43,9 +43,18 @@ void eds_pending_clear(struct eds_pending *pending)
 {
     pending->device_count = 0;
     pending->append_count = 0;
+    pending->last_device = NULL;
     /* All bits set is EDS_PENDING_NONE. */
     memset(pending->device_slots, 0xff, pending->slot_count * sizeof *pending->device_slots);
     memset(pending->object_slots, 0xff, pending->slot_count * sizeof *pending->object_slots);
+}
+
+struct eds_pending_device *eds_pending_same(const struct eds_pending *pending,
+                                            const char *device_id)
+{
+    struct eds_pending_device *last = pending->last_device;
+
+    return last != NULL && strcmp(last->device_id, device_id) == 0 ? last : NULL;
 }
 
 struct eds_pending_device *eds_pending_device(struct eds_pending *pending, const char *device_id,
@@ -58,6 +67,7 @@ struct eds_pending_device *eds_pending_device(struct eds_pending *pending, const
         device = &pending->devices[pending->device_slots[at]];
         if (strcmp(device->device_id, device_id) == 0) {
             *added = false;
+            pending->last_device = device;
             return device;
         }
     }
@@ -67,6 +77,7 @@ struct eds_pending_device *eds_pending_device(struct eds_pending *pending, const
     *device = (struct eds_pending_device){
         .device_id = device_id, .key = key, .last_append = EDS_PENDING_NONE};
     *added = true;
+    pending->last_device = device;
     return device;
 }
 

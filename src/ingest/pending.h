@@ -28,7 +28,8 @@ struct eds_pending {
     struct eds_pending_device *devices;
     size_t device_count;
     struct eds_append *appends;
-    uint32_t *append_before; /* the same device's append before this one */
+    struct eds_pending_device *last_device; /* that was asked for; NULL: none */
+    uint32_t *append_before;                /* the same device's append before this one */
     size_t append_count;
     uint32_t *device_slots, *object_slots; /* hash tables of indexes */
     size_t slot_count;                     /* a power of two, at least 2 * max */
@@ -44,6 +45,11 @@ void eds_pending_clear(struct eds_pending *pending);
 /* eds_pending_device finds a device, or adds it with a zero head (*added). */
 struct eds_pending_device *eds_pending_device(struct eds_pending *pending, const char *device_id,
                                               struct eds_head_key key, bool *added);
+
+/* eds_pending_same gives the device that was asked for last if it is this one, else NULL:
+ * most often the next record is of the same device, and no key need be computed. */
+struct eds_pending_device *eds_pending_same(const struct eds_pending *pending,
+                                            const char *device_id);
 
 /* eds_pending_append adds a record to be stored and moves its device's head.
  *

@@ -51,6 +51,8 @@ static void test_checked_by_who_brings_it(void **state)
     struct scene *s = *state;
     struct parcel *p = s->parcels;
     struct all all = {.count = 0};
+    struct eds_ingest_counts counts;
+    struct eds_meters_reading meters;
 
     add_next(&all, s, 2);
     parcel_fill(&p[2], "lift-b", 1, NULL, NULL, s->a.seed); /* by another's key */
@@ -75,6 +77,12 @@ static void test_checked_by_who_brings_it(void **state)
                                  : EDS_VERDICT_ACCEPTED);
     scene_stored(s, "lift-a", 3);
     scene_stored(s, "lift-b", 1);
+    eds_ingest_counts(s->ingest, &counts);
+    assert_int_equal(counts.accepted, 4);
+    assert_int_equal(counts.rejected, 3);
+    assert_int_equal(counts.by_verdict[EDS_VERDICT_SIGNATURE], 1);
+    eds_ingest_meters(s->ingest, &meters);
+    assert_int_equal(meters.answer.count, 7);
 }
 
 /* Behind the first that there is no room for, nothing goes in. */

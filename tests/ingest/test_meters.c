@@ -41,6 +41,11 @@ static void test_buckets(void **state)
         assert_int_equal(reading.answer.count, 1);
         assert_true(reading.answer.sum_ns == rows[i].duration_ns);
         assert_int_equal(reading.commit.count, 0);
+        eds_meter_observe_many(&meters.commit, rows[i].duration_ns, 3);
+        eds_meters_read(&meters, &reading);
+        assert_int_equal(reading.commit.buckets[rows[i].bucket], 3);
+        assert_int_equal(reading.commit.count, 3);
+        assert_true(reading.commit.sum_ns == 3 * rows[i].duration_ns);
     }
 }
 
