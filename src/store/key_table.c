@@ -31,13 +31,20 @@ uint64_t eds_key_table_hash(const struct eds_key_table *table, const char *key)
     return eds_key_hash(table->secret, key, strlen(key));
 }
 
+/* What of a hash is kept in its slot; the lower bits say which slot that is. */
+static uint32_t tag_of(uint64_t hash)
+{
+    return (uint32_t)(hash >> 32);
+}
+
 static void occupy(struct eds_key_table *table, size_t index)
 {
-    size_t slot = table->items[index].hash & table->slot_mask;
+    uint64_t hash = table->items[index].hash;
+    size_t slot = hash & table->slot_mask;
 
-    while (table->slots[slot] != 0)
+    while (table->slots[slot].number != 0)
         slot = (slot + 1) & table->slot_mask;
-    table->slots[slot] = (uint32_t)index + 1;
+    table->slots[slot] = (struct eds_key_table_slot){(uint32_t)index + 1, tag_of(hash)};
 }
 
 int32_t eds_key_table_init(struct eds_key_table *table, struct eds_error *err)
@@ -61,12 +68,13 @@ void eds_key_table_free(struct eds_key_table *table)
 
 size_t eds_key_table_find_hashed(const struct eds_key_table *table, const char *key, uint64_t hash)
 {
-    for (size_t slot = hash & table->slot_mask; table->slots[slot] != 0;
+    for (size_t slot = hash & table->slot_mask; table->slots[slot].number != 0;
          slot = (slot + 1) & table->slot_mask) {
-        const struct eds_key_table_item *item = &table->items[table->slots[slot] - 1];
+        size_t index = table->slots[slot].number - 1;
 
-        if (item->hash == hash && strcmp(item->key, key) == 0)
-            return table->slots[slot] - 1;
+        if (table->slots[slot].tag == tag_of(hash) && table->items[index].hash == hash &&
+            strcmp(table->items[index].key, key) == 0)
+            return index;
     }
     return EDS_KEY_ABSENT;
 }
@@ -98,7 +106,7 @@ static int32_t grow_items(struct eds_key_table *table)
 static int32_t grow_slots(struct eds_key_table *table)
 {
     size_t slot_count = 2 * (table->slot_mask + 1);
-    uint32_t *slots;
+    struct eds_key_table_slot *slots;
 
     if (2 * (table->count + 1) <= table->slot_mask + 1)
         return EDS_OK;
@@ -134,9 +142,9 @@ void eds_key_table_pop(struct eds_key_table *table)
 
     assert(table->count > 0);
     slot = table->items[table->count - 1].hash & table->slot_mask;
-    while (table->slots[slot] != table->count)
+    while (table->slots[slot].number != table->count)
         slot = (slot + 1) & table->slot_mask;
-    table->slots[slot] = 0;
+    table->slots[slot].number = 0;
     table->count--;
 }
 

@@ -18,12 +18,19 @@ struct eds_key_table_item {
     uint64_t hash;
 };
 
+/* Part of the hash is here, so that a look-up seldom has to see an item that is not its
+ * own: in a large table that is a cache line for each. */
+struct eds_key_table_slot {
+    uint32_t number; /* index + 1, or 0 where free */
+    uint32_t tag;
+};
+
 struct eds_key_table {
     struct eds_key_table_item *items; /* by index */
     size_t count;
-    size_t capacity;  /* of items */
-    uint32_t *slots;  /* index + 1, or 0 where free; linear probing */
-    size_t slot_mask; /* slots is slot_mask + 1 long, a power of two */
+    size_t capacity;                  /* of items */
+    struct eds_key_table_slot *slots; /* linear probing */
+    size_t slot_mask;                 /* slots is slot_mask + 1 long, a power of two */
     uint8_t secret[16];
 };
 
