@@ -140,9 +140,9 @@ static void test_three_nodes(void **state)
                   (unsigned long long)moved);
     assert_true(moved > 0); /* else nothing was tried */
 
-    /* Nor did nodes often wait for each other crosswise, which costs a second and
-     * is left possible over a device that is new; else this divides by zero. */
-    postgres_sql(&server, "SELECT 1 / CASE WHEN deadlocks < 3 THEN 1 ELSE 0 END"
+    /* Nor did nodes wait for each other crosswise, which costs a second, but over devices
+     * that are new, as each of the five is once; else this divides by zero. */
+    postgres_sql(&server, "SELECT 1 / CASE WHEN deadlocks <= 5 THEN 1 ELSE 0 END"
                           " FROM pg_stat_database WHERE datname = 'postgres'");
 }
 
