@@ -1,11 +1,9 @@
 /* http_batch.h - many records in one request, decided while they still come in.
  *
- * The whole records of each piece of the body become a block, small enough for the
- * processor's cache, and are checked at once.  A megabyte of them, or a thousand, or
- * what there is at the end, is a portion: it goes to ingest, and so into one commit;
- * meanwhile the next one comes in, and then the connection waits until the store has
- * caught up.  So a body of any length takes little more than the memory of two
- * portions, and of its results.
+ * The whole records of each piece of the body become a block, and blocks a portion
+ * (http_portion.h), which goes to ingest; meanwhile the next one comes in, and then the
+ * connection waits until the store has caught up.  So a body of any length takes little
+ * more than the memory of two portions, and of its results.
  *
  * From the first record on that ingest had no room for, the rest of the body is
  * not submitted: a later record of the same device would be refused for good. */
@@ -15,16 +13,9 @@
 #include "codec/batch_reader.h"
 #include "transport/http_connection.h"
 
-#define HTTP_BATCH_RECORDS_MAX   10000u          /* of one request */
-#define HTTP_BLOCK_RECORDS_MAX   256u            /* of one block */
-#define HTTP_BLOCK_SIZE          (128u * 1024u)  /* bytes of body that make a block */
-#define HTTP_PORTION_RECORDS_MAX 1024u           /* of one portion */
-#define HTTP_PORTION_SIZE        (1024u * 1024u) /* bytes of body that make a portion */
+#define HTTP_BATCH_RECORDS_MAX 10000u /* of one request */
 
 struct http_batch;
-
-/* http_batch_block_size tells the size of a full block. */
-size_t http_batch_block_size(void);
 
 /* http_batch_begin starts the batch of a connection's request; NULL without memory. */
 struct http_batch *http_batch_begin(struct http_connection *connection,

@@ -34,7 +34,7 @@
 /* A body bigger than this gives its memory back once it is answered. */
 #define HTTP_BODY_KEPT_MAX (16u * 1024u) /* bytes */
 
-/* The buffer of a batch's body, of which blocks are made (http_batch.h). */
+/* The buffer of a batch's body, of which blocks are made (http_portion.h). */
 #define HTTP_BATCH_ROOM (160u * 1024u) /* bytes */
 
 /* A refused body up to this size is read and dropped, so that the connection
@@ -140,7 +140,7 @@ struct eds_http_server {
     _Atomic uint64_t answered_count;
     atomic_size_t body_memory; /* bytes of all bodies */
     struct http_spares texts;  /* of HTTP_BATCH_ROOM */
-    struct http_spares blocks; /* of http_batch_block_size */
+    struct http_spares blocks; /* of http_block_size */
     struct eds_shares shares;  /* of those that are coming in */
     atomic_uint object_count;  /* payloads coming in */
     _Atomic uint64_t objects_stored, objects_stored_bytes;

@@ -7,7 +7,7 @@
  * waiting already is refused (429), before anything of the body is read.
  *
  * The door's thread is the clock.  A connection may also be held for another reason
- * (http_batch.h): it goes on when no reason is left. */
+ * (http_portion.h): it goes on when no reason is left. */
 #ifndef EDS_TRANSPORT_HTTP_PACE_H
 #define EDS_TRANSPORT_HTTP_PACE_H
 

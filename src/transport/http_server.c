@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "transport/http_batch.h"
 #include "transport/http_loop.h"
+#include "transport/http_portion.h"
 
 #define LINES_PER_SECOND 20u  /* of log, for what clients cause */
 #define ANSWER_MS        500u /* at stop, for the last answers to leave */
@@ -69,7 +69,7 @@ int32_t eds_http_server_start(struct eds_http_server **out, const struct eds_htt
     pthread_mutex_init(&server->connections_mutex, NULL);
     pthread_rwlock_init(&server->policy_lock, NULL);
     http_spares_init(&server->texts, HTTP_BATCH_ROOM);
-    http_spares_init(&server->blocks, http_batch_block_size());
+    http_spares_init(&server->blocks, http_block_size());
     http_pace_init(&server->pace);
     http_linger_init(&server->linger);
     server->allowed = *config->netpolicy;
