@@ -46,6 +46,8 @@ struct eds_submission {
     bool has_payload_hash;
     bool attest_required; /* as the registry said when it was checked */
     bool is_checked;      /* verdict is that of the checks */
+    bool has_token;       /* of its device's rate */
+    uint64_t generation;  /* of the registry, when it was checked ahead */
     uint64_t begun_ns;    /* when it was submitted: monotonic */
     enum eds_payload_place payload_place;
     struct eds_submission *next;
@@ -119,7 +121,8 @@ void eds_ingest_submit_all(struct eds_ingest *ingest, struct eds_submission **su
  * done of them once they are submitted: it is for whoever has many at a time, or will
  * have more before he submits them.  A server that has no room for them, or no tables to
  * check them quickly, leaves it to others.  Up to eds_ingest_submit_ahead, which must
- * follow (of all or none of them), the submissions are the caller's. */
+ * follow (of all or none of them), the submissions are the caller's.  However long that
+ * takes, what was found is good only as long as the registry stays as it is. */
 void eds_ingest_check_ahead(struct eds_ingest *ingest, struct eds_submission **submissions,
                             size_t count);
 

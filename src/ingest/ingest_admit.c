@@ -57,27 +57,36 @@ static const char *id_of(const struct eds_submission *submission)
     return (const char *)submission->request.entry->record.device_id;
 }
 
+/* Only what is good takes one, and only once, even if it is checked again. */
+static bool needs_token(const struct eds_submission *submission)
+{
+    return eds_verdict_is_kept(submission->verdict) && !submission->has_token;
+}
+
 /* A good record of a device that has sent too many is put off. */
 static void take_token(struct eds_ingest *ingest, struct eds_submission *submission)
 {
     const char *device_id = id_of(submission);
     struct eds_error text; /* for its cutting at a character's border */
 
-    if (!eds_verdict_is_kept(submission->verdict) ||
-        ingest->checks.registry == NULL || /* it may be somebody else who says so */
-        eds_limits_device(&ingest->limits, device_id, 1, &submission->retry_after_s))
+    if (!needs_token(submission) ||
+        ingest->checks.registry == NULL) /* it may be somebody else who says so */
+        return;
+    submission->has_token =
+        eds_limits_device(&ingest->limits, device_id, 1, &submission->retry_after_s);
+    if (submission->has_token)
         return;
     submission->verdict = EDS_VERDICT_RATE_LIMITED;
     eds_error_set(&text, 0, "rate limit exceeded for device=%s", device_id);
     memcpy(submission->message, text.text, strlen(text.text) + 1);
 }
 
-/* How many good records of the first one's device there are at the front. */
+/* How many records of the first one's device that need a token there are at the front. */
 static size_t count_alike(struct eds_submission **submissions, size_t count)
 {
     size_t alike = 0;
 
-    while (alike < count && eds_verdict_is_kept(submissions[alike]->verdict) &&
+    while (alike < count && needs_token(submissions[alike]) &&
            strcmp(id_of(submissions[alike]), id_of(submissions[0])) == 0)
         alike++;
     return alike;
@@ -92,11 +101,14 @@ void eds_ingest_take_tokens(struct eds_ingest *ingest, struct eds_submission **s
 
     while (count > 0) {
         size_t alike = count_alike(submissions, count), some = alike > 0 ? alike : 1;
+        bool at_once = alike > 1 && eds_limits_device(&ingest->limits, id_of(submissions[0]), alike,
+                                                      &retry_after_s);
 
-        if (alike < 2 ||
-            !eds_limits_device(&ingest->limits, id_of(submissions[0]), alike, &retry_after_s))
-            for (size_t i = 0; i < some; i++)
-                take_token(ingest, submissions[i]);
+        for (size_t i = 0; i < some; i++) {
+            if (at_once)
+                submissions[i]->has_token = true;
+            take_token(ingest, submissions[i]);
+        }
         submissions += some;
         count -= some;
     }

@@ -16,17 +16,22 @@ static bool has_room(struct eds_ingest *ingest, size_t count)
     return waiting <= ingest->queue.max && count <= ingest->queue.max - waiting;
 }
 
-static void begin(struct eds_submission **submissions, size_t count)
+static uint64_t generation_of(const struct eds_ingest *ingest)
 {
-    uint64_t now_ns = eds_queue_now_ns(), now_ms = eds_port_time_ms();
+    return ingest->checks.registry != NULL ? eds_registry_generation(ingest->checks.registry) : 0;
+}
+
+static void begin(struct eds_ingest *ingest, struct eds_submission **submissions, size_t count)
+{
+    uint64_t generation = generation_of(ingest), now_ms = eds_port_time_ms();
 
     for (size_t i = 0; i < count; i++) {
         struct eds_submission *submission = submissions[i];
 
-        submission->begun_ns = now_ns;
+        submission->generation = generation;
         submission->request.now_ms = now_ms;
         submission->payload_place = EDS_PAYLOAD_IN_COMMIT;
-        submission->is_checked = false;
+        submission->is_checked = submission->has_token = false;
         eds_trail_begin(submission);
     }
 }
@@ -47,7 +52,7 @@ void eds_ingest_check_ahead(struct eds_ingest *ingest, struct eds_submission **s
 {
     struct eds_check_desk *desk = NULL;
 
-    begin(submissions, count);
+    begin(ingest, submissions, count);
     /* Without tables a check takes so long that whatever else the thread serves had to
      * wait for it. */
     if (eds_verifier_get_level() != EDS_VERIFIER_LIBSODIUM && has_room(ingest, count))
@@ -58,6 +63,24 @@ void eds_ingest_check_ahead(struct eds_ingest *ingest, struct eds_submission **s
         check(ingest, desk, submissions + at,
               count - at < EDS_CHECK_MAX ? count - at : EDS_CHECK_MAX);
     eds_check_desks_give_back(&ingest->desks, desk);
+}
+
+/* The rest of a batch may have been long in coming: its answer is not slow for that, and
+ * what was checked before the registry changed has to be checked again.  A device may be
+ * revoked. */
+static void begin_again(struct eds_ingest *ingest, struct eds_submission **submissions,
+                        size_t count)
+{
+    uint64_t now_ns = eds_queue_now_ns(), now_ms = eds_port_time_ms();
+    uint64_t generation = generation_of(ingest);
+
+    for (size_t i = 0; i < count; i++) {
+        submissions[i]->begun_ns = now_ns;
+        if (submissions[i]->generation == generation)
+            continue;
+        submissions[i]->is_checked = false;
+        submissions[i]->request.now_ms = now_ms;
+    }
 }
 
 /* Checks what was not: by itself where the queue wants it so, else as far as is done
@@ -78,6 +101,7 @@ void eds_ingest_submit_ahead(struct eds_ingest *ingest, struct eds_submission **
 {
     size_t ready = 0, pushed = 0;
 
+    begin_again(ingest, submissions, count);
     while (ready < count && has_room(ingest, ready + 1))
         check_rest(ingest, submissions[ready++]);
     if (ingest->uploads == NULL)

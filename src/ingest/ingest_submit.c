@@ -40,6 +40,7 @@ static bool prepare(struct eds_ingest *ingest, struct eds_submission *submission
         return false;
     submission->request.now_ms = eds_port_time_ms();
     submission->payload_place = EDS_PAYLOAD_IN_COMMIT;
+    submission->has_token = false;
     submission->is_checked = ingest->uploads != NULL || /* only good payloads are stored */
                              submission->request.payload_absent;
     if (submission->is_checked)
@@ -84,6 +85,7 @@ bool eds_ingest_submit_here(struct eds_ingest *ingest, struct eds_submission *su
     eds_trail_begin(submission);
     submission->request.now_ms = eds_port_time_ms();
     submission->payload_place = EDS_PAYLOAD_IN_COMMIT;
+    submission->has_token = false;
     eds_ingest_check_alone(ingest, submission);
     if (eds_ingest_is_for_commit(ingest, submission))
         ingest->keeper->keep(ingest->keeper, &submission, 1, false);

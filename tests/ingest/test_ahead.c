@@ -9,6 +9,7 @@
 
 #include "ingest/check_desks.h"
 #include "ingest/held_objects.h"
+#include "ingest/queue.h"
 #include "ingest/scene.h"
 
 #define ALL_MAX 8u
@@ -142,6 +143,47 @@ static void test_tokens(void **state)
     }
 }
 
+/* A batch may take its time to come: what is checked by then is judged by what is known
+ * of its device when the last of it is there, and takes no second token for that. */
+static void test_revoked_meanwhile(void **state)
+{
+    struct scene *s = *state;
+    struct parcel *p = s->parcels;
+    struct all all = {.count = 0};
+
+    s->config.rate_per_device = (struct eds_rate){1, 2};
+    scene_restart(s);
+    add_next(&all, s, 2);
+    for (unsigned i = 2; i < 4; i++) {
+        device_next(&s->b, &p[i]);
+        add(&all, s, &p[i]);
+    }
+    eds_ingest_check_ahead(s->ingest, all.list, all.count);
+    assert_int_equal(eds_registry_set_state(s->registry, "lift-a", EDS_DEVICE_REVOKED), EDS_OK);
+    submit(s, &all);
+    answered(&p[0], EDS_VERDICT_DEVICE_STATE);
+    answered(&p[1], EDS_VERDICT_DEVICE_STATE);
+    answered(&p[2], EDS_VERDICT_ACCEPTED);
+    answered(&p[3], EDS_VERDICT_ACCEPTED);
+    scene_stored(s, "lift-a", 0);
+    scene_stored(s, "lift-b", 2);
+}
+
+/* Nor is a server slow whose client is: an answer's time begins with the submission. */
+static void test_time_of_answer(void **state)
+{
+    struct scene *s = *state;
+    struct all all = {.count = 0};
+    uint64_t now_ns;
+
+    add_next(&all, s, 2);
+    eds_ingest_check_ahead(s->ingest, all.list, all.count);
+    now_ns = eds_queue_now_ns();
+    submit(s, &all);
+    for (unsigned i = 0; i < 2; i++)
+        assert_true(s->parcels[i].submission.begun_ns >= now_ns);
+}
+
 /* A payload that did not come is looked for here as well. */
 static void test_absent_payload(void **state)
 {
@@ -214,6 +256,8 @@ int main(void)
         SCENE_TEST(test_checked_by_who_brings_it),
         SCENE_TEST(test_no_room),
         SCENE_TEST(test_tokens),
+        SCENE_TEST(test_revoked_meanwhile),
+        SCENE_TEST(test_time_of_answer),
         SCENE_TEST(test_absent_payload),
         SCENE_TEST(test_payload_before_row),
         cmocka_unit_test(test_desks),
