@@ -1,12 +1,9 @@
 /* ledger_check.c - see ledger_check.h.
  *
- * Passes over the records, device by device, with the gaps between them; over the
- * heads, the forks and the gaps.  A server may append meanwhile, so a head that is
- * ahead of the records seen is no fault as long as its record is there.
- *
  * The records go by twice.  As the ledger gives them they are put into pieces, on
- * which the crew works (ledger_piece.c); a piece that comes back is walked over in
- * order: links, heads, and what was found in it. */
+ * which the crew works (ledger_piece.h); a piece that comes back is walked over in
+ * order, which makes chains of them (ledger_chains.h).  What needs no records in order
+ * comes behind: heads, forks, the gaps' signatures and the operation log. */
 #include "evidence/ledger_check.h"
 
 #include <inttypes.h>
@@ -14,21 +11,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/chain_impl.h"
-#include "edgesentry/attest.h"
+#include "edgesentry/ed25519.h"
 #include "edgesentry/verifier.h"
 #include "evidence/crew.h"
-#include "evidence/dropped_note.h"
-#include "evidence/ledger_gaps.h"
-#include "evidence/ledger_log.h"
-#include "evidence/ledger_piece.h"
+#include "evidence/ledger_chains.h"
 
 struct walk {
     const struct eds_ledger_check *check;
-    struct eds_ledger_summary *summary;
     struct eds_error *err;
-    struct eds_ledger_log *log;
-    uint64_t bytes;
 
     /* On the way to the crew. */
     struct eds_crew *crew;
@@ -39,211 +29,18 @@ struct walk {
 
     int32_t visit_rc; /* of the last visit */
 
-    /* On the way back: the device whose records are passing. */
-    const struct eds_ledger_device *device; /* NULL: none yet */
-    char device_id[EDS_DEVICE_ID_SIZE];
-    bool attested; /* one of its records was: from then on all must be */
-    struct eds_chain chain;
-    struct eds_gap_walk gaps;
-    bool has_gaps; /* any device, when the check began */
-    uint64_t record_index;
+    struct eds_ledger_chains chains; /* on the way back */
 };
 
-static void report(struct walk *walk, struct eds_ledger_finding finding)
+/* Frees the devices before that one: nothing of theirs is in a piece any more. */
+static void forget_devices(struct walk *walk, const struct eds_ledger_device *device)
 {
-    walk->summary->finding_count++;
-    if (walk->check->found != NULL)
-        walk->check->found(walk->check->context, &finding);
-}
-
-static void report_at(struct walk *walk, enum eds_ledger_fault fault, uint64_t sequence)
-{
-    report(walk, (struct eds_ledger_finding){
-                     .fault = fault, .device_id = walk->device_id, .sequence = sequence});
-}
-
-static void report_chain(struct walk *walk, const struct eds_chain_finding *chain,
-                         uint64_t sequence)
-{
-    struct eds_ledger_finding finding = {.fault = EDS_LEDGER_CHAIN,
-                                         .device_id = walk->device_id,
-                                         .sequence = sequence,
-                                         .chain = *chain};
-
-    finding.chain.index = walk->record_index;
-    report(walk, finding);
-}
-
-/* Crosses the gaps before a record, or (NULL) behind the last one. */
-static int32_t cross_gaps(struct walk *walk, const EdsAuditRecord *record)
-{
-    uint64_t misplaced;
-    int32_t rc = eds_gap_walk_to(
-        &walk->gaps, &walk->chain, walk->device_id, record != NULL ? record->sequence : 0,
-        record != NULL ? record->prev_record_hash : NULL, &misplaced, walk->err);
-
-    if (rc == EDS_OK && misplaced != 0)
-        report_at(walk, EDS_LEDGER_GAP_PLACE, misplaced);
-    return rc;
-}
-
-/* The head must not stay behind the last record, nor name another one.  A head
- * that is ahead is the second pass's. */
-static int32_t end_device(struct walk *walk)
-{
-    struct eds_ledger *ledger = walk->check->ledger;
-    struct eds_head head;
-    int32_t rc;
-
-    if (walk->device == NULL)
-        return EDS_OK;
-    rc = cross_gaps(walk, NULL);
-    if (rc == EDS_OK)
-        rc = ledger->ops->head(ledger, walk->device_id, &head, walk->err);
-    if (rc != EDS_OK)
-        return rc;
-    if (head.sequence < walk->chain.sequence || (walk->attested && !head.attested))
-        report_at(walk, EDS_LEDGER_HEAD, walk->chain.sequence);
-    return EDS_OK;
-}
-
-static int32_t begin_device(struct walk *walk, const struct eds_ledger_device *device,
-                            const char *device_id)
-{
-    while (walk->devices != device) { /* nothing of those before is in a piece any more */
+    while (walk->devices != device) {
         struct eds_ledger_device *before = walk->devices;
 
         walk->devices = before->next;
         free(before);
     }
-    walk->device = device;
-    walk->summary->device_count++;
-    strcpy(walk->device_id, device_id);
-    walk->attested = false;
-    walk->record_index = 0;
-    /* Ingest lets a chain begin with sequence 1 only: strict links, keys or not. */
-    eds_chain_begin(&walk->chain, EDS_STRENGTH_SIGNATURES);
-    return eds_gap_walk_begin(&walk->gaps, walk->check->ledger, device_id, !walk->has_gaps,
-                              walk->err);
-}
-
-static int32_t link_record(struct walk *walk, const struct eds_ledger_item *item,
-                           struct eds_chain_finding *finding)
-{
-    if (item->has_hash)
-        return eds_chain_link_hashed(&walk->chain, &item->entry.record, item->record_hash, finding);
-    *finding = (struct eds_chain_finding){.fault = EDS_CHAIN_RECORD};
-    return EDS_ERR_CHAIN_INVALID;
-}
-
-/* The link to the record before.  After a broken one the walk starts anew
- * behind this record: one missing record is one finding. */
-static void check_link(struct walk *walk, const struct eds_ledger_item *item)
-{
-    const EdsAuditRecord *record = &item->entry.record;
-    struct eds_chain_finding finding;
-
-    if (link_record(walk, item, &finding) != EDS_OK) {
-        report_chain(walk, &finding, record->sequence);
-        eds_chain_begin_after(&walk->chain, EDS_STRENGTH_SIGNATURES, record->sequence,
-                              item->record_hash);
-    }
-    if (memcmp(item->record_hash, item->stored_hash, EDS_HASH_SIZE) != 0)
-        report_at(walk, EDS_LEDGER_HASH, record->sequence);
-}
-
-static void check_signatures(struct walk *walk, const struct eds_ledger_item *item)
-{
-    const struct eds_entry *entry = &item->entry;
-    struct eds_chain_finding absent = {.fault = EDS_CHAIN_ATTESTATION_ABSENT};
-    bool attested = entry->attestation.present;
-
-    if (walk->attested && !attested) /* ingest takes no such record: no way back */
-        report_chain(walk, &absent, entry->record.sequence);
-    walk->attested = walk->attested || attested;
-    if (item->device->key_count == 0)
-        return;
-    if (!item->is_signed && item->is_signed_at_all)
-        report_at(walk, EDS_LEDGER_KEY, entry->record.sequence);
-    else if (!item->is_signed)
-        report_chain(walk, &item->finding, entry->record.sequence);
-    walk->summary->verified_count++;
-    walk->summary->attested_count += attested;
-}
-
-/* A device may say in its chain that it gave a payload up. */
-static void tell_dropped(struct walk *walk, const struct eds_ledger_piece *piece,
-                         const struct eds_ledger_item *item)
-{
-    char text[EDS_DROPPED_TEXT_SIZE];
-
-    if (item->payload != EDS_LEDGER_PAYLOAD_KEPT ||
-        !eds_dropped_note_read(text, &item->entry.record, piece->payloads + item->payload_at,
-                               item->payload_size))
-        return;
-    walk->summary->dropped_count++;
-    if (walk->check->dropped != NULL)
-        walk->check->dropped(walk->check->context, &item->entry.record, text);
-}
-
-static int32_t check_payload(struct walk *walk, const struct eds_ledger_piece *piece,
-                             const struct eds_ledger_item *item)
-{
-    const EdsAuditRecord *record = &item->entry.record;
-
-    if (item->payload == EDS_LEDGER_PAYLOAD_UNNAMED) {
-        report_at(walk, EDS_LEDGER_OBJECT_ABSENT, record->sequence);
-        return EDS_OK;
-    }
-    if (memcmp(item->object_hash, record->payload_hash, EDS_HASH_SIZE) != 0)
-        report_at(walk, EDS_LEDGER_OBJECT, record->sequence);
-    if (item->payload_rc == EDS_ERR_NOT_FOUND && walk->check->objects == NULL) {
-        walk->summary->payload_absent_count++;
-        return EDS_OK;
-    }
-    if (item->payload_rc == EDS_ERR_NOT_FOUND) {
-        report_at(walk, EDS_LEDGER_PAYLOAD_ABSENT, record->sequence);
-        return EDS_OK;
-    }
-    if (item->payload_rc == EDS_ERR_TOO_LARGE) { /* than any that was accepted */
-        report_at(walk, EDS_LEDGER_PAYLOAD, record->sequence);
-        return EDS_OK;
-    }
-    if (item->payload_rc != EDS_OK) {
-        if (walk->err != NULL)
-            *walk->err = piece->err;
-        return item->payload_rc;
-    }
-    if (memcmp(item->payload_hash, record->payload_hash, EDS_HASH_SIZE) != 0)
-        report_at(walk, EDS_LEDGER_PAYLOAD, record->sequence);
-    else
-        tell_dropped(walk, piece, item);
-    walk->summary->payload_count++;
-    walk->bytes += item->payload_size;
-    return EDS_OK;
-}
-
-static int32_t walk_item(struct walk *walk, const struct eds_ledger_piece *piece,
-                         const struct eds_ledger_item *item)
-{
-    int32_t rc = EDS_OK;
-
-    if (walk->device != item->device) {
-        rc = end_device(walk);
-        if (rc == EDS_OK)
-            rc = begin_device(walk, item->device, (const char *)item->entry.record.device_id);
-    }
-    if (rc == EDS_OK)
-        rc = cross_gaps(walk, &item->entry.record);
-    if (rc != EDS_OK)
-        return rc;
-    eds_ledger_log_add(walk->log, &item->entry.record);
-    check_link(walk, item);
-    check_signatures(walk, item);
-    rc = check_payload(walk, piece, item);
-    walk->record_index++;
-    walk->summary->record_count++;
-    return rc;
 }
 
 /* Takes the oldest piece back and walks over it.  EDS_ERR_NOT_FOUND if there is
@@ -256,11 +53,14 @@ static int32_t take_back(struct walk *walk)
 
     if (piece == NULL)
         return EDS_ERR_NOT_FOUND;
-    for (size_t i = 0; i < piece->count && rc == EDS_OK; i++)
-        rc = walk_item(walk, piece, &piece->items[i]);
+    for (size_t i = 0; i < piece->count && rc == EDS_OK; i++) {
+        rc = eds_ledger_chains_add(&walk->chains, piece, &piece->items[i]);
+        if (rc == EDS_OK)
+            forget_devices(walk, piece->items[i].device);
+    }
     eds_ledger_piece_clear(piece);
     if (check->progress != NULL)
-        check->progress(check->context, walk->summary->record_count, walk->bytes);
+        check->progress(check->context, walk->chains.summary->record_count, walk->chains.bytes);
     return rc;
 }
 
@@ -356,7 +156,7 @@ static int32_t scan_records(struct walk *walk)
     if (rc != EDS_ERR_NOT_FOUND)
         return rc;
     if (scan_rc == EDS_OK)
-        return end_device(walk);
+        return eds_ledger_chains_end(&walk->chains);
     if (walk->err != NULL)
         *walk->err = scan_err;
     return scan_rc;
@@ -395,81 +195,34 @@ static int32_t check_records(struct walk *walk)
     return rc;
 }
 
-static int32_t visit_head(void *context, const char *device_id, const struct eds_head *head)
-{
-    struct walk *walk = context;
-    struct eds_ledger *ledger = walk->check->ledger;
-    uint8_t hash[EDS_HASH_SIZE];
-    bool is_behind_gap = false;
-    int32_t rc;
-
-    if (head->sequence == 0)
-        return EDS_OK;
-    snprintf(walk->device_id, sizeof walk->device_id, "%s", device_id);
-    rc = ledger->ops->record_hash(ledger, device_id, head->sequence, hash, walk->err);
-    if (rc == EDS_ERR_NOT_FOUND) {
-        rc = eds_ledger_gap_ends(ledger, device_id, head, &is_behind_gap, walk->err);
-        if (rc == EDS_OK && !is_behind_gap)
-            report_at(walk, EDS_LEDGER_RECORDS_ABSENT, head->sequence);
-        return rc;
-    }
-    if (rc == EDS_OK && memcmp(hash, head->record_hash, sizeof hash) != 0)
-        report_at(walk, EDS_LEDGER_HEAD, head->sequence);
-    return rc;
-}
-
-/* A kept fork must be a record in its own right, and another than the one that
- * was accepted under its sequence. */
-static int32_t visit_conflict(void *context, const struct eds_stored *stored)
-{
-    struct walk *walk = context;
-    struct eds_ledger *ledger = walk->check->ledger;
-    const EdsAuditRecord *record = &stored->entry->record;
-    uint8_t hash[EDS_HASH_SIZE];
-    int32_t rc;
-
-    snprintf(walk->device_id, sizeof walk->device_id, "%s", (const char *)record->device_id);
-    walk->summary->conflict_count++;
-    if (eds_record_digest(hash, record) != EDS_OK ||
-        memcmp(hash, stored->record_hash, sizeof hash) != 0)
-        report_at(walk, EDS_LEDGER_HASH, record->sequence);
-    rc = ledger->ops->record_hash(ledger, walk->device_id, record->sequence, hash, walk->err);
-    if (rc != EDS_OK && rc != EDS_ERR_NOT_FOUND)
-        return rc;
-    if (rc == EDS_ERR_NOT_FOUND || memcmp(hash, stored->record_hash, sizeof hash) == 0)
-        report_at(walk, EDS_LEDGER_CONFLICT, record->sequence);
-    return EDS_OK;
-}
-
 int32_t eds_ledger_check_run(const struct eds_ledger_check *check,
                              struct eds_ledger_summary *summary, struct eds_error *err)
 {
-    struct eds_ledger *ledger = check->ledger;
     struct walk *walk = calloc(1, sizeof *walk);
+    struct eds_ledger_log *log = NULL;
     int32_t rc;
 
     memset(summary, 0, sizeof *summary);
     if (walk == NULL)
         return eds_error_set(err, EDS_ERR_NO_MEMORY, "out of memory");
     walk->check = check;
-    walk->summary = summary;
     walk->err = err;
-    rc = eds_ledger_log_create(&walk->log, err);
+    rc = eds_ledger_log_create(&log, err);
     if (rc == EDS_OK && check->log_ledger != NULL && check->thread_count != 1)
-        eds_ledger_log_read_beside(walk->log, check->log_ledger);
+        eds_ledger_log_read_beside(log, check->log_ledger);
     if (rc == EDS_OK)
-        rc = eds_ledger_has_gaps(ledger, &walk->has_gaps, err);
+        rc = eds_ledger_chains_begin(&walk->chains, check, summary, log, err);
     if (rc == EDS_OK)
         rc = check_records(walk);
     if (rc == EDS_OK)
-        rc = ledger->ops->heads(ledger, visit_head, walk, err);
+        rc = eds_ledger_chains_check_heads(&walk->chains);
     if (rc == EDS_OK)
-        rc = ledger->ops->conflicts(ledger, visit_conflict, walk, err);
+        rc = eds_ledger_chains_check_forks(&walk->chains);
     if (rc == EDS_OK)
         rc = eds_ledger_gaps_check(check, summary, err);
     if (rc == EDS_OK)
-        rc = eds_ledger_log_check(walk->log, check, summary, err);
-    eds_ledger_log_destroy(walk->log);
+        rc = eds_ledger_log_check(log, check, summary, err);
+    eds_ledger_log_destroy(log);
     free(walk);
     return rc;
 }

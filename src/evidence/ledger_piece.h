@@ -1,7 +1,7 @@
 /* ledger_piece.h - some records of a ledger in a row, and what one thread finds in
  * them without the records before: hashes, signatures, payloads.
  *
- * What needs their order, links and heads, is the walk's (ledger_check.c). */
+ * What needs their order, links and heads, comes afterwards (ledger_chains.h). */
 #ifndef EDS_EVIDENCE_LEDGER_PIECE_H
 #define EDS_EVIDENCE_LEDGER_PIECE_H
 
