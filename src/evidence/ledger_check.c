@@ -165,7 +165,7 @@ static int32_t scan_records(struct walk *walk)
 static int32_t check_records(struct walk *walk)
 {
     const struct eds_crew_plan plan = {
-        .thread_count = walk->check->thread_count,
+        .thread_count = eds_crew_thread_count(walk->check->thread_count), /* asked for once */
         .piece_size = sizeof(struct eds_ledger_piece),
         .piece_free = eds_ledger_piece_free,
         .desk_create = create_desk,
@@ -177,7 +177,7 @@ static int32_t check_records(struct walk *walk)
 
     if (walk->check->objects != NULL)
         walk->fetcher = eds_fetcher_create(walk->check->objects);
-    walk->keys = eds_key_cache_create(eds_crew_thread_count(plan.thread_count));
+    walk->keys = eds_key_cache_create(plan.thread_count);
     if (walk->keys != NULL && (walk->check->objects == NULL || walk->fetcher != NULL))
         walk->crew = eds_crew_start(&plan);
     if (walk->crew != NULL) {
