@@ -146,7 +146,8 @@ int32_t eds_sqlite_run(struct sqlite_ledger *sqlite, enum sqlite_statement which
  * may move to tables within the transaction; gives the row of a record, or
  * EDS_ERR_NOT_FOUND; reads the columns places and place_rows of a head, first_sequence and
  * place_rows of a group, and the row of record_places that one of these leads to; tells
- * whether all of them together lead to as many records as there are. */
+ * whether all of them together lead to as many records as there are, in SQLite's order, which
+ * from 2^63 on is another one. */
 int32_t eds_sqlite_place_record(struct sqlite_ledger *sqlite, const char *device_id,
                                 struct eds_head_places *places, uint64_t sequence, int64_t row,
                                 struct eds_error *err);

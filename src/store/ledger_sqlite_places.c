@@ -212,6 +212,8 @@ static int32_t find_group(struct sqlite_ledger *sqlite, const char *device_id, u
     if (rc == EDS_OK)
         rc = eds_sqlite_read_group(out, statement, 0, sqlite, err);
     sqlite3_reset(statement);
+    if (rc == EDS_ERR_NOT_FOUND && sequence > INT64_MAX) /* SQLite has it below those before */
+        return find_group(sqlite, device_id, INT64_MAX, out, err);
     return rc;
 }
 
@@ -241,9 +243,11 @@ int32_t eds_sqlite_find_place(struct sqlite_ledger *sqlite, const char *device_i
     return rc;
 }
 
-/* First how many there are, as negative numbers, then what leads to them. */
+/* First how many there are, as negative numbers, then what leads to them.  Rows below 1, which
+ * nothing leads to, count as very many. */
 #define LISTS                                                                                      \
-    "SELECT -max(id), (SELECT -count(*) FROM record_places), x'', x'' FROM audit_records"          \
+    "SELECT CASE WHEN max(id) < 1 THEN -9223372036854775807 ELSE -max(id) END,"                    \
+    " (SELECT -count(*) FROM record_places), x'', x'' FROM audit_records"                          \
     " UNION ALL SELECT 0, 0, x'', place_rows FROM place_groups"                                    \
     " UNION ALL SELECT 0, 0, places, place_rows FROM chain_heads"
 
@@ -253,6 +257,7 @@ int32_t eds_sqlite_count_places(struct sqlite_ledger *sqlite, bool *is_complete,
     sqlite3_int64 record_count = 0, row_count = 0; /* led to, less those that there are */
     sqlite3_stmt *statement = NULL;
     struct eds_places places, rows;
+    bool is_high = false;
     int code = SQLITE_ERROR;
     int32_t rc = EDS_OK;
 
@@ -260,6 +265,8 @@ int32_t eds_sqlite_count_places(struct sqlite_ledger *sqlite, bool *is_complete,
         while ((code = sqlite3_step(statement)) == SQLITE_ROW) {
             (void)read_places(&places, statement, 2); /* none, where they are damaged */
             (void)read_places(&rows, statement, 3);
+            is_high =
+                is_high || (places.count > 0 && places.sequences[places.count - 1] > INT64_MAX);
             record_count += sqlite3_column_int64(statement, 0);
             record_count += (sqlite3_int64)(places.count + rows.count * EDS_PLACES_MAX);
             row_count += sqlite3_column_int64(statement, 1) + (sqlite3_int64)rows.count;
@@ -267,6 +274,6 @@ int32_t eds_sqlite_count_places(struct sqlite_ledger *sqlite, bool *is_complete,
     if (code != SQLITE_DONE)
         rc = eds_sqlite_fail(sqlite, err, "read");
     sqlite3_finalize(statement);
-    *is_complete = record_count >= 0 && row_count == 0;
+    *is_complete = record_count >= 0 && row_count == 0 && !is_high;
     return rc;
 }

@@ -296,7 +296,13 @@ int32_t eds_sqlite_refs_fill(struct sqlite_ledger *sqlite, struct eds_error *err
         const char *ref = eds_sqlite_column_text(rows, 0, EDS_OBJECT_REF_SIZE);
         sqlite3_int64 id = sqlite3_column_int64(rows, 1);
 
-        if (ref != NULL && id > 0) /* else no record can have it */
+        if (ref == NULL || id <= 0) /* no record can have it */
+            continue;
+        if (writing.block.count > 0 && strcmp(ref, writing.block.last_ref) <= 0)
+            rc = eds_error_set(err, EDS_ERR_MALFORMED,
+                               "damaged ledger %s: object_index has %s twice or out of order",
+                               sqlite->path, ref);
+        else
             rc = write_ref(&writing, ref, id);
     }
     if (rc == EDS_OK && code != SQLITE_DONE)

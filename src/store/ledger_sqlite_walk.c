@@ -9,10 +9,10 @@
  * the file.  A place whose row is gone is passed over; one that leads to another
  * record is an error.  Rows that no place leads to, and what a deleted head knew,
  * show in the count: ids are given out without a gap.  Then the rows are sorted,
- * which takes longer and keeps one read open, and needs no places. */
+ * which takes longer and keeps one read open, and needs no places.  They are sorted as
+ * well where a device's sequence has come to 2^63, from where SQLite has it below 1. */
 #include "store/ledger_sqlite.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 #define SLICE_ROWS          256u
@@ -30,9 +30,10 @@ static const char all_devices[] =
 static const char one_device[] =
     GROUPS "device_id = ?1 AND first_sequence > ?2"
            " UNION ALL " HEADS "device_id = ?1 AND ?3 = 0 ORDER BY 1, 2";
-static const char all_sorted[] = "SELECT id FROM audit_records ORDER BY device_id, sequence";
+static const char all_sorted[] =
+    "SELECT id FROM audit_records ORDER BY device_id, sequence < 0, sequence";
 static const char one_sorted[] =
-    "SELECT id FROM audit_records WHERE device_id = ?1 ORDER BY sequence";
+    "SELECT id FROM audit_records WHERE device_id = ?1 ORDER BY sequence < 0, sequence";
 
 /* Records by their ids, in the order of these, which a slice's statement is given as a
  * table (ledger_sqlite_rows.c): SQLite frees a statement's memory for each value when
@@ -150,6 +151,23 @@ static int32_t check_place(struct walk *walk, uint64_t sequence, int64_t row)
     return eds_sqlite_damaged(walk->sqlite, &walk->failure, "audit_records", row, bad);
 }
 
+/* Finds the place of the row that was read last, from *i on, and passes it: the statement
+ * gives rows in the order of their places, if no two have the same id. */
+static int32_t match_place(struct walk *walk, const struct eds_places *places, size_t *i)
+{
+    sqlite3_int64 row = sqlite3_column_int64(walk->wanted, 0);
+    size_t at = *i;
+
+    while (at < places->count && places->rows[at] != row) /* gone */
+        at++;
+    if (at == places->count) {
+        walk->row_count--;
+        return eds_sqlite_damaged(walk->sqlite, &walk->failure, "audit_records", row, "id");
+    }
+    *i = at + 1;
+    return check_place(walk, places->sequences[at], row);
+}
+
 /* Reads the rows of the places from first on, until the slice is full.  *end is how
  * far it came. */
 static int32_t read_from(struct walk *walk, const struct eds_places *places, size_t first,
@@ -168,12 +186,7 @@ static int32_t read_from(struct walk *walk, const struct eds_places *places, siz
         }
         if (rc != EDS_OK)
             break;
-        while (places->rows[i] != sqlite3_column_int64(walk->wanted, 0)) { /* gone */
-            i++;
-            assert(i < places->count); /* the statement gives them in their order */
-        }
-        rc = check_place(walk, places->sequences[i], places->rows[i]);
-        i++;
+        rc = match_place(walk, places, &i);
     }
     end_wanted(walk);
     if (i > first)
@@ -189,6 +202,9 @@ static int32_t read_places(struct walk *walk, const struct eds_places *places, b
     int32_t rc = EDS_OK;
     size_t i = 0;
 
+    if (places->count > 0 && places->sequences[places->count - 1] > INT64_MAX)
+        return eds_sqlite_damaged(walk->sqlite, &walk->failure, "audit_records",
+                                  places->rows[places->count - 1], "sequence");
     while (i < places->count && eds_sqlite_from_u64(places->sequences[i]) <= walk->at_sequence)
         i++;
     if (i < places->count)
@@ -245,12 +261,13 @@ static int32_t take_way(struct walk *walk)
     const char *device_id = eds_sqlite_column_text(walk->ways, 0, EDS_DEVICE_ID_SIZE);
     struct eds_head_places places = {.newest = {.count = 0}};
     int32_t rc;
+    int order = device_id != NULL ? strcmp(device_id, walk->at_device) : -1;
 
-    if (device_id == NULL)
+    if (order < 0) /* or by a table that sorts otherwise, where a slice could begin again */
         return eds_sqlite_damaged(
             walk->sqlite, &walk->failure, head_row != 0 ? "chain_heads" : "place_groups",
             head_row != 0 ? head_row : sqlite3_column_int64(walk->ways, 1), "device_id");
-    if (strcmp(device_id, walk->at_device) != 0) {
+    if (order != 0) {
         strcpy(walk->at_device, device_id);
         walk->at_sequence = INT64_MIN;
         walk->is_past_head = false;
@@ -341,7 +358,7 @@ static int32_t run(struct walk *walk, int32_t (*visit)(void *context, const stru
     return rc;
 }
 
-/* Sorting is for a file that somebody has been at. */
+/* Sorting is for a file that somebody has been at, or for sequences from 2^63 on. */
 static int32_t choose_way(struct walk *walk, struct eds_error *err)
 {
     bool is_complete = true;
@@ -350,6 +367,7 @@ static int32_t choose_way(struct walk *walk, struct eds_error *err)
 
     if (walk->device_id != NULL) {
         rc = eds_sqlite_head(&walk->sqlite->ledger, walk->device_id, &head, err);
+        walk->is_sorted = rc == EDS_OK && head.sequence > INT64_MAX;
         if (rc != EDS_OK || head.sequence > 0)
             return rc;
     }
