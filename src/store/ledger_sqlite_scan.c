@@ -128,11 +128,25 @@ static int32_t run(struct scan *scan, const char *query, struct eds_error *err)
     return rc;
 }
 
+/* Takes a row's id, behind which the next slice begins.  One that is not above the last one,
+ * as a table can have that somebody made, would begin the scan again. */
+static int32_t take_id(struct scan *scan, sqlite3_stmt *statement)
+{
+    sqlite3_int64 id = sqlite3_column_int64(statement, 0);
+
+    if (id <= scan->number)
+        return eds_sqlite_damaged(scan->sqlite, &scan->failure, scan->table, id, "id");
+    scan->number = id;
+    return EDS_OK;
+}
+
 static int32_t read_conflict(struct scan *scan, sqlite3_stmt *statement, size_t row)
 {
-    scan->number = sqlite3_column_int64(statement, 0);
-    return eds_sqlite_read_record(&scan->rows.records[row], statement, scan->sqlite, scan->table,
-                                  &scan->failure);
+    int32_t rc = take_id(scan, statement);
+
+    return rc != EDS_OK ? rc
+                        : eds_sqlite_read_record(&scan->rows.records[row], statement, scan->sqlite,
+                                                 scan->table, &scan->failure);
 }
 
 static int32_t show_record(struct scan *scan, size_t row)
@@ -216,9 +230,10 @@ static int32_t read_operation(struct scan *scan, sqlite3_stmt *statement, size_t
     const char *decision = eds_sqlite_column_text(statement, 1, sizeof "Quarantined");
     const char *created_at = eds_sqlite_column_text(statement, 5, EDS_INSTANT_SIZE);
     const char *bad = NULL;
-    int32_t rc;
+    int32_t rc = take_id(scan, statement);
 
-    scan->number = sqlite3_column_int64(statement, 0);
+    if (rc != EDS_OK)
+        return rc;
     out->operation.sequence = eds_sqlite_to_u64(sqlite3_column_int64(statement, 3));
     if (decision == NULL || !eds_decision_parse(&out->operation.decision, decision))
         bad = "decision";

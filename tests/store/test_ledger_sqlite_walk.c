@@ -174,6 +174,35 @@ static void test_older_index(void **state)
     assert_non_null(strstr(bench->err.text, "object_index has s3://z twice or out of order"));
 }
 
+static int32_t see_line(void *context, const struct eds_operation *operation, uint64_t created_ms)
+{
+    size_t *left = context;
+
+    (void)operation, (void)created_ms;
+    return (*left)-- == 0 ? EDS_ERR_TOO_LARGE : EDS_OK;
+}
+
+/* Lines whose ids are no numbers, so that none is behind the one that was read last. */
+static void test_lines(void **state)
+{
+    struct sqlite_bench *bench = *state;
+    size_t left = 1000;
+
+    sqlite_bench_open(bench);
+    for (unsigned i = 0; i < 300; i++)
+        batch_operation(bench->batch, EDS_DECISION_REJECTED, "lift-01", 1, "no");
+    sqlite_bench_commit(bench);
+    sqlite_bench_close(bench);
+    sqlite_bench_sql(bench, "CREATE TABLE t AS SELECT 'line ' || id AS id, decision, device_id,"
+                            " sequence, message, created_at, who, why FROM operation_logs;"
+                            "DROP TABLE operation_logs; ALTER TABLE t RENAME TO operation_logs");
+    sqlite_bench_open(bench);
+    assert_int_equal(bench->ledger->ops->operations(bench->ledger, see_line, &left, &bench->err),
+                     EDS_ERR_MALFORMED);
+    assert_non_null(strstr(bench->err.text, "of operation_logs has no valid id"));
+    assert_int_equal(left, 999);
+}
+
 #define BENCH_TEST(test)                                                                           \
     cmocka_unit_test_setup_teardown(test, sqlite_bench_set_up, sqlite_bench_tear_down)
 
@@ -183,6 +212,7 @@ int main(void)
         BENCH_TEST(test_past_the_middle),
         BENCH_TEST(test_edits),
         BENCH_TEST(test_older_index),
+        BENCH_TEST(test_lines),
     };
 
     return cmocka_run_group_tests_name("sqlite walk", tests, NULL, NULL);
