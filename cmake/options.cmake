@@ -68,7 +68,8 @@ eds_feature(EDS_TRANSPORT_HTTP "HTTP ingest server and sender (libmicrohttpd, li
               cli/send_input.c
               cli/send_lanes.c
               cli/sender.c
-              cli/serve.c)
+              cli/serve.c
+              transport/curl_identity.c)
 if(NOT EDS_TRANSPORT_HTTP_STATE STREQUAL "on")
   list(APPEND EDS_SOURCES_OFF ${PROJECT_SOURCE_DIR}/tests/cli/test_http_sender.c)
 endif()
